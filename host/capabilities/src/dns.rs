@@ -1,0 +1,163 @@
+//! DNS resolvers by name, each with its own servers, limits and cache.
+
+mod lookup;
+mod names;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bstr::{BStr, BString};
+use hickory_resolver::proto::rr::Name;
+use parking_lot::{Mutex, RwLock};
+
+use crate::log::{Level, Log};
+use crate::metrics::{DnsMetrics, Metrics};
+use lookup::{Question, Servers};
+
+/// How long one server may take (wforce compatibility).
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// Look-ups of one resolver that may be under way at once, unless the configuration says otherwise. wforce's 12 are
+/// 12 threads' worth of contexts; a look-up here is a small task, so there is room for more.
+const LOOKUPS: usize = 256;
+
+/// The resolvers of this daemon.
+pub struct Dns {
+    log: Arc<Log>,
+    metrics: Arc<Metrics>,
+    resolvers: RwLock<BTreeMap<BString, Arc<Resolver>>>,
+}
+
+impl Dns {
+    /// No resolvers yet.
+    pub fn new(log: Arc<Log>, metrics: &Arc<Metrics>) -> Self {
+        Self { log, metrics: Arc::clone(metrics), resolvers: RwLock::default() }
+    }
+
+    /// Makes a resolver, or finds the one that has this name already. Its metrics are at 0 from now on.
+    pub fn create(&self, name: &[u8]) -> Arc<Resolver> {
+        let mut resolvers = self.resolvers.write();
+        let found = resolvers.entry(name.into()).or_insert_with(|| {
+            Arc::new(Resolver::new(Some(self.metrics.resolver(&String::from_utf8_lossy(name)))))
+        });
+        Arc::clone(found)
+    }
+
+    /// The resolver of this name; an unknown name gives, with a warning in the log, a fresh one without servers, which
+    /// finds nothing.
+    pub fn get(&self, name: &[u8]) -> Arc<Resolver> {
+        if let Some(found) = self.resolvers.read().get(BStr::new(name)) {
+            return Arc::clone(found);
+        }
+        let text = format!("getDNSResolver: no resolver named \"{}\"", BStr::new(name));
+        self.log.limited("unknown DNS resolver", Duration::from_secs(1), Level::Warning, text);
+        Arc::new(Resolver::new(None))
+    }
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Settings {
+    servers: Vec<SocketAddr>,
+    timeout: Duration,
+    contexts: usize,
+}
+
+/// One resolver. It asks only the servers it was given, never the system's: without servers it finds nothing.
+///
+/// A look-up asks one server. If nobody answers there within the timeout, a retry asks the next one, and following
+/// look-ups start with the server that came next, so that a dead one is not waited for again and again. Answers and
+/// refusals are kept for their TTL.
+pub struct Resolver {
+    settings: Mutex<Settings>,
+    /// Made for the settings when first used; dropped when they change.
+    servers: Mutex<Option<Arc<Servers>>>,
+    metrics: Option<DnsMetrics>,
+}
+
+impl Resolver {
+    fn new(metrics: Option<DnsMetrics>) -> Self {
+        let settings = Settings { servers: Vec::new(), timeout: TIMEOUT, contexts: LOOKUPS };
+        Self { settings: Mutex::new(settings), servers: Mutex::new(None), metrics }
+    }
+
+    /// Asks this server, too; adding one twice changes nothing.
+    pub fn add_server(&self, ip: IpAddr, port: u16) {
+        let server = SocketAddr::new(ip, port);
+        self.change(|settings| {
+            if !settings.servers.contains(&server) {
+                settings.servers.push(server);
+            }
+        });
+    }
+
+    /// The servers, in the order they were added.
+    pub fn servers(&self) -> Vec<SocketAddr> {
+        self.settings.lock().servers.clone()
+    }
+
+    /// How long one server may take to answer; default 1 s.
+    pub fn set_timeout(&self, timeout: Duration) {
+        self.change(|settings| settings.timeout = timeout);
+    }
+
+    /// How many look-ups may be under way at once (at least 1); default 256. One too many waits for the timeout at most.
+    pub fn set_contexts(&self, contexts: usize) {
+        self.change(|settings| settings.contexts = contexts.max(1));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = self.settings.lock();
+        let before = settings.clone();
+        change(&mut settings);
+        if *settings != before {
+            *self.servers.lock() = None;
+        }
+    }
+
+    /// The IPv4 and then the IPv6 addresses of a name, as text; empty if there are none or nobody answered. `retries`:
+    /// further servers asked when one does not answer.
+    pub async fn addrs_by_name(&self, name: &[u8], retries: usize) -> Vec<String> {
+        let Some(name) = names::name(name) else { return Vec::new() };
+        self.timed(Question::Addresses, &name, retries).await
+    }
+
+    /// The names of an address, with their trailing dots; empty if there are none or nobody answered.
+    pub async fn names_by_addr(&self, ip: IpAddr, retries: usize) -> Vec<String> {
+        let name = names::reverse(ip);
+        self.timed(Question::Names, &name, retries).await
+    }
+
+    /// What an RBL says of an address: the IPv4 addresses of the reversed address in the zone (RFC 5782), as text; empty if
+    /// it is not listed or nobody answered.
+    pub async fn rbl(&self, ip: IpAddr, zone: &[u8], retries: usize) -> Vec<String> {
+        let Some(name) = names::rbl(ip, zone) else { return Vec::new() };
+        self.timed(Question::Listings, &name, retries).await
+    }
+
+    /// Counts a look-up and its duration, answered from the cache or not.
+    async fn timed(&self, question: Question, name: &Name, retries: usize) -> Vec<String> {
+        let Some(servers) = self.current() else { return Vec::new() };
+        let Some(metrics) = &self.metrics else { return servers.ask(question, name, retries).await };
+        metrics.queries.inc();
+        let timer = metrics.seconds.start_timer();
+        let found = servers.ask(question, name, retries).await;
+        timer.observe_duration();
+        found
+    }
+
+    fn current(&self) -> Option<Arc<Servers>> {
+        let settings = self.settings.lock();
+        if settings.servers.is_empty() {
+            return None;
+        }
+        let mut servers = self.servers.lock();
+        if servers.is_none() {
+            *servers = Servers::new(&settings.servers, settings.timeout, settings.contexts).map(Arc::new);
+        }
+        servers.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! One MaxMind DB file in memory.
+
+use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use maxminddb::{MaxMindDbError, Reader};
+use parking_lot::Mutex;
+
+use super::path::{Value, readings};
+
+/// Why a database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum GeoError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {reason}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// The file is no MaxMind DB.
+    #[error("{} is no GeoIP2 database: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        reason: String,
+    },
+}
+
+/// What a reload did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reloaded {
+    /// The file is the one that was read before.
+    Unchanged,
+    /// Look-ups see the new file from now on.
+    Changed,
+}
+
+/// What tells one version of a file from another: device, inode, length, seconds and nanoseconds of the last change.
+type Stamp = (u64, u64, u64, i64, i64);
+
+struct Open {
+    reader: Reader<Vec<u8>>,
+    stamp: Stamp,
+}
+
+/// A file and its content.
+pub(super) struct Source {
+    path: PathBuf,
+    open: ArcSwap<Open>,
+    reloading: Mutex<()>,
+}
+
+/// What the content says about one address.
+pub(super) struct Record {
+    open: Arc<Open>,
+    ip: IpAddr,
+}
+
+impl Open {
+    fn read(path: &Path) -> Result<Self, GeoError> {
+        let failed = |reason| GeoError::Read { path: path.to_owned(), reason };
+        // The stamp is taken first: a change while reading shows as a change at the next reload.
+        let stamp = stamp(path).map_err(failed)?;
+        let bytes = std::fs::read(path).map_err(failed)?;
+        let reader = Reader::from_source(bytes)
+            .map_err(|error| GeoError::Format { path: path.to_owned(), reason: error.to_string() })?;
+        Ok(Self { reader, stamp })
+    }
+}
+
+impl Source {
+    pub(super) fn open(path: &Path) -> Result<Self, GeoError> {
+        // A relative path keeps its meaning when the working directory changes.
+        let path =
+            std::path::absolute(path).map_err(|reason| GeoError::Read { path: path.to_owned(), reason })?;
+        Ok(Self { open: ArcSwap::from_pointee(Open::read(&path)?), path, reloading: Mutex::new(()) })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn reload(&self) -> Result<Reloaded, GeoError> {
+        let _one_at_a_time = self.reloading.lock();
+        let now = stamp(&self.path).map_err(|reason| GeoError::Read { path: self.path.clone(), reason })?;
+        if now == self.open.load().stamp {
+            return Ok(Reloaded::Unchanged);
+        }
+        let fresh = Open::read(&self.path)?;
+        // A MaxMind DB is described at its end, so a file that is still being copied does not get this far.
+        self.open.store(Arc::new(fresh));
+        Ok(Reloaded::Changed)
+    }
+
+    pub(super) fn record(&self, ip: IpAddr) -> Record {
+        Record { open: self.open.load_full(), ip }
+    }
+}
+
+impl Record {
+    pub(super) fn string<P: AsRef<[u8]>>(&self, path: &[P]) -> Option<String> {
+        self.find(path, |value| if let Value::Text(text) = value { Some(text.to_owned()) } else { None })
+    }
+
+    pub(super) fn uint<P: AsRef<[u8]>>(&self, path: &[P]) -> Option<u64> {
+        self.find(path, |value| if let Value::Uint(number) = value { Some(number) } else { None })
+    }
+
+    pub(super) fn boolean<P: AsRef<[u8]>>(&self, path: &[P]) -> Option<bool> {
+        self.find(path, |value| if let Value::Bool(truth) = value { Some(truth) } else { None })
+    }
+
+    pub(super) fn double<P: AsRef<[u8]>>(&self, path: &[P]) -> Option<f64> {
+        self.find(path, |value| if let Value::Double(number) = value { Some(number) } else { None })
+    }
+
+    fn find<P: AsRef<[u8]>, T>(&self, path: &[P], pick: impl Fn(Value<'_>) -> Option<T>) -> Option<T> {
+        // An IPv6 address in an IPv4 database is an error of the look-up; it means "not found" like all others.
+        let found = self.open.reader.lookup(self.ip).ok()?;
+        readings(path).into_iter().find_map(|elements| {
+            let value: Result<Option<Value<'_>>, MaxMindDbError> = found.decode_path(&elements);
+            value.ok().flatten().and_then(&pick)
+        })
+    }
+}
+
+fn stamp(path: &Path) -> Result<Stamp, std::io::Error> {
+    let file = std::fs::metadata(path)?;
+    Ok((file.dev(), file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
+}

@@ -1,0 +1,244 @@
+//! The families: names, labels and help texts.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use prometheus::core::Collector;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+use super::window::Window;
+use super::{AllowStatus, Counted, Families, Metrics, MetricsError};
+use crate::lists::{Colour, Kind};
+use crate::log::Log;
+
+/// Upper bounds of every histogram, in seconds (wforce compatibility; `+Inf` comes by itself).
+const BUCKETS: [f64; 4] = [0.001, 0.01, 0.1, 1.0];
+
+/// The `cmd` values of wforce, at 0 from the start. wforce compatibility: `delBLEntry` is missing, and `f_name` stands for
+/// custom POST endpoints without ever moving.
+const WFORCE_COMMANDS: [&str; 19] = [
+    "addBLEntry",
+    "addWLEntry",
+    "delWLEntry",
+    "getBL",
+    "getWL",
+    "getDBStats",
+    "allow",
+    "report",
+    "reset",
+    "stats",
+    "ping",
+    "syncDBs",
+    "syncDone",
+    "dumpEntries",
+    "addSibling",
+    "removeSibling",
+    "setSiblings",
+    "readyz",
+    "livez",
+];
+
+/// The same for trackalert.
+const TRACKALERT_COMMANDS: [&str; 4] = ["report", "stats", "readyz", "livez"];
+
+/// Registers families under one prefix.
+struct Prefixed<'a> {
+    registry: &'a Registry,
+    prefix: &'a str,
+}
+
+impl Prefixed<'_> {
+    fn add<C: Collector + Clone + 'static>(&self, collector: C) -> Result<C, prometheus::Error> {
+        self.registry.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+
+    fn name(&self, name: &str) -> String {
+        format!("{}_{name}", self.prefix)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.add(IntCounter::new(self.name(name), help)?)
+    }
+
+    fn counters(&self, name: &str, labels: &[&str], help: &str) -> Result<IntCounterVec, prometheus::Error> {
+        self.add(IntCounterVec::new(Opts::new(self.name(name), help), labels)?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.add(IntGauge::new(self.name(name), help)?)
+    }
+
+    fn gauges(&self, name: &str, label: &str, help: &str) -> Result<IntGaugeVec, prometheus::Error> {
+        self.add(IntGaugeVec::new(Opts::new(self.name(name), help), &[label])?)
+    }
+
+    fn histogram(&self, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
+        self.add(Histogram::with_opts(HistogramOpts::new(self.name(name), help).buckets(BUCKETS.to_vec()))?)
+    }
+
+    fn histograms(&self, name: &str, label: &str, help: &str) -> Result<HistogramVec, prometheus::Error> {
+        let opts = HistogramOpts::new(self.name(name), help).buckets(BUCKETS.to_vec());
+        self.add(HistogramVec::new(opts, &[label])?)
+    }
+}
+
+/// Families without series, or with few.
+fn families(hooks: &Prefixed<'_>, cluster: &Prefixed<'_>) -> Result<Families, prometheus::Error> {
+    let hook = ["id", "status", "url"];
+    Ok(Families {
+        webhook_events: hooks.counters("webhook_events_total", &hook, "Webhook deliveries")?,
+        custom_webhook_events: cluster.counters(
+            "custom_webhook_events_total",
+            &hook,
+            "Custom webhook deliveries",
+        )?,
+        replication_sent: cluster.counters(
+            "replication_sent_total",
+            &["sibling", "status"],
+            "Replication messages sent",
+        )?,
+        replication_received: cluster.counters(
+            "replication_rcvd_total",
+            &["sibling", "status"],
+            "Replication messages received",
+        )?,
+        replication_send_queue_errors: cluster.counters(
+            "replication_send_queue_error_total",
+            &["sibling"],
+            "Replication messages lost because the send queue was full",
+        )?,
+        replication_receive_queue_errors: cluster.counters(
+            "replication_rcvd_queue_error_total",
+            &["sibling"],
+            "Replication messages lost because the receive queue was full",
+        )?,
+        replication_connects_failed: cluster.counters(
+            "replication_tcp_connfailed_total",
+            &["sibling"],
+            "Failed TCP connects to siblings",
+        )?,
+        replication_send_queue_size: cluster.gauges(
+            "repl_send_queue_size",
+            "sibling",
+            "Replication messages waiting to be sent",
+        )?,
+        redis_updates: cluster.counters(
+            "redis_wlbl_updates_total",
+            &["type"],
+            "List entries written to Redis, failed attempts included",
+        )?,
+        redis_connects_failed: cluster.counters(
+            "redis_wlbl_connfailed_total",
+            &["type"],
+            "Failed connects to Redis",
+        )?,
+    })
+}
+
+/// Makes and registers everything.
+pub(super) fn register(prefix: &str, log: Arc<Log>) -> Result<Metrics, MetricsError> {
+    let registry = Registry::new();
+    let theirs = Prefixed { registry: &registry, prefix };
+    let ours = Prefixed { registry: &registry, prefix: "portcullis" };
+
+    // What a daemon does not do has handles all the same, in a registry that nobody reads.
+    let hidden = Registry::new();
+    let only = |shown: bool| Prefixed { registry: if shown { &registry } else { &hidden }, prefix };
+    let (wforce, cluster) = (only(prefix == "wforce"), only(prefix != "trackalert"));
+
+    // Present but never moving, as in wforce.
+    theirs.gauge("web_queue_size", "HTTP requests waiting for a worker (always 0)")?;
+    theirs.histogram(
+        "worker_queue_duration_seconds",
+        "Time HTTP requests waited for a worker (never observed)",
+    )?;
+
+    let status = wforce.counters("allow_status_total", &["status"], "Answers of the allow command")?;
+    let status = |name: &str| Counted(status.with_label_values(&[name]));
+    let allow_status = AllowStatus {
+        allowed: status("allowed"),
+        blacklisted: status("blacklisted"),
+        denied: status("denied"),
+        tarpitted: status("tarpitted"),
+        whitelisted: status("whitelisted"),
+    };
+    let families = families(&theirs, &cluster)?;
+    for list in ["bl", "wl"] {
+        families.redis_updates.with_label_values(&[list]);
+        families.redis_connects_failed.with_label_values(&[list]);
+    }
+    let device_cache = ours.counters(
+        "device_cache_total",
+        &["result"],
+        "Device strings, by whether their attributes were cached",
+    )?;
+    let metrics = Metrics {
+        commands: theirs.counters("commands_total", &["cmd"], "Commands received")?,
+        other_commands: ours.counters(
+            "other_commands_total",
+            &["cmd"],
+            "Commands received that the commands_total family leaves out",
+        )?,
+        custom_stats: theirs.counters(
+            "custom_stats_total",
+            &["metric"],
+            "Custom stats counted by policies",
+        )?,
+        dns_queries: theirs.counters("dns_queries_total", &["resolver"], "DNS look-ups")?,
+        dns_seconds: theirs.histograms(
+            "dns_query_response_seconds",
+            "resolver",
+            "Duration of DNS look-ups",
+        )?,
+        list_entries: [
+            cluster.gauges("bl_entries", "type", "Blacklist entries")?,
+            cluster.gauges("wl_entries", "type", "Whitelist entries")?,
+        ],
+        policy_failures: ours.counters(
+            "policy_failures_total",
+            &["function", "kind"],
+            "Failed policy calls",
+        )?,
+        policy_replaced: ours.counter("policy_replaced_total", "Policy engines replaced after a failure")?,
+        log_dropped: ours
+            .counter("log_lines_dropped_total", "Log lines lost to a full queue or a stuck syslog")?,
+        stats_db_keys: ours.gauge("stats_db_keys", "Keys in all stats DBs")?,
+        stats_db_bytes: ours.gauge("stats_db_bytes", "Memory of all stats DBs in bytes")?,
+        response_seconds: theirs
+            .histogram("worker_response_duration_seconds", "Handler time of HTTP requests")?,
+        active_http_connections: theirs.gauge("active_http_connections", "Open HTTP connections")?,
+        webhook_queue_size: theirs.gauge("webhook_queue_size", "Webhook deliveries waiting")?,
+        replication_receive_queue_size: cluster
+            .gauge("repl_recv_queue_size", "Received replication messages waiting")?,
+        device_cache_hits: device_cache.with_label_values(&["hit"]),
+        device_cache_misses: device_cache.with_label_values(&["miss"]),
+        window: Window::default(),
+        custom_names: parking_lot::Mutex::default(),
+        command_names: parking_lot::Mutex::default(),
+        started: Instant::now(),
+        allow_status,
+        families,
+        log,
+        registry,
+    };
+    if prefix == "trackalert" {
+        for command in TRACKALERT_COMMANDS {
+            metrics.command(command);
+        }
+    } else if prefix == "wforce" {
+        for command in WFORCE_COMMANDS {
+            metrics.command(command);
+        }
+        metrics.other_command("delBLEntry");
+        metrics.commands.with_label_values(&["f_name"]);
+        metrics.name_allow_status();
+    }
+    for kind in Kind::ALL {
+        metrics.set_list_entries(Colour::Black, kind, 0);
+        metrics.set_list_entries(Colour::White, kind, 0);
+    }
+    Ok(metrics)
+}

@@ -1,0 +1,282 @@
+//! The request's way: canonicalize, lists, policy, decision, and what is logged and counted on it.
+
+mod failures;
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use bstr::BString;
+use capabilities::Capabilities;
+use capabilities::lists::Hit;
+use capabilities::log::Level;
+use login::{Addr, CustomArgs, Decision, Login, logline};
+
+use crate::call::{Call, CustomReply, Endpoint, Hooks, Reply};
+use crate::executor::{Executor, Moment};
+use crate::{Failure, FailureKind};
+
+/// What the configuration says about the way itself.
+#[derive(Clone, Debug)]
+pub struct ChainOptions {
+    /// The hooks that are set; without one its documented default holds.
+    pub hooks: Hooks,
+    /// The custom endpoints, in order of registration.
+    pub endpoints: Vec<Endpoint>,
+    /// The attribute that carries a login's JA3 hash.
+    pub ja3_attr: BString,
+    /// Whether logins that may go on are logged, too.
+    pub log_allowed: bool,
+}
+
+/// What to forget: `reset` of one of address, login, JA3 hash, or of an address with one of the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResetRequest {
+    /// The address.
+    pub ip: Option<Addr>,
+    /// The login, not canonical yet.
+    pub login: Option<BString>,
+    /// The JA3 hash.
+    pub ja3: Option<BString>,
+}
+
+/// The request's way. One for the whole daemon.
+pub struct Chain {
+    capabilities: Arc<Capabilities>,
+    executor: Executor,
+    options: ArcSwap<ChainOptions>,
+}
+
+impl Chain {
+    /// A way over these engines.
+    pub fn new(capabilities: Arc<Capabilities>, executor: Executor, options: ChainOptions) -> Chain {
+        Chain { capabilities, executor, options: ArcSwap::from_pointee(options) }
+    }
+
+    /// Lists, stats DBs, metrics, log and access rules.
+    pub fn capabilities(&self) -> &Arc<Capabilities> {
+        &self.capabilities
+    }
+
+    /// The engines.
+    pub fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    /// The custom endpoints.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.options.load().endpoints.clone()
+    }
+
+    /// The hooks that are set.
+    pub fn hooks(&self) -> Hooks {
+        self.options.load().hooks
+    }
+
+    /// Changes what the configuration says, as the console may while the daemon runs.
+    pub fn update(&self, change: impl Fn(&mut ChainOptions)) {
+        self.options.rcu(|options| {
+            let mut options = ChainOptions::clone(options);
+            change(&mut options);
+            options
+        });
+    }
+
+    /// A login that happened. Its time is set here, its login not canonical yet.
+    ///
+    /// # Errors
+    /// The policy failed.
+    pub async fn report(&self, login: Login) -> Result<(), Failure> {
+        let since = self.executor.now();
+        let hooks = self.options.load().hooks;
+        let login = Arc::new(self.arrive(login, hooks, since).await?);
+        if self.capabilities.log.verbose() {
+            self.capabilities.log.info(logline::report_line(&login, true));
+        }
+        if hooks.report {
+            self.run(Call::Report(login), since).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a login may go on. Its time is set here, its login not canonical yet.
+    ///
+    /// # Errors
+    /// The policy failed.
+    pub async fn allow(&self, login: Login) -> Result<Decision, Failure> {
+        let since = self.executor.now();
+        let options = self.options.load_full();
+        let login = self.arrive(login, options.hooks, since).await?;
+        if let Some(decision) = self.listed(&login, &options) {
+            return Ok(decision);
+        }
+        let login = Arc::new(login);
+        let decision = if options.hooks.allow {
+            match self.run(Call::Allow(login.clone()), since).await? {
+                Reply::Decision(decision) => decision,
+                _ => return Err(misplaced()),
+            }
+        } else {
+            Decision::default()
+        };
+        self.capabilities.metrics.allow_status.policy(decision.status);
+        self.log_allow(&decision.log, &login, &decision, &options);
+        Ok(decision)
+    }
+
+    /// Forgets what was counted: takes exactly this entry off the blacklist, then asks the policy's reset function.
+    /// False when that said so, and when nothing was named.
+    ///
+    /// # Errors
+    /// The policy failed.
+    pub async fn reset(&self, request: ResetRequest) -> Result<bool, Failure> {
+        let since = self.executor.now();
+        let ResetRequest { ip, login, ja3 } = request;
+        let login = match login {
+            Some(login) => Some(self.canonical(login, since).await?),
+            None => None,
+        };
+        let black = &self.capabilities.lists.black;
+        let (kind, name) = match (ip, login, ja3) {
+            (Some(ip), Some(login), _) => {
+                black.delete_ip_login(ip.ip, &login);
+                ("ip:login", login)
+            }
+            (Some(ip), None, Some(ja3)) => {
+                black.delete_ip_ja3(ip.ip, &ja3);
+                ("ip:ja3", ja3)
+            }
+            (None, Some(login), _) => {
+                black.delete_login(&login);
+                ("login", login)
+            }
+            (None, None, Some(ja3)) => {
+                black.delete_ja3(&ja3);
+                ("ja3", ja3)
+            }
+            (Some(ip), None, None) => {
+                black.delete_ip(ip.ip);
+                ("ip", BString::default())
+            }
+            (None, None, None) => return Ok(false),
+        };
+        if !self.options.load().hooks.reset {
+            return Ok(true);
+        }
+        let ip = ip.unwrap_or(Addr::UNSPECIFIED);
+        match self.run(Call::Reset { kind, name, ip }, since).await? {
+            Reply::Flag(done) => Ok(done),
+            _ => Err(misplaced()),
+        }
+    }
+
+    /// The login as the policy spells it.
+    ///
+    /// # Errors
+    /// The policy failed.
+    pub async fn canonicalize(&self, login: BString) -> Result<BString, Failure> {
+        self.canonical(login, self.executor.now()).await
+    }
+
+    async fn canonical(&self, login: BString, since: Moment) -> Result<BString, Failure> {
+        if !self.options.load().hooks.canonicalize {
+            return Ok(login);
+        }
+        match self.run(Call::Canonicalize(login), since).await? {
+            Reply::Text(login) => Ok(login),
+            _ => Err(misplaced()),
+        }
+    }
+
+    /// A custom POST endpoint.
+    ///
+    /// # Errors
+    /// The policy failed, or there is no such endpoint.
+    pub async fn custom(&self, name: &str, args: CustomArgs) -> Result<CustomReply, Failure> {
+        match self.run(Call::Custom(name.into(), Arc::new(args)), self.executor.now()).await? {
+            Reply::Custom(reply) => Ok(reply),
+            _ => Err(misplaced()),
+        }
+    }
+
+    /// A custom GET endpoint.
+    ///
+    /// # Errors
+    /// The policy failed, or there is no such endpoint.
+    pub async fn custom_get(&self, name: &str) -> Result<BString, Failure> {
+        match self.run(Call::CustomGet(name.into()), self.executor.now()).await? {
+            Reply::Text(text) => Ok(text),
+            _ => Err(misplaced()),
+        }
+    }
+
+    /// Sets what the server knows about a login: its time, its device, its canonical name.
+    async fn arrive(&self, mut login: Login, hooks: Hooks, since: Moment) -> Result<Login, Failure> {
+        login.t = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
+        if !login.device_attrs_given {
+            login.device_attrs = self.capabilities.devices.parse(&login.protocol, &login.device_id);
+        }
+        if hooks.canonicalize {
+            login.login = self.canonical(std::mem::take(&mut login.login), since).await?;
+        }
+        Ok(login)
+    }
+
+    /// The answer of the built-in lists, if one matches. A blacklist hit after a whitelist hit changes the message and the
+    /// attributes but not the status (wforce compatibility: scripts of clients look at the status only).
+    fn listed(&self, login: &Login, options: &ChainOptions) -> Option<Decision> {
+        let lists = &self.capabilities.lists;
+        let (white, black) = (&lists.white, &lists.black);
+        if white.is_empty() && black.is_empty() {
+            return None;
+        }
+        let now = login.t as u64;
+        let ja3 = login.attrs.iter().find(|(key, _)| *key == options.ja3_attr).map(|(_, value)| value);
+        let ja3: &[u8] = ja3.map_or(b"", |value| value.as_slice());
+        let check = |list: &capabilities::lists::List| {
+            if list.enabled() { list.check(now, login.remote.ip, &login.login, ja3) } else { None }
+        };
+        let status = &self.capabilities.metrics.allow_status;
+        let mut decision = None;
+        if let Some(hit) = check(white) {
+            status.whitelisted();
+            decision = Some(self.hit(&hit, 0, login, options));
+        }
+        if let Some(hit) = check(black) {
+            status.blacklisted();
+            let verdict = if decision.is_some() { 0 } else { -1 };
+            decision = Some(self.hit(&hit, verdict, login, options));
+        }
+        decision
+    }
+
+    fn hit(&self, hit: &Hit, status: i32, login: &Login, options: &ChainOptions) -> Decision {
+        let decision = Decision { status, msg: hit.msg.clone(), log: hit.phrase(), attrs: hit.attrs() };
+        self.log_allow(&decision.log, login, &decision, options);
+        decision
+    }
+
+    fn log_allow(&self, phrase: &[u8], login: &Login, decision: &Decision, options: &ChainOptions) {
+        let level = match decision.status {
+            0 if !options.log_allowed => return,
+            0 => Level::Info,
+            _ => Level::Notice,
+        };
+        self.capabilities.log.log(level, logline::allow_line(phrase, login, decision));
+    }
+
+    async fn run(&self, call: Call, since: Moment) -> Result<Reply, Failure> {
+        let function = call.function();
+        let custom = matches!(call, Call::Custom(..) | Call::CustomGet(_));
+        let result = self.executor.call_within(call, since).await;
+        if let Err(failure) = &result {
+            failures::tell(&self.capabilities, &function, custom, failure);
+        }
+        result
+    }
+}
+
+/// An engine answered with the reply of another hook.
+fn misplaced() -> Failure {
+    Failure::new(FailureKind::Internal, "the policy engine gave the reply of another function")
+}

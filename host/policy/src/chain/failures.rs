@@ -1,0 +1,29 @@
+//! What is logged and counted when a policy call fails.
+
+use std::time::Duration;
+
+use capabilities::Capabilities;
+use capabilities::log::Level;
+
+use crate::{Failure, FailureKind};
+
+/// At most one line for a function and kind in this time; the next one says how many were left out. A policy that
+/// fails for every login would otherwise write as much as it is asked.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// One metric and one log line, in wforce's words.
+pub(super) fn tell(capabilities: &Capabilities, function: &str, custom: bool, failure: &Failure) {
+    let kind = failure.kind.label();
+    capabilities.metrics.policy_failed(function, kind);
+    let mut line = match (failure.kind, custom) {
+        (FailureKind::BadReturn, _) => format!("Exception in command [{function}] exception: "),
+        (_, true) => format!("Lua custom function [{function}] exception: "),
+        (_, false) if function == "reset" || function == "canonicalize" => {
+            format!("Lua {function} function exception: ")
+        }
+        (_, false) => format!("Lua function [{function}] exception: "),
+    }
+    .into_bytes();
+    line.extend_from_slice(&failure.reason);
+    capabilities.log.limited(&format!("policy {function} {kind}"), EVERY, Level::Err, line);
+}
