@@ -1,0 +1,256 @@
+//! wforce's functions and objects, one file a topic. They only convert: what a function does is done by the
+//! capabilities or noted in the settings.
+#![allow(clippy::unnecessary_wraps)] // host functions have one signature, also those that never fail
+
+mod access;
+mod addresses;
+pub mod dns;
+mod geo;
+pub mod hooks;
+mod lists;
+mod logging;
+pub(crate) mod objects;
+mod records;
+mod replication;
+pub mod reply;
+mod server;
+mod show;
+mod sinks;
+mod stats;
+mod webhooks;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use capabilities::Capabilities;
+use capabilities::log::Level;
+
+pub use crate::console_text::ConsoleBuffer as Output;
+use crate::convert::Fault;
+use crate::settings::{Complaint, Settings};
+use crate::stack::{Args, Bound, HostFn, Ret, State};
+use crate::surface::{self, Does, Entry, Kind};
+
+/// What a Lua state is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The configuration state of a server.
+    Config,
+    /// One of the states that serve calls.
+    Worker,
+    /// The configuration state of a console client.
+    Client,
+}
+
+/// What the functions work on; shared by all Lua states of a daemon.
+pub struct Host {
+    /// Stats DBs, lists, logs, ...
+    pub caps: Arc<Capabilities>,
+    /// What the configuration set.
+    pub settings: Arc<Settings>,
+    /// What the `show...` functions print into.
+    pub output: Arc<Output>,
+    /// Where DNS look-ups run.
+    pub runtime: tokio::runtime::Handle,
+    /// Name and version, as `showVersion()` prints them: `wforce 3.0.1`.
+    pub version: String,
+    /// What `shutdown()` does.
+    pub shutdown: Box<dyn Fn() + Send + Sync>,
+    /// Whether `controlSocket` binds its address at once; false when a configuration is only checked.
+    pub bind_sockets: bool,
+}
+
+/// Puts all functions and objects for this role into a fresh Lua state.
+///
+/// # Errors
+/// Out of memory.
+pub fn install(lua: &mlua::Lua, role: Role, host: &Arc<Host>) -> mlua::Result<()> {
+    crate::stack::open(lua, role, host, bound(role))
+}
+
+/// A login tuple for a hook. It is shared until the hook writes one of its fields.
+///
+/// # Errors
+/// Out of memory, or the functions were never installed in this Lua state.
+pub fn login(lua: &mlua::Lua, login: Arc<login::Login>) -> mlua::Result<mlua::AnyUserData> {
+    crate::stack::create(lua, RefCell::new(login))
+}
+
+/// Calls an allow hook and reads its decision, by the rules of [`reply::decision`]; quicker than the separate steps.
+///
+/// # Errors
+/// What the hook raised, with its traceback; out of memory; the functions were never installed in this Lua state. The inner
+/// error: the hook returned something else than a decision.
+pub fn call_allow(
+    lua: &mlua::Lua,
+    hook: &mlua::Function,
+    login: Arc<login::Login>,
+) -> mlua::Result<Result<login::Decision, Fault>> {
+    crate::stack::call_with(lua, hook, RefCell::new(login), |returned| {
+        Ok(login::Decision {
+            status: returned.int(1)?,
+            msg: returned.text(2)?.owned(),
+            log: returned.text(3)?.owned(),
+            attrs: reply::first_of_each(returned.map(4)?),
+        })
+    })
+}
+
+/// Calls a report hook; what it returns is ignored.
+///
+/// # Errors
+/// As for [`call_allow`].
+pub fn call_report(lua: &mlua::Lua, hook: &mlua::Function, login: Arc<login::Login>) -> mlua::Result<()> {
+    crate::stack::call_with(lua, hook, RefCell::new(login), |_| ())
+}
+
+/// The arguments of a custom endpoint.
+///
+/// # Errors
+/// Out of memory, or the functions were never installed in this Lua state.
+pub fn custom_args(lua: &mlua::Lua, args: Arc<login::CustomArgs>) -> mlua::Result<mlua::AnyUserData> {
+    crate::stack::create(lua, RefCell::new(args))
+}
+
+/// An address for a hook.
+///
+/// # Errors
+/// Out of memory, or the functions were never installed in this Lua state.
+pub fn address(lua: &mlua::Lua, addr: login::Addr) -> mlua::Result<mlua::AnyUserData> {
+    crate::stack::create(lua, addr)
+}
+
+/// Unix seconds.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Every function that does something.
+fn functions() -> impl Iterator<Item = (&'static str, HostFn)> {
+    [
+        access::FUNCTIONS,
+        addresses::FUNCTIONS,
+        dns::FUNCTIONS,
+        geo::FUNCTIONS,
+        hooks::FUNCTIONS,
+        lists::FUNCTIONS,
+        logging::FUNCTIONS,
+        replication::FUNCTIONS,
+        server::FUNCTIONS,
+        show::FUNCTIONS,
+        sinks::FUNCTIONS,
+        stats::FUNCTIONS,
+        webhooks::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+/// The functions as states of this role get them.
+fn bound(role: Role) -> &'static [Bound] {
+    static TABLES: [OnceLock<Vec<Bound>>; 3] = [const { OnceLock::new() }; 3];
+    TABLES[role as usize].get_or_init(|| {
+        let functions: HashMap<&str, HostFn> = functions().collect();
+        surface::entries().filter_map(|entry| bind(entry, role, functions.get(entry.name).copied())).collect()
+    })
+}
+
+fn bind(entry: &'static Entry, role: Role, function: Option<HostFn>) -> Option<Bound> {
+    let (least, most) = entry.arity();
+    let bound = |call: HostFn, inner: HostFn| Some(Bound { call, inner, entry, least, most });
+    match (entry.does(role), function) {
+        (Does::Nothing, _) => bound(nothing, nothing),
+        (Does::Acts, Some(inner)) if role == Role::Config => bound(placed, inner),
+        (Does::Acts, Some(inner)) if entry.inactive.is_some() => bound(guarded, inner),
+        (Does::Acts, Some(inner)) => bound(inner, inner),
+        (Does::Acts, None) => None,
+    }
+}
+
+/// A function that does nothing in this state still checks its arguments.
+fn nothing<'a>(_: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+    if let Some(bound) = args.bound() {
+        let first = 1 + i32::from(bound.entry.object.is_some());
+        for (index, param) in (first..).zip(bound.entry.params) {
+            if !param.optional || args.given(index) {
+                check(args, index, param.kind)?;
+            }
+        }
+    }
+    Ok(Ret::None)
+}
+
+fn check(args: &Args<'_>, index: i32, kind: Kind) -> Result<(), Fault> {
+    match kind {
+        Kind::Text => args.text(index).map(drop),
+        Kind::Int => args.int(index).map(drop),
+        Kind::Unsigned => args.unsigned(index).map(drop),
+        Kind::Unsigned64 => args.unsigned64(index).map(drop),
+        Kind::Byte => args.byte(index).map(drop),
+        Kind::Float => args.float(index).map(drop),
+        Kind::Bool => args.boolean(index).map(drop),
+        Kind::Addr => args.addr(index).map(drop),
+        Kind::Netmask => args.object::<login::Netmask>(index).map(drop),
+        Kind::Resolver => args.object::<Arc<capabilities::dns::Resolver>>(index).map(drop),
+        Kind::List => args.list(index).map(drop),
+        Kind::Lists => args.lists(index).map(drop),
+        Kind::Map => args.map(index).map(drop),
+        Kind::Function => args.function(index),
+        Kind::TextOrAddr => args.text_or_addr(index).map(drop),
+    }
+}
+
+/// Functions of the configuration state: what they complain about gets the position of the call.
+fn placed<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+    let settings = &state.host.settings;
+    let before = settings.read(|values| values.complaints.count);
+    let result = guarded(state, args);
+    settings.change(|values| {
+        if before == 0
+            && let Some(first) = &mut values.complaints.first
+        {
+            first.place = args.place();
+        }
+    });
+    result
+}
+
+/// Before functions that are only for the start, or that belong to a part which is not active yet.
+fn guarded<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+    let Some(bound) = args.bound() else { return Ok(Ret::None) };
+    if bound.entry.start_only && state.role == Role::Config && state.host.settings.sealed() {
+        nothing(state, args)?;
+        state.host.output.line(format!(
+            "{}: only at the start: change the configuration file and restart",
+            bound.entry.name
+        ));
+        return Ok(Ret::None);
+    }
+    let result = (bound.inner)(state, args)?;
+    if let Some(part) = bound.entry.inactive
+        && state.role != Role::Client
+        && state.host.settings.first_mention(bound.entry.name)
+    {
+        let text = format!("{}: stored, but {part} is not active in this version", bound.entry.name);
+        state.host.caps.log.log(Level::Warning, text);
+    }
+    Ok(result)
+}
+
+/// Bad input of a setter that is no Lua error: said in the log and at the console, and counted for a check of the
+/// configuration.
+fn complain(state: &State, text: impl AsRef<[u8]>) {
+    state.host.caps.log.error(text.as_ref());
+    // Each worker state says it again.
+    if state.role == Role::Config {
+        let complaint = Complaint { text: text.as_ref().into(), place: None };
+        state.host.settings.change(|values| values.complaints.add(complaint));
+    }
+    state.host.output.line(text);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! Resolvers. A look-up suspends the policy call where that is possible, and otherwise blocks it:
+//!
+//! A call can be suspended when it runs as the coroutine named with [`set_suspendable`] and no C function (`table.sort`,
+//! `string.gsub`, ...) is between that coroutine's start and the look-up. The coroutine then yields one userdata, out of
+//! which [`take_query`] takes the [`Query`]; whoever runs the coroutine awaits [`Query::answer`] and resumes it with the
+//! list. While the file is loaded, at the console, in coroutines of the script's own and inside such C functions, the
+//! look-up runs on the host's runtime and the calling thread waits for it, for the resolver's timeouts at most.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bstr::BString;
+use capabilities::dns::Resolver;
+use login::Addr;
+
+use crate::convert::Fault;
+use crate::stack::{Args, HostFn, Ret, State};
+
+pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
+    ("newDNSResolver", new_resolver),
+    ("getDNSResolver", get_resolver),
+    ("Resolver:addResolver", add_resolver),
+    ("Resolver:setRequestTimeout", |_, args| {
+        let resolver = args.object::<Arc<Resolver>>(1)?;
+        resolver.set_timeout(Duration::from_millis(args.unsigned64(2)?));
+        Ok(Ret::None)
+    }),
+    ("Resolver:setNumContexts", |_, args| {
+        args.object::<Arc<Resolver>>(1)?.set_contexts(args.unsigned(2)? as usize);
+        Ok(Ret::None)
+    }),
+    ("Resolver:lookupAddrByName", |state, args| {
+        let name = args.text(2)?.owned();
+        look_up(state, args, Question::Addresses(name), 3)
+    }),
+    ("Resolver:lookupNameByAddr", |state, args| {
+        let ip = args.addr(2)?.ip;
+        look_up(state, args, Question::Names(ip), 3)
+    }),
+    ("Resolver:lookupRBL", |state, args| {
+        let (ip, zone) = (args.addr(2)?.ip, args.text(3)?.owned());
+        look_up(state, args, Question::Listing(ip, zone), 4)
+    }),
+    ("showAddrByName", |state, args| {
+        let name = args.text(2)?.owned();
+        print(state, args, &name.clone(), Question::Addresses(name))
+    }),
+    ("showNameByAddr", |state, args| {
+        let ip = args.addr(2)?.ip;
+        print(state, args, &ip.to_string().into(), Question::Names(ip))
+    }),
+    ("showRBL", |state, args| {
+        let (ip, zone) = (args.addr(2)?.ip, args.text(3)?.owned());
+        print(state, args, &BString::default(), Question::Listing(ip, zone))
+    }),
+];
+
+/// A look-up that a policy wants the answer of.
+pub struct Query {
+    resolver: Arc<Resolver>,
+    question: Question,
+    retries: usize,
+    runtime: tokio::runtime::Handle,
+}
+
+enum Question {
+    Addresses(BString),
+    Names(IpAddr),
+    Listing(IpAddr, BString),
+}
+
+impl Query {
+    /// Runs the look-up on the host's runtime; the future itself may be polled anywhere. An empty list if there is
+    /// nothing, or nobody answered.
+    pub async fn answer(self) -> Vec<BString> {
+        let runtime = self.runtime.clone();
+        runtime.spawn(self.ask()).await.unwrap_or_default()
+    }
+
+    /// The same, blocking the thread.
+    fn block(self) -> Vec<BString> {
+        let (done, answer) = std::sync::mpsc::sync_channel(1);
+        let runtime = self.runtime.clone();
+        runtime.spawn(async move {
+            // The receiver waits below: there is nobody else to tell.
+            let _ = done.send(self.ask().await);
+        });
+        answer.recv().unwrap_or_default()
+    }
+
+    async fn ask(self) -> Vec<BString> {
+        let found = match self.question {
+            Question::Addresses(name) => self.resolver.addrs_by_name(&name, self.retries).await,
+            Question::Names(ip) => self.resolver.names_by_addr(ip, self.retries).await,
+            Question::Listing(ip, zone) => self.resolver.rbl(ip, &zone, self.retries).await,
+        };
+        found.into_iter().map(BString::from).collect()
+    }
+}
+
+/// Names the coroutine that may be suspended from now on; `None`: none.
+pub fn set_suspendable(lua: &mlua::Lua, thread: Option<&mlua::Thread>) {
+    crate::stack::with_state(lua, |state| state.set_suspendable(thread));
+}
+
+/// The look-up that a suspended coroutine waits for: the first value it yielded. `None` if it yielded something else,
+/// which only a script's own `coroutine.yield` outside of any coroutine does.
+pub fn take_query(lua: &mlua::Lua, yielded: &mlua::Value) -> Option<Query> {
+    crate::stack::take_query(lua, yielded.as_userdata()?)
+}
+
+fn new_resolver<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+    state.host.settings.note_dns();
+    state.host.caps.dns.create(&args.text(1)?);
+    Ok(Ret::None)
+}
+
+fn get_resolver<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+    state.host.settings.note_dns();
+    Ok(Ret::Resolver(state.host.caps.dns.get(&args.text(1)?)))
+}
+
+fn add_resolver<'a>(_: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+    let resolver = args.object::<Arc<Resolver>>(1)?;
+    let addr = Addr::parse(&args.text(2)?).map_err(|error| Fault::caught(format!("addResolver: {error}")))?;
+    let port = args.int(3)?;
+    let port = u16::try_from(port).map_err(|_| Fault::caught(format!("addResolver: {port} is no port")))?;
+    resolver.add_server(addr.ip, port);
+    Ok(Ret::None)
+}
+
+fn look_up<'a>(
+    state: &'a State,
+    args: &Args<'a>,
+    question: Question,
+    retries: i32,
+) -> Result<Ret<'a>, Fault> {
+    let resolver = Arc::clone(args.object::<Arc<Resolver>>(1)?);
+    let retries = if args.given(retries) { usize::try_from(args.int(retries)?).unwrap_or(0) } else { 0 };
+    let query = Query { resolver, question, retries, runtime: state.host.runtime.clone() };
+    if args.may_suspend() { Ok(Ret::Suspend(query)) } else { Ok(Ret::Texts(query.block())) }
+}
+
+fn print<'a>(
+    state: &'a State,
+    args: &Args<'a>,
+    asked: &BString,
+    question: Question,
+) -> Result<Ret<'a>, Fault> {
+    let resolver = Arc::clone(args.object::<Arc<Resolver>>(1)?);
+    let query = Query { resolver, question, retries: 1, runtime: state.host.runtime.clone() };
+    for found in query.block() {
+        let line = if asked.is_empty() { found } else { bstr::concat([&asked[..], b" ", &found[..]]).into() };
+        state.host.output.line(line);
+    }
+    Ok(Ret::None)
+}

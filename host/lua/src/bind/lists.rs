@@ -1,0 +1,192 @@
+//! Black- and whitelists. Each function exists twice; `WHITE` tells which list.
+
+use bstr::BString;
+use capabilities::lists::{Colour, Kind, List};
+use login::Netmask;
+
+use super::now;
+use crate::convert::Fault;
+use crate::stack::{Args, HostFn, Ret, State};
+
+pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
+    ("blacklistNetmask", add_netmask::<false>),
+    ("blacklistIP", add_ip::<false>),
+    ("blacklistLogin", add_login::<false>),
+    ("blacklistIPLogin", add_ip_login::<false>),
+    ("blacklistJA3", add_ja3::<false>),
+    ("blacklistIPJA3", add_ip_ja3::<false>),
+    ("whitelistNetmask", add_netmask::<true>),
+    ("whitelistIP", add_ip::<true>),
+    ("whitelistLogin", add_login::<true>),
+    ("whitelistIPLogin", add_ip_login::<true>),
+    ("whitelistJA3", add_ja3::<true>),
+    ("whitelistIPJA3", add_ip_ja3::<true>),
+    ("unblacklistNetmask", delete_netmask::<false>),
+    ("unblacklistIP", delete_ip::<false>),
+    ("unblacklistLogin", delete_login::<false>),
+    ("unblacklistIPLogin", delete_ip_login::<false>),
+    ("unblacklistJA3", delete_ja3::<false>),
+    ("unblacklistIPJA3", delete_ip_ja3::<false>),
+    ("unwhitelistNetmask", delete_netmask::<true>),
+    ("unwhitelistIP", delete_ip::<true>),
+    ("unwhitelistLogin", delete_login::<true>),
+    ("unwhitelistIPLogin", delete_ip_login::<true>),
+    ("unwhitelistJA3", delete_ja3::<true>),
+    ("unwhitelistIPJA3", delete_ip_ja3::<true>),
+    ("checkBlacklistIP", check_ip::<false>),
+    ("checkBlacklistLogin", check_login::<false>),
+    ("checkBlacklistIPLogin", check_ip_login::<false>),
+    ("checkBlacklistJA3", check_ja3::<false>),
+    ("checkBlacklistIPJA3", check_ip_ja3::<false>),
+    ("checkWhitelistIP", check_ip::<true>),
+    ("checkWhitelistLogin", check_login::<true>),
+    ("checkWhitelistIPLogin", check_ip_login::<true>),
+    ("checkWhitelistJA3", check_ja3::<true>),
+    ("checkWhitelistIPJA3", check_ip_ja3::<true>),
+    ("getIPBlacklist", |state, _| Ok(entries(state, Colour::Black, Kind::Ip))),
+    ("getLoginBlacklist", |state, _| Ok(entries(state, Colour::Black, Kind::Login))),
+    ("getIPLoginBlacklist", |state, _| Ok(entries(state, Colour::Black, Kind::IpLogin))),
+    ("getJA3Blacklist", |state, _| Ok(entries(state, Colour::Black, Kind::Ja3))),
+    ("getIPJA3Blacklist", |state, _| Ok(entries(state, Colour::Black, Kind::IpJa3))),
+    ("getIPWhitelist", |state, _| Ok(entries(state, Colour::White, Kind::Ip))),
+    ("getLoginWhitelist", |state, _| Ok(entries(state, Colour::White, Kind::Login))),
+    ("getIPLoginWhitelist", |state, _| Ok(entries(state, Colour::White, Kind::IpLogin))),
+    ("getJA3Whitelist", |state, _| Ok(entries(state, Colour::White, Kind::Ja3))),
+    ("getIPJA3Whitelist", |state, _| Ok(entries(state, Colour::White, Kind::IpJa3))),
+    ("setBlacklistIPRetMsg", |state, args| set_message(state, args, Kind::Ip)),
+    ("setBlacklistLoginRetMsg", |state, args| set_message(state, args, Kind::Login)),
+    ("setBlacklistIPLoginRetMsg", |state, args| set_message(state, args, Kind::IpLogin)),
+    ("setBlacklistJA3RetMsg", |state, args| set_message(state, args, Kind::Ja3)),
+    ("setBlacklistIPJA3RetMsg", |state, args| set_message(state, args, Kind::IpJa3)),
+    ("getBlacklistIPRetMsg", |state, _| Ok(message(state, Kind::Ip))),
+    ("getBlacklistLoginRetMsg", |state, _| Ok(message(state, Kind::Login))),
+    ("getBlacklistIPLoginRetMsg", |state, _| Ok(message(state, Kind::IpLogin))),
+    ("getBlacklistJA3RetMsg", |state, _| Ok(message(state, Kind::Ja3))),
+    ("getBlacklistIPJA3RetMsg", |state, _| Ok(message(state, Kind::IpJa3))),
+    ("disableBuiltinBlacklists", |state, _| {
+        state.host.caps.lists.black.disable();
+        Ok(Ret::None)
+    }),
+    ("disableBuiltinWhitelists", |state, _| {
+        state.host.caps.lists.white.disable();
+        Ok(Ret::None)
+    }),
+];
+
+type Result<T> = std::result::Result<T, Fault>;
+
+fn list<const WHITE: bool>(state: &State) -> &List {
+    if WHITE { &state.host.caps.lists.white } else { &state.host.caps.lists.black }
+}
+
+fn add_netmask<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    let (mask, seconds, reason) = (args.object::<Netmask>(1)?, args.unsigned(2)?, args.text(3)?);
+    list::<WHITE>(state)
+        .add_netmask(now(), mask, seconds, &reason)
+        .map_err(|error| Fault::caught(error.to_string()))?;
+    Ok(Ret::None)
+}
+
+fn add_ip<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    let (addr, seconds, reason) = (args.addr(1)?, args.unsigned(2)?, args.text(3)?);
+    list::<WHITE>(state).add_ip(now(), addr.ip, seconds, &reason);
+    Ok(Ret::None)
+}
+
+fn add_login<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    let (login, seconds, reason) = (args.text(1)?, args.unsigned(2)?, args.text(3)?);
+    list::<WHITE>(state).add_login(now(), &login, seconds, &reason);
+    Ok(Ret::None)
+}
+
+fn add_ja3<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    let (ja3, seconds, reason) = (args.text(1)?, args.unsigned(2)?, args.text(3)?);
+    list::<WHITE>(state).add_ja3(now(), &ja3, seconds, &reason);
+    Ok(Ret::None)
+}
+
+fn add_ip_login<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    let (addr, login) = (args.addr(1)?, args.text(2)?);
+    let (seconds, reason) = (args.unsigned(3)?, args.text(4)?);
+    list::<WHITE>(state).add_ip_login(now(), addr.ip, &login, seconds, &reason);
+    Ok(Ret::None)
+}
+
+fn add_ip_ja3<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    let (addr, ja3) = (args.addr(1)?, args.text(2)?);
+    let (seconds, reason) = (args.unsigned(3)?, args.text(4)?);
+    list::<WHITE>(state).add_ip_ja3(now(), addr.ip, &ja3, seconds, &reason);
+    Ok(Ret::None)
+}
+
+fn delete_netmask<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    list::<WHITE>(state).delete_netmask(args.object::<Netmask>(1)?);
+    Ok(Ret::None)
+}
+
+fn delete_ip<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    list::<WHITE>(state).delete_ip(args.addr(1)?.ip);
+    Ok(Ret::None)
+}
+
+fn delete_login<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    list::<WHITE>(state).delete_login(&args.text(1)?);
+    Ok(Ret::None)
+}
+
+fn delete_ja3<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    list::<WHITE>(state).delete_ja3(&args.text(1)?);
+    Ok(Ret::None)
+}
+
+fn delete_ip_login<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    list::<WHITE>(state).delete_ip_login(args.addr(1)?.ip, &args.text(2)?);
+    Ok(Ret::None)
+}
+
+fn delete_ip_ja3<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    list::<WHITE>(state).delete_ip_ja3(args.addr(1)?.ip, &args.text(2)?);
+    Ok(Ret::None)
+}
+
+fn check_ip<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    Ok(Ret::Bool(list::<WHITE>(state).check_ip(now(), args.addr(1)?.ip).is_some()))
+}
+
+fn check_login<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    Ok(Ret::Bool(list::<WHITE>(state).check_login(now(), &args.text(1)?).is_some()))
+}
+
+fn check_ja3<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    Ok(Ret::Bool(list::<WHITE>(state).check_ja3(now(), &args.text(1)?).is_some()))
+}
+
+fn check_ip_login<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    Ok(Ret::Bool(list::<WHITE>(state).check_ip_login(now(), args.addr(1)?.ip, &args.text(2)?).is_some()))
+}
+
+fn check_ip_ja3<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    Ok(Ret::Bool(list::<WHITE>(state).check_ip_ja3(now(), args.addr(1)?.ip, &args.text(2)?).is_some()))
+}
+
+fn entries(state: &State, colour: Colour, kind: Kind) -> Ret<'_> {
+    let entries = state.host.caps.lists.list(colour).entries(kind);
+    Ret::Rows(
+        entries
+            .into_iter()
+            .map(|entry| {
+                let expiration = BString::from(entry.expiration_text());
+                [(kind.api_name(), entry.key), ("expiration", expiration), ("reason", entry.reason)]
+            })
+            .collect(),
+    )
+}
+
+fn set_message<'a>(state: &'a State, args: &Args<'a>, kind: Kind) -> Result<Ret<'a>> {
+    state.host.caps.lists.black.set_ret_msg(kind, &args.text(1)?);
+    Ok(Ret::None)
+}
+
+fn message(state: &State, kind: Kind) -> Ret<'_> {
+    Ret::Text(state.host.caps.lists.black.ret_msg(kind))
+}

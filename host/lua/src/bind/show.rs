@@ -1,0 +1,60 @@
+//! What is typed at the console.
+
+use wire::{Key, test_crypto};
+
+use crate::console_text as text;
+use crate::convert::Fault;
+use crate::settings::Values;
+use crate::stack::{Args, HostFn, Ret, State};
+
+pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
+    ("stats", |state, _| {
+        let stats = state.host.caps.metrics.stats();
+        let line =
+            format!("{} reports, {} allow-queries ({} denies)", stats.reports, stats.allows, stats.denieds);
+        Ok(lines(state, [line]))
+    }),
+    ("showPerfStats", |state, _| Ok(counters(state, state.host.caps.metrics.perf_stats()))),
+    ("showCommandStats", |state, _| Ok(counters(state, state.host.caps.metrics.command_stats()))),
+    ("showCustomStats", |state, _| Ok(counters(state, state.host.caps.metrics.custom_stats()))),
+    ("showVersion", |state, _| Ok(lines(state, [&state.host.version]))),
+    ("makeKey", make_key),
+    ("testCrypto", crypto),
+    ("siblings", |state, _| Ok(rows(state, text::siblings))),
+    ("showReportSinks", |state, _| Ok(rows(state, text::report_sinks))),
+    ("showNamedReportSinks", |state, _| Ok(rows(state, text::named_report_sinks))),
+    ("showWebHooks", |state, _| Ok(rows(state, text::web_hooks))),
+    ("showCustomWebHooks", |state, _| Ok(rows(state, text::custom_web_hooks))),
+    ("showCustomEndpoints", |state, _| Ok(rows(state, text::custom_endpoints))),
+    ("showStringStatsDB", |state, _| {
+        let dbs = state.host.caps.stats.all();
+        Ok(lines(state, text::stats_dbs(dbs.iter().map(|db| &**db))))
+    }),
+];
+
+fn lines<T: AsRef<[u8]>>(state: &State, lines: impl IntoIterator<Item = T>) -> Ret<'_> {
+    for line in lines {
+        state.host.output.line(line);
+    }
+    Ret::None
+}
+
+fn rows(state: &State, rows: fn(&Values) -> Vec<String>) -> Ret<'_> {
+    lines(state, state.host.settings.read(rows))
+}
+
+fn counters(state: &State, counters: Vec<(String, u64)>) -> Ret<'_> {
+    lines(state, counters.into_iter().map(|(name, count)| format!("{name}={count}")))
+}
+
+fn make_key<'a>(state: &'a State, _: &Args<'a>) -> Result<Ret<'a>, Fault> {
+    let key = Key::generate().map_err(|error| Fault::caught(error.to_string()))?;
+    Ok(lines(state, [key.make_key_line()]))
+}
+
+fn crypto<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+    args.text(1)?;
+    let key = state.host.settings.read(|values| values.key.clone());
+    let works = key.is_some_and(|key| test_crypto(&key.0));
+    Ok(lines(state, [if works { "Everything is ok!" } else { "Crypto failed.." }]))
+}

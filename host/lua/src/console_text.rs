@@ -1,0 +1,132 @@
+//! What the `show...` functions print: a buffer for the console's answer, and the rows in wforce's columns.
+
+use std::fmt::Write as _;
+
+use bstr::BString;
+use parking_lot::Mutex;
+use statsdb::StatsDb;
+
+use crate::settings::Values;
+
+/// The longest answer that is kept; a console frame cannot carry more.
+const LONGEST: usize = 1 << 20;
+
+/// The answer being written.
+#[derive(Debug, Default)]
+pub struct ConsoleBuffer(Mutex<Vec<u8>>);
+
+impl ConsoleBuffer {
+    /// Adds a line.
+    pub fn line(&self, text: impl AsRef<[u8]>) {
+        let mut buffer = self.0.lock();
+        let text = text.as_ref();
+        // While the configuration is loaded nobody empties the buffer: it must not grow without end.
+        if buffer.len() + text.len() < LONGEST {
+            buffer.extend_from_slice(text);
+            buffer.push(b'\n');
+        }
+    }
+
+    /// Takes what was written since the last time.
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock())
+    }
+}
+
+/// `siblings()`.
+pub fn siblings(values: &Values) -> Vec<String> {
+    let row = |address: &str, numbers: [&str; 4], note: &str| {
+        let [sent, failed, received, bad] = numbers;
+        format!("{address:<35} {sent:<15} {failed:<14} {received:<15} {bad:<14}   {note}")
+    };
+    let head = row("Address", ["Send Successes", "Send Failures", "Rcv Successes", "Rcv Failures"], "Note");
+    let listed = values.replication.siblings.iter();
+    let rows = listed.map(|sibling| row(&sibling.addr.to_string(), ["0"; 4], ""));
+    std::iter::once(head).chain(rows).collect()
+}
+
+/// `showReportSinks()`.
+pub fn report_sinks(values: &Values) -> Vec<String> {
+    let row = |address: &str, good: &str, bad: &str| format!("{address:<35} {good:<10} {bad:<9}");
+    let rows = values.sinks.unnamed.iter().map(|addr| row(&addr.to_string(), "0", "0"));
+    std::iter::once(row("Address", "Successes", "Failures")).chain(rows).collect()
+}
+
+/// `showNamedReportSinks()`.
+pub fn named_report_sinks(values: &Values) -> Vec<String> {
+    let row = |name: &str, address: &str, good: &str, bad: &str| {
+        format!("{name:<15} {address:<35} {good:<10} {bad:<9}")
+    };
+    let listed =
+        values.sinks.named.iter().flat_map(|(name, addrs)| addrs.iter().map(move |addr| (name, addr)));
+    let rows = listed.map(|(name, addr)| row(&name.to_string(), &addr.to_string(), "0", "0"));
+    std::iter::once(row("Name", "Address", "Successes", "Failures")).chain(rows).collect()
+}
+
+/// `showWebHooks()`.
+pub fn web_hooks(values: &Values) -> Vec<String> {
+    let row = |id: &str, good: &str, bad: &str, url: &str, events: &str| {
+        format!("{id:<9} {good:<9} {bad:<9} {url:<45.45} {events}")
+    };
+    let rows = values.webhooks.hooks.iter().map(|hook| {
+        let events = hook.events.iter().fold(String::new(), |mut all, event| {
+            let _ = write!(all, "{event} ");
+            all
+        });
+        row(&hook.id.to_string(), "0", "0", &url(&hook.config), &events)
+    });
+    std::iter::once(row("ID", "Successes", "Failures", "URL", "Events")).chain(rows).collect()
+}
+
+/// `showCustomWebHooks()`.
+pub fn custom_web_hooks(values: &Values) -> Vec<String> {
+    let row = |id: &str, name: &str, good: &str, bad: &str, url: &str| {
+        format!("{id:<9} {name:<20.20} {good:<9} {bad:<9} {url}")
+    };
+    let listed = values.webhooks.custom.iter();
+    let rows =
+        listed.map(|hook| row(&hook.id.to_string(), &hook.name.to_string(), "0", "0", &url(&hook.config)));
+    std::iter::once(row("ID", "Name", "Successes", "Failures", "URL")).chain(rows).collect()
+}
+
+fn url(config: &std::collections::BTreeMap<BString, BString>) -> String {
+    config.get(bstr::BStr::new("url")).map(ToString::to_string).unwrap_or_default()
+}
+
+/// `showCustomEndpoints()`.
+pub fn custom_endpoints(values: &Values) -> Vec<String> {
+    let row = |name: &str, kind: &str, sinks: &str| format!("{name:<30.30} {kind:<5.5} {sinks} ");
+    let mut endpoints: Vec<_> = values.endpoints.iter().collect();
+    endpoints.sort_by(|a, b| (a.get, &a.name).cmp(&(b.get, &b.name)));
+    let rows = endpoints.into_iter().map(|endpoint| {
+        let kind = if endpoint.get { "GET" } else { "POST" };
+        row(&endpoint.name, kind, if endpoint.to_sinks { "true" } else { "false" })
+    });
+    std::iter::once(row("Custom Endpoint", "Type", "Send to Report Sink?")).chain(rows).collect()
+}
+
+/// `showStringStatsDB()`: a row for each field; the columns of the DB only on its first one.
+pub fn stats_dbs<'a>(dbs: impl Iterator<Item = &'a StatsDb>) -> Vec<String> {
+    let row = |columns: [&str; 5], field: &str, kind: &str| {
+        let [name, replicates, windows, max, size] = columns;
+        format!("{name:<20.20} {replicates:<5.5} {windows:<11.11} {max:<9} {size:<9} {field:<16.16} {kind}")
+    };
+    let head = ["DB Name/Shards", "Repl?", "Win Size/No", "Max Size", "Cur Size"];
+    let mut rows = vec![row(head, "Field Name", "Type")];
+    for db in dbs {
+        let schema = db.schema();
+        let columns = [
+            format!("{}/{}", schema.name, schema.shards),
+            (if db.replicates() { "yes" } else { "no" }).to_owned(),
+            format!("{}/{}", schema.window_secs, schema.windows),
+            db.max_size().to_string(),
+            db.len().to_string(),
+        ];
+        // A schema keeps its fields sorted by name.
+        for (place, (field, kind)) in schema.fields.iter().enumerate() {
+            let columns = if place == 0 { columns.each_ref().map(String::as_str) } else { [""; 5] };
+            rows.push(row(columns, &field.to_string(), kind.name()));
+        }
+    }
+    rows
+}

@@ -1,0 +1,355 @@
+//! What the configuration set up, for the parts of the daemon that serve it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bstr::BString;
+use parking_lot::Mutex;
+use statsdb::CountMinShape;
+
+mod complaint;
+mod peer;
+
+pub use complaint::{Complaint, Complaints, Place};
+pub use peer::{PeerError, Protocol, SiblingAddr, sibling_address, sink_address};
+
+/// Everything the file set. It is filled while the file runs in the configuration state; some of it can also be changed
+/// from the console later.
+#[derive(Default)]
+pub struct Settings {
+    values: Mutex<Values>,
+    control: Mutex<Vec<TcpListener>>,
+    mentioned: Mutex<HashSet<&'static str>>,
+    sealed: AtomicBool,
+    uses_dns: AtomicBool,
+}
+
+impl Settings {
+    /// Looks at the values, or copies some out.
+    pub fn read<R>(&self, look: impl FnOnce(&Values) -> R) -> R {
+        look(&self.values.lock())
+    }
+
+    /// Changes the values.
+    pub fn change<R>(&self, change: impl FnOnce(&mut Values) -> R) -> R {
+        change(&mut self.values.lock())
+    }
+
+    /// The daemon has started: what is read only at the start can no longer be set.
+    pub fn seal(&self) {
+        self.sealed.store(true, Ordering::Release);
+    }
+
+    /// Whether [`Settings::seal`] was called.
+    pub fn sealed(&self) -> bool {
+        self.sealed.load(Ordering::Acquire)
+    }
+
+    /// Whether the file makes or fetches a DNS resolver, so that policy calls may want to wait.
+    pub fn uses_dns(&self) -> bool {
+        self.uses_dns.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_dns(&self) {
+        self.uses_dns.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_control(&self, listener: TcpListener) {
+        self.control.lock().push(listener);
+    }
+
+    /// The control sockets that the file bound; the caller serves them.
+    pub fn take_control(&self) -> Vec<TcpListener> {
+        std::mem::take(&mut self.control.lock())
+    }
+
+    /// True the first time it is asked about this name.
+    pub(crate) fn first_mention(&self, name: &'static str) -> bool {
+        self.mentioned.lock().insert(name)
+    }
+}
+
+/// The values.
+#[derive(Debug)]
+pub struct Values {
+    /// Where the HTTP API is served.
+    pub listeners: Vec<Listener>,
+    /// The addresses of control sockets; a console client uses the last one.
+    pub control: Vec<SocketAddr>,
+    /// The key of control socket and siblings.
+    pub key: Option<Secret>,
+    /// How many Lua states serve calls.
+    pub lua_states: i32,
+    /// How many threads serve connections.
+    pub worker_threads: i32,
+    /// How many HTTP connections may be open at once.
+    pub max_connections: i32,
+    /// How long a policy call may take.
+    pub policy_budget: Duration,
+    /// Bytes that a Lua state may use beyond what the file itself built up.
+    pub policy_memory: usize,
+    /// Log allowed logins too.
+    pub verbose_allow_log: bool,
+    /// The attribute with the JA3 hash.
+    pub ja3_attr: BString,
+    /// Custom endpoints in the order of their registration.
+    pub endpoints: Vec<policy::Endpoint>,
+    /// Which hooks some worker state set.
+    pub hooks: policy::Hooks,
+    /// Register bits of `hll` fields of DBs made from now on.
+    pub hll_bits: u8,
+    /// Shape of `countmin` fields of DBs made from now on.
+    pub countmin: CountMinShape,
+    /// Siblings and start-up sync.
+    pub replication: Replication,
+    /// Webhooks.
+    pub webhooks: WebHooks,
+    /// Report sinks.
+    pub sinks: Sinks,
+    /// What was wrong with the file without keeping it from loading.
+    pub complaints: Complaints,
+    /// Where the blacklist is kept.
+    pub blacklist_redis: Redis,
+    /// Where the whitelist is kept.
+    pub whitelist_redis: Redis,
+}
+
+impl Default for Values {
+    /// What holds without any configuration (wforce compatibility).
+    fn default() -> Self {
+        Self {
+            listeners: Vec::new(),
+            control: Vec::new(),
+            key: None,
+            lua_states: 6,
+            worker_threads: 4,
+            max_connections: 10_000,
+            policy_budget: Duration::from_secs(1),
+            policy_memory: 64 << 20,
+            verbose_allow_log: false,
+            ja3_attr: "ja3".into(),
+            endpoints: Vec::new(),
+            hooks: policy::Hooks::default(),
+            hll_bits: 6,
+            countmin: CountMinShape::default(),
+            replication: Replication::default(),
+            webhooks: WebHooks::default(),
+            sinks: Sinks::default(),
+            complaints: Complaints::default(),
+            blacklist_redis: Redis::default(),
+            whitelist_redis: Redis::default(),
+        }
+    }
+}
+
+/// A key that debug output does not show.
+#[derive(Clone)]
+pub struct Secret(pub wire::Key);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Secret")
+    }
+}
+
+/// One address of the HTTP API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Where.
+    pub addr: SocketAddr,
+    /// TLS; `None`: plain HTTP.
+    pub tls: Option<Tls>,
+    /// The call that set it up, if Lua knows its line.
+    pub place: Option<Place>,
+}
+
+/// A listener's TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM file with the certificate chain.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+    /// Options as given.
+    pub options: Vec<(BString, BString)>,
+}
+
+/// Siblings and the start-up sync.
+#[derive(Debug)]
+pub struct Replication {
+    /// The other servers.
+    pub siblings: Vec<Sibling>,
+    /// Where siblings are heard.
+    pub listener: Option<SocketAddr>,
+    /// Milliseconds a TCP connect may take.
+    pub connect_timeout_ms: i32,
+    /// Messages that may wait for a sibling added from now on.
+    pub queue_size: u32,
+    /// Threads that apply messages.
+    pub threads: i32,
+    /// Servers to copy stats DBs from, in the order to try.
+    pub sync_hosts: Vec<SyncHost>,
+    /// Seconds that a sync host must have been running.
+    pub min_sync_uptime: u32,
+}
+
+impl Default for Replication {
+    fn default() -> Self {
+        Self {
+            siblings: Vec::new(),
+            listener: None,
+            connect_timeout_ms: 5000,
+            queue_size: 5000,
+            threads: 2,
+            sync_hosts: Vec::new(),
+            min_sync_uptime: 0,
+        }
+    }
+}
+
+/// Another server.
+#[derive(Clone, Debug)]
+pub struct Sibling {
+    /// Address, port and protocol.
+    pub addr: SiblingAddr,
+    /// Its own key; `None`: the common one.
+    pub key: Option<Secret>,
+    /// Whether it gets changes of stats DBs.
+    pub stats: bool,
+    /// Whether it gets changes of lists.
+    pub lists: bool,
+}
+
+/// A server to copy stats DBs from.
+#[derive(Clone, Debug)]
+pub struct SyncHost {
+    /// Base URL of its API.
+    pub url: BString,
+    /// Its password.
+    pub password: BString,
+    /// Where this server hears siblings.
+    pub replication: SocketAddr,
+    /// Base URL of this server's API.
+    pub callback: BString,
+}
+
+/// Webhooks and how they are sent.
+#[derive(Debug)]
+pub struct WebHooks {
+    /// Those for events.
+    pub hooks: Vec<WebHook>,
+    /// Those that policies run.
+    pub custom: Vec<CustomWebHook>,
+    /// The id of the next event webhook.
+    pub next_id: u32,
+    /// The id of the next custom webhook.
+    pub next_custom_id: u32,
+    /// Sending threads.
+    pub threads: u32,
+    /// Connections of each.
+    pub connections: u32,
+    /// Events that may wait.
+    pub queue_size: u32,
+    /// Seconds that one may take.
+    pub timeout_secs: u64,
+    /// Whether certificates must be valid.
+    pub verify_peer: bool,
+    /// Whether certificates must be for the host.
+    pub verify_host: bool,
+    /// PEM file of trusted authorities.
+    pub authorities: Option<PathBuf>,
+    /// PEM files of the client certificate and its key.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+impl Default for WebHooks {
+    fn default() -> Self {
+        Self {
+            hooks: Vec::new(),
+            custom: Vec::new(),
+            next_id: 1,
+            next_custom_id: 1,
+            threads: 5,
+            connections: 10,
+            queue_size: 50_000,
+            timeout_secs: 2,
+            verify_peer: true,
+            verify_host: true,
+            authorities: None,
+            client: None,
+        }
+    }
+}
+
+/// A webhook for events.
+#[derive(Clone, Debug)]
+pub struct WebHook {
+    /// Its number.
+    pub id: u32,
+    /// The known events it is for.
+    pub events: Vec<&'static str>,
+    /// Its configuration, with `url`.
+    pub config: BTreeMap<BString, BString>,
+}
+
+/// A webhook that policies run.
+#[derive(Clone, Debug)]
+pub struct CustomWebHook {
+    /// Its number.
+    pub id: u32,
+    /// Its name.
+    pub name: BString,
+    /// Its configuration, with `url`.
+    pub config: BTreeMap<BString, BString>,
+}
+
+/// Report sinks.
+#[derive(Clone, Debug, Default)]
+pub struct Sinks {
+    /// Those without a name.
+    pub unnamed: Vec<SocketAddr>,
+    /// Those with one.
+    pub named: BTreeMap<BString, Vec<SocketAddr>>,
+}
+
+/// A Redis server for one list.
+#[derive(Clone)]
+pub struct Redis {
+    /// Host and port; `None`: the list is in memory only.
+    pub server: Option<(BString, u32)>,
+    /// User name.
+    pub username: BString,
+    /// Password.
+    pub password: BString,
+    /// Store what siblings sent, too.
+    pub replicated: bool,
+    /// Seconds that a connect may take.
+    pub connect_timeout_secs: i32,
+    /// Seconds and microseconds that a read or write may take.
+    pub rw_timeout: (i32, i32),
+}
+
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Redis")
+            .field("server", &self.server)
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        Self {
+            server: None,
+            username: BString::default(),
+            password: BString::default(),
+            replicated: false,
+            connect_timeout_secs: 1,
+            rw_timeout: (0, 100_000),
+        }
+    }
+}

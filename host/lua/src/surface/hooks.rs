@@ -1,0 +1,37 @@
+//! The functions a policy consists of.
+
+use super::Kind::{Bool, Function, Text};
+use super::{Entry, Group, param};
+
+const G: Group = Group::Hooks;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::anywhere(G, "setAllow", &[param("hook", Function)],
+        "Decides logins. Called with a `LoginTuple`; returns four values: status (negative denies, 0 allows, positive waits that \
+         many seconds), message for the client, message for the log, and a table of attributes. All four are needed. Not called \
+         for logins that a built-in list decides. The last call wins.")
+        .only_in_worker().default("every login is allowed"),
+    Entry::anywhere(G, "setReport", &[param("hook", Function)],
+        "Takes note of logins. Called with a `LoginTuple` after each login, good or bad; what it returns is ignored. The last \
+         call wins.")
+        .only_in_worker(),
+    Entry::anywhere(G, "setReset", &[param("hook", Function)],
+        "Forgets what was counted. Called with a type (`ip`, `login`, `ja3`, `ip:login`, `ip:ja3`), the login or JA3 hash, and \
+         the address (0.0.0.0 if none was given); returns true or false. The built-in blacklist entry is already deleted. The \
+         last call wins.")
+        .only_in_worker().default("true"),
+    Entry::anywhere(G, "setCanonicalize", &[param("hook", Function)],
+        "Maps the spellings of a login to one. Called with the login, returns a string. It runs first, for every command that \
+         takes a login. The last call wins.")
+        .only_in_worker().default("the login as it is"),
+    Entry::anywhere(G, "setCustomEndpoint", &[param("name", Text), param("to_sinks", Bool), param("hook", Function)],
+        "Adds a POST command of this name. The hook gets `CustomFuncArgs` and returns a boolean and a table of attributes, both \
+         needed. With `to_sinks` true the request's attributes also go to every named report sink. The first registration of a \
+         name wins.")
+        .in_server(),
+    Entry::anywhere(G, "setCustomGetEndpoint", &[param("name", Text), param("hook", Function)],
+        "Adds a GET command of this name. The hook gets nothing and returns the text of the answer. The first registration of a \
+         name wins.")
+        .in_server(),
+    Entry::config(G, "showCustomEndpoints", &[], "Prints the custom endpoints.").console(),
+];

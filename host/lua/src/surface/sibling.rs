@@ -1,0 +1,56 @@
+//! Siblings, the start-up sync and report sinks.
+
+use super::Kind::{Int, List, Lists, Text, Unsigned};
+use super::{Entry, Group, param};
+
+const G: Group = Group::Replication;
+const SINK: Group = Group::ReportSinks;
+
+const fn sibling(entry: Entry) -> Entry {
+    entry.inactive("replication")
+}
+
+const fn sink(entry: Entry) -> Entry {
+    entry.inactive("sending to report sinks").not_in_client()
+}
+
+pub(super) const ENTRIES: &[Entry] = &[
+    sibling(Entry::config(G, "addSibling", &[param("address", Text)],
+        "Another server that shares stats DBs and lists: `host[:port[:protocol]]`, protocol `udp`, `tcp` or `none`; IPv6 as \
+         `[ip6]:port`. A bad or known address is logged and left out.").not_in_client().default("port 4001, udp")),
+    sibling(Entry::config(G, "addSiblingWithKey", &[param("address", Text), param("key", Text)],
+        "The same with a key of its own (base64); an empty one means that of `setKey`.").not_in_client()),
+    sibling(Entry::config(G, "removeSibling", &[param("address", Text)],
+        "Removes the sibling with this address and port.").not_in_client()),
+    sibling(Entry::config(G, "setSiblings", &[param("addresses", List)],
+        "Replaces all siblings. If one address is bad, the old ones stay.").not_in_client()),
+    sibling(Entry::config(G, "setSiblingsWithKey", &[param("siblings", Lists)],
+        "The same with lists of address and key, and optionally `\"true\"` or `\"false\"` for whether stats DBs and lists are \
+         sent.").not_in_client()),
+    sibling(Entry::config(G, "siblingListener", &[param("address", Text)],
+        "Where siblings are heard, UDP and TCP.").not_in_client().start_only().default("none; port 4001 if left out")),
+    sibling(Entry::config(G, "setSiblingConnectTimeout", &[param("milliseconds", Int)],
+        "How long a TCP connect to a sibling may take.").not_in_client().default("5000")),
+    sibling(Entry::config(G, "setMaxSiblingQueueSize", &[param("messages", Unsigned)],
+        "How many messages may wait for each sibling added afterwards, and for being applied.").default("5000")),
+    sibling(Entry::config(G, "setNumSiblingThreads", &[param("count", Int)],
+        "How many threads apply what siblings send.").start_only().default("2")),
+    sibling(Entry::config(G, "addSyncHost",
+        &[param("url", Text), param("password", Text), param("replication_address", Text), param("callback_url", Text)],
+        "A server to copy the stats DBs from at the start; the first one that answers is taken. Addresses of the last call hold \
+         for all.").not_in_client().start_only()),
+    sibling(Entry::config(G, "setMinSyncHostUptime", &[param("seconds", Unsigned)],
+        "Sync hosts must run longer than this.").start_only().default("0")),
+    Entry::config(G, "siblings", &[], "Prints the siblings and what was sent and received.").console(),
+    sink(Entry::config(SINK, "addNamedReportSink", &[param("name", Text), param("address", Text)],
+        "Sends each report to this address by UDP; the sinks of one name take turns. Addresses only, no host names.")
+        .default("port 4501")),
+    sink(Entry::config(SINK, "setNamedReportSinks", &[param("name", Text), param("addresses", List)],
+        "Replaces the sinks of one name. If one address is bad, nothing changes.")),
+    sink(Entry::config(SINK, "addReportSink", &[param("address", Text)],
+        "Deprecated: a sink without a name.")),
+    sink(Entry::config(SINK, "setReportSinks", &[param("addresses", List)],
+        "Deprecated: replaces the sinks without a name.")),
+    Entry::config(SINK, "showReportSinks", &[], "Prints the report sinks without a name.").console(),
+    Entry::config(SINK, "showNamedReportSinks", &[], "Prints the named report sinks.").console(),
+];

@@ -1,0 +1,135 @@
+//! A fresh Lua state, and the configuration file run in it.
+#![allow(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mlua::state::{GcIncParams, GcMode};
+use mlua::{Lua, LuaOptions, StdLib};
+
+/// The configuration file in messages and positions.
+pub(crate) const MAIN_CHUNK: &str = "[string \"chunk\"]";
+
+/// Opens a state with every standard library.
+///
+/// # Errors
+/// Out of memory.
+pub fn open() -> mlua::Result<Lua> {
+    // SAFETY: what makes this unsafe is that a script gets `ffi`, `debug` and binary C modules, and can break memory
+    // safety with them. That is the contract of wforce.conf: it is the operator's own file, existing ones need these
+    // libraries (lua-cjson, luasocket), and whoever can write it can run code as the daemon anyway.
+    let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::new()) };
+    Ok(lua)
+}
+
+/// Limits a state to `allowance` bytes beyond what it holds now.
+///
+/// # Errors
+/// The collector failed: a finalizer of the configuration's raised an error.
+pub fn limit_memory(lua: &Lua, allowance: usize) -> mlua::Result<()> {
+    lua.gc_collect()?;
+    let held = lua.used_memory();
+    // A state that holds little and makes little garbage a call is collected less often than by Lua's default (200 per
+    // cent): it costs a few megabytes and saves half of the collector's work. But the collector must come to work well
+    // before the limit is reached, or garbage alone would reach it.
+    let pause = (100 + 50 * allowance / held.max(1)).clamp(110, 400);
+    let pause = GcIncParams::default().pause(std::ffi::c_int::try_from(pause).unwrap_or(400));
+    lua.gc_set_mode(GcMode::Incremental(pause));
+    lua.set_memory_limit(held.saturating_add(allowance))?;
+    Ok(())
+}
+
+/// The configuration's main file, read once, so that every pass and every later rebuild of a state sees one text.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// For messages: as the operator named it.
+    pub path: PathBuf,
+    text: Arc<[u8]>,
+}
+
+impl Source {
+    /// Reads the file. A UTF-8 byte order mark and a leading `#!` line are taken out (the line stays, empty, so that
+    /// line numbers are right).
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read(path: &Path) -> std::io::Result<Source> {
+        Ok(Source::from_text(path, &std::fs::read(path)?))
+    }
+
+    /// The same text under the name that messages use for it.
+    #[must_use]
+    pub fn named(mut self, path: &Path) -> Source {
+        path.clone_into(&mut self.path);
+        self
+    }
+
+    /// A source that is not (or not yet) a file.
+    pub fn from_text(path: &Path, text: &[u8]) -> Source {
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let text = if text.starts_with(b"#") {
+            let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
+            &text[end..]
+        } else {
+            text
+        };
+        Source { path: path.to_owned(), text: text.into() }
+    }
+
+    /// Runs the file in a state.
+    ///
+    /// # Errors
+    /// Does not parse, or raised an error.
+    pub fn run(&self, lua: &Lua) -> Result<(), LoadError> {
+        // The chunk's name is part of every message that scripts and log watchers see: `[string "chunk"]:LINE:`.
+        lua.load(&self.text[..]).set_name("chunk").exec().map_err(|error| LoadError::new(&self.path, &error))
+    }
+}
+
+/// Why a configuration does not load.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}{}: {reason}", file.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
+pub struct LoadError {
+    /// The file the message is about: the main file, or one it loads.
+    pub file: PathBuf,
+    /// The line in it, if known.
+    pub line: Option<u32>,
+    /// What is wrong.
+    pub reason: String,
+    text: String,
+}
+
+impl LoadError {
+    /// Takes an error apart into file, line and reason.
+    pub(crate) fn new(main: &Path, error: &mlua::Error) -> LoadError {
+        let text = crate::error::error_text(error);
+        let message = text.split_once("\nstack traceback:").map_or(text.as_str(), |(message, _)| message);
+        let (file, line, reason) = position(main, message);
+        LoadError { file, line, reason, text }
+    }
+
+    /// The message in Lua's own words, with its traceback.
+    pub fn lua_text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Splits `[string "chunk"]:12: reason` or `other.lua:12: reason`.
+fn position(main: &Path, message: &str) -> (PathBuf, Option<u32>, String) {
+    let (place, rest) = match message.strip_prefix(MAIN_CHUNK).and_then(|rest| rest.strip_prefix(':')) {
+        Some(rest) => (main.to_owned(), rest),
+        None => match message.split_once(':') {
+            Some((file, rest)) if rest.starts_with(|c: char| c.is_ascii_digit()) => {
+                (PathBuf::from(file), rest)
+            }
+            _ => return (main.to_owned(), None, message.to_owned()),
+        },
+    };
+    match rest.split_once(": ") {
+        Some((line, reason)) => match line.parse() {
+            Ok(line) => (place, Some(line), reason.to_owned()),
+            Err(_) => (place, None, rest.to_owned()),
+        },
+        None => (place, None, rest.to_owned()),
+    }
+}
