@@ -1,0 +1,191 @@
+//! One request from its head to its answer: route, ACL, password, body, command.
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use capabilities::Level;
+use http::header::{AUTHORIZATION, EXPECT};
+use http::request::Parts;
+use http::{Request, StatusCode};
+use hyper::body::{Body as _, Incoming};
+
+use crate::backend::Backend;
+use crate::body::{self, BodyError};
+use crate::command::{COMMANDS, Handler, Verb};
+use crate::commands::{custom, key_stats, lists, login, reset, siblings, stats};
+use crate::credentials;
+use crate::reply::{self, Reply};
+use crate::route::{Password, Route, Target};
+use crate::server::Shared;
+
+/// How long a client may go on sending a body that is too large before it gets its answer.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The answer, and the bytes of its body.
+pub(crate) async fn answer<B: Backend>(
+    shared: &Shared<B>,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> (Reply, u64) {
+    let (head, mut body) = request.into_parts();
+    let reply = match admit(shared, peer, &head) {
+        Ok(target) => {
+            let reply = run(shared, &target, &mut body).await;
+            match reply {
+                Ok(reply) => reply,
+                Err(error) => Box::pin(refuse_body(shared, error, &head, &mut body)).await,
+            }
+        }
+        Err(reply) => {
+            // A client that sends its body regardless shall find the answer, and a connection that goes on. One that
+            // waits to be asked for it must not be asked.
+            if !body.is_end_stream() && !head.headers.contains_key(EXPECT) {
+                body::drain(&mut body, shared.limits.body_bytes, shared.limits.body_patience).await;
+            }
+            *reply
+        }
+    };
+    let bytes = reply.body().size_hint().lower();
+    (reply, bytes)
+}
+
+async fn refuse_body<B: Backend>(
+    shared: &Shared<B>,
+    error: BodyError,
+    head: &Parts,
+    body: &mut Incoming,
+) -> Reply {
+    reply::closing(match error {
+        BodyError::TooLarge => {
+            // A connection closed with bytes unread is reset, and the answer lost with it. So a client that sends
+            // regardless gets the chance to finish, within reason.
+            if !head.headers.contains_key(EXPECT) {
+                body::drain(body, shared.limits.body_bytes.saturating_mul(8), LINGER).await;
+            }
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
+        BodyError::TimedOut => StatusCode::REQUEST_TIMEOUT,
+        BodyError::Broken => StatusCode::BAD_REQUEST,
+    })
+}
+
+/// Everything before the body: what to run, or the answer of who is not let through.
+///
+/// wforce compatibility: a path that is not there is told to everybody, before the ACL; in the old form only those find
+/// out whether a command exists who have the password.
+fn admit<B: Backend>(shared: &Shared<B>, peer: SocketAddr, head: &Parts) -> Result<Target, Box<Reply>> {
+    let route = shared.router.find(&head.method, head.uri.path(), head.uri.query());
+    let (target, password) = match route {
+        Route::Run(target, password) => (Some(target), password),
+        Route::NotFoundInside => (None, Password::Needed),
+        Route::NotFound => return Err(Box::new(reply::not_found())),
+        Route::WrongMethod(allowed) => return Err(Box::new(reply::method_not_allowed(allowed))),
+        Route::Options => return Err(Box::new(reply::empty(StatusCode::FORBIDDEN))),
+        Route::UnknownMethod => return Err(Box::new(reply::closing(StatusCode::METHOD_NOT_ALLOWED))),
+    };
+    let capabilities = shared.backend.capabilities();
+    let access = &capabilities.access;
+    // An IPv4 client of a listener on [::] is known by its IPv4 address.
+    let ip = peer.ip().to_canonical();
+    if !access.allows(ip) {
+        return Err(Box::new(reply::not_in_acl(ip)));
+    }
+    let free = match password {
+        Password::Free => true,
+        Password::UnlessOpened => access.metrics_open(),
+        Password::Needed => false,
+    };
+    let known = || {
+        let header = head.headers.get(AUTHORIZATION);
+        header.is_some_and(|header| credentials::basic(header.as_bytes(), |text| access.check_basic(text)))
+    };
+    if !free && !known() {
+        let path = head.uri.path().escape_default();
+        let text = format!("HTTP request \"{path}\" from {peer}: web authentication failed");
+        capabilities.log.limited("web authentication", Duration::from_secs(1), Level::Err, text);
+        return Err(Box::new(reply::unauthorized()));
+    }
+    target.ok_or_else(|| Box::new(reply::not_found()))
+}
+
+async fn run<B: Backend>(
+    shared: &Shared<B>,
+    target: &Target,
+    body: &mut Incoming,
+) -> Result<Reply, BodyError> {
+    let limits = &shared.limits;
+    match target {
+        Target::Command(at) => {
+            let command = &COMMANDS[*at];
+            let body = match command.verb {
+                Verb::Post => body::collect(body, limits.body_bytes, limits.body_patience).await?,
+                Verb::Get => Bytes::new(),
+            };
+            shared.counters[*at].increment();
+            let since = Instant::now();
+            let reply = match command.handler {
+                Handler::Report => login::report(&*shared.backend, &body).await,
+                Handler::Allow => login::allow(&*shared.backend, &body).await,
+                Handler::Live => return Ok(reply::empty_html()),
+                // Boxed, so that what these need makes no room in every request's future.
+                handler => Box::pin(command_reply(shared, handler, &body)).await,
+            };
+            shared.backend.capabilities().metrics.observe_response(since.elapsed());
+            Ok(reply)
+        }
+        Target::Custom(at) => {
+            Box::pin(async {
+                let custom = &shared.endpoints[*at];
+                let body = if custom.endpoint.get {
+                    Bytes::new()
+                } else {
+                    body::collect(body, limits.body_bytes, limits.body_patience).await?
+                };
+                custom.counter.increment();
+                let since = Instant::now();
+                let reply = if custom.endpoint.get {
+                    custom::get(&*shared.backend, &custom.endpoint.name).await
+                } else {
+                    custom::post(&*shared.backend, &custom.endpoint.name, &body).await
+                };
+                shared.backend.capabilities().metrics.observe_response(since.elapsed());
+                Ok(reply)
+            })
+            .await
+        }
+        Target::Metrics => Ok(reply::text(StatusCode::OK, shared.backend.capabilities().metrics.render())),
+        Target::OpenApi => Ok(reply::json(StatusCode::OK, shared.openapi.clone())),
+    }
+}
+
+async fn command_reply<B: Backend>(shared: &Shared<B>, handler: Handler, body: &Bytes) -> Reply {
+    let backend = &*shared.backend;
+    match handler {
+        Handler::Report => login::report(backend, body).await,
+        Handler::Allow => login::allow(backend, body).await,
+        Handler::Reset => reset::reset(backend, body).await,
+        Handler::AddList(colour) => lists::add(backend, colour, body).await,
+        Handler::DeleteList(colour) => lists::delete(backend, colour, body).await,
+        Handler::GetList(colour) => lists::get(backend, colour),
+        Handler::DbStats => key_stats::get(backend, body).await,
+        Handler::Stats => stats::get(backend),
+        Handler::Ping if shared.ready.load(Ordering::Acquire) => reply::ok(),
+        Handler::Ping => reply::warmup(),
+        Handler::Ready => {
+            let ready = shared.ready.load(Ordering::Acquire);
+            reply::json(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Bytes::new())
+        }
+        Handler::Live => reply::empty_html(),
+        Handler::SyncDone => {
+            shared.ready.store(true, Ordering::Release);
+            reply::ok()
+        }
+        Handler::SyncDbs => siblings::sync_dbs(body),
+        Handler::DumpEntries => siblings::dump_entries(body),
+        Handler::AddSibling => siblings::add(body),
+        Handler::RemoveSibling => siblings::remove(body),
+        Handler::SetSiblings => siblings::set(body),
+    }
+}

@@ -1,0 +1,76 @@
+//! What the HTTP commands ask of the rest of the program.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bstr::BString;
+use capabilities::Capabilities;
+use login::{CustomArgs, Decision, Login};
+use policy::{Chain, CustomReply, Endpoint, Failure, ResetRequest};
+
+/// The request's way behind the HTTP server: [`Chain`], or something small in its place in tests.
+///
+/// Everything is generic over it, so a call through it costs nothing.
+pub trait Backend: Send + Sync + 'static {
+    /// A login that happened. Not canonical yet; the time is set there.
+    fn report(&self, login: Login) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Whether a login may go on. Not canonical yet; the time is set there.
+    fn allow(&self, login: Login) -> impl Future<Output = Result<Decision, Failure>> + Send;
+
+    /// Forgets what was counted; `false` when the policy's own reset function said so.
+    fn reset(&self, request: ResetRequest) -> impl Future<Output = Result<bool, Failure>> + Send;
+
+    /// The login as the policy spells it.
+    fn canonicalize(&self, login: BString) -> impl Future<Output = Result<BString, Failure>> + Send;
+
+    /// A custom POST endpoint.
+    fn custom(
+        &self,
+        name: &str,
+        args: CustomArgs,
+    ) -> impl Future<Output = Result<CustomReply, Failure>> + Send;
+
+    /// A custom GET endpoint.
+    fn custom_get(&self, name: &str) -> impl Future<Output = Result<BString, Failure>> + Send;
+
+    /// The custom endpoints; asked once, at the start.
+    fn endpoints(&self) -> Vec<Endpoint>;
+
+    /// Lists, stats DBs, metrics, log and access rules.
+    fn capabilities(&self) -> &Arc<Capabilities>;
+}
+
+impl Backend for Chain {
+    async fn report(&self, login: Login) -> Result<(), Failure> {
+        self.report(login).await
+    }
+
+    async fn allow(&self, login: Login) -> Result<Decision, Failure> {
+        self.allow(login).await
+    }
+
+    async fn reset(&self, request: ResetRequest) -> Result<bool, Failure> {
+        self.reset(request).await
+    }
+
+    async fn canonicalize(&self, login: BString) -> Result<BString, Failure> {
+        self.canonicalize(login).await
+    }
+
+    async fn custom(&self, name: &str, args: CustomArgs) -> Result<CustomReply, Failure> {
+        self.custom(name, args).await
+    }
+
+    async fn custom_get(&self, name: &str) -> Result<BString, Failure> {
+        self.custom_get(name).await
+    }
+
+    fn endpoints(&self) -> Vec<Endpoint> {
+        self.endpoints()
+    }
+
+    fn capabilities(&self) -> &Arc<Capabilities> {
+        self.capabilities()
+    }
+}

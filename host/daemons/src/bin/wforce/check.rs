@@ -1,0 +1,87 @@
+//! `--check-config`: what would be served.
+
+use std::fmt::Write as _;
+
+use lua::settings::{Complaint, Complaints, Listener};
+
+use crate::serve;
+use crate::start::Started;
+
+/// What the daemon would log at its start and go on without.
+pub(crate) fn complaints(started: &Started) -> Complaints {
+    let (mut complaints, listeners) =
+        started.settings.read(|values| (values.complaints.clone(), values.listeners.clone()));
+    for listener in listeners {
+        if let Some(Err(error)) = serve::tls(&listener).map(|tls| tls.check()) {
+            let Listener { addr, place, .. } = listener;
+            complaints.add(Complaint { text: format!("addListener {addr}: {error}").into(), place });
+        }
+    }
+    complaints
+}
+
+/// The first complaint with its place, and how many there are; nothing when there is none.
+pub(crate) fn verdict(started: &Started, complaints: &Complaints) -> Option<String> {
+    let Complaint { text, place } = complaints.first.as_ref()?;
+    let config = &started.place.config;
+    let place = place.as_ref().map_or_else(|| config.display().to_string(), |place| place.text(config));
+    let rest = match complaints.count - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Some(format!("{place}: {text}{rest}"))
+}
+
+/// One line for each thing the configuration makes.
+pub(crate) fn summary(started: &Started) -> String {
+    let Started { capabilities, settings, chain, place, .. } = started;
+    let mut text = format!("{}: configuration is fine\n", place.config.display());
+    let mut line = |name: &str, value: String| {
+        // Writing into a String does not fail.
+        let _ = writeln!(text, "{name:<20} {value}");
+    };
+    let (listeners, control, budget) =
+        settings.read(|values| (values.listeners.clone(), values.control.clone(), values.policy_budget));
+    for listener in listeners {
+        let scheme = if listener.tls.is_some() { "https" } else { "http" };
+        line("listener", format!("{scheme}://{}", listener.addr));
+    }
+    for addr in control {
+        line("control socket", addr.to_string());
+    }
+    line("access list", format!("{} masks", capabilities.access.acl().len()));
+    line("policy states", chain.executor().engines().to_string());
+    line("policy budget", format!("{} ms", budget.as_millis()));
+    let hooks = chain.hooks();
+    let set = [
+        ("allow", hooks.allow),
+        ("report", hooks.report),
+        ("reset", hooks.reset),
+        ("canonicalize", hooks.canonicalize),
+    ];
+    for (name, is_set) in set {
+        line(name, if is_set { "set".into() } else { "not set: its default holds".into() });
+    }
+    for endpoint in chain.endpoints() {
+        let verb = if endpoint.get { "GET" } else { "POST" };
+        line("custom endpoint", format!("{verb} /command/{}", endpoint.name));
+    }
+    for db in capabilities.stats.all() {
+        let schema = db.schema();
+        let fields: Vec<String> =
+            schema.fields.iter().map(|(name, kind)| format!("{name} {}", kind.name())).collect();
+        line(
+            "stats DB",
+            format!(
+                "{}: {} windows of {} s, {} shards, at most {} keys, fields: {}",
+                db.name(),
+                schema.windows,
+                schema.window_secs,
+                schema.shards,
+                db.max_size(),
+                fields.join(", ")
+            ),
+        );
+    }
+    text
+}

@@ -1,0 +1,153 @@
+//! From the command line to a daemon that could serve: log, capabilities, configuration, engines.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use capabilities::log::{self, Format, Level, Log};
+use capabilities::{Capabilities, Options};
+use lua::{Configuration, Settings};
+use policy::{BuildError, Chain, ChainOptions, Events, Executor};
+use portcullis_daemons::arguments::{Arguments, Mode};
+use tokio::runtime::Runtime;
+
+use crate::place::Place;
+use crate::{PROGRAM, place};
+
+/// The exit status for device regexes that cannot be used (wforce compatibility).
+const NO_REGEXES: u8 = 255;
+
+/// Why the daemon does not start: it has been logged; this is the exit status.
+pub(crate) struct Stop(pub(crate) u8);
+
+/// A daemon with everything loaded, not serving yet.
+pub(crate) struct Started {
+    pub(crate) capabilities: Arc<Capabilities>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) chain: Arc<Chain>,
+    pub(crate) output: Arc<lua::ConsoleBuffer>,
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) place: Place,
+}
+
+/// Opens the log. What goes to stdout changes once the daemon is up.
+pub(crate) fn open_log(arguments: &Arguments) -> std::io::Result<Arc<Log>> {
+    let level = if arguments.verbose { Level::Debug } else { arguments.loglevel.unwrap_or(Level::Info) };
+    let format = match arguments.mode {
+        _ if arguments.json => Format::Json,
+        Mode::Docker => Format::Docker,
+        _ => Format::Plain,
+    };
+    let mut options = log::Options::new(PROGRAM);
+    options.facility = arguments.facility;
+    options.stdout = Some(level);
+    options.format = format;
+    options.verbose = arguments.verbose;
+    if arguments.check_config {
+        options.syslog = None;
+        options.format = if arguments.json { Format::Json } else { Format::Plain };
+    }
+    Log::start(options)
+}
+
+/// Loads everything.
+pub(crate) fn load(arguments: &Arguments, log: &Arc<Log>) -> Result<Started, Stop> {
+    let fail = |text: String| {
+        log.error(text);
+        Stop(1)
+    };
+    let place = place::enter(arguments);
+    for warning in &place.warnings {
+        log.warn(warning);
+    }
+    if let Some(text) = &place.unreadable {
+        return Err(fail(text.clone()));
+    }
+    if arguments.check_config && !place.warnings.is_empty() {
+        return Err(fail(format!("{}: there is nothing to check", place.config.display())));
+    }
+    let options =
+        Options { log: log.clone(), metrics_prefix: PROGRAM.to_owned(), regexes: arguments.regexes.clone() };
+    let capabilities = Capabilities::new(options).map_err(|error| {
+        log.error(error.to_string());
+        Stop(if arguments.regexes.is_some() { NO_REGEXES } else { 1 })
+    })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("runtime")
+        .enable_all()
+        .build()
+        .map_err(|error| fail(format!("cannot start: {error}")))?;
+    let runtime = Arc::new(runtime);
+    let configuration =
+        lua::load(&place.source, host(arguments, &capabilities, &runtime)).map_err(|error| {
+            format!("Fatal Lua error: {}", error.lua_text()).lines().for_each(|line| log.error(line));
+            fail(format!("Cannot use the configuration: {error}"))
+        })?;
+    let Configuration { settings, engines, aside, source, hooks, endpoints, output } = configuration;
+    let events = Arc::new(Replacements { capabilities: capabilities.clone() });
+    let options = policy::Options {
+        budget: settings.read(|values| values.policy_budget),
+        runtime: runtime.handle().clone(),
+    };
+    let executor = Executor::start(engines, Some(aside), source, events, options)
+        .map_err(|error| fail(format!("cannot start the policy threads: {error}")))?;
+    let options = ChainOptions {
+        hooks,
+        endpoints,
+        ja3_attr: settings.read(|values| values.ja3_attr.clone()),
+        log_allowed: settings.read(|values| values.verbose_allow_log),
+    };
+    let chain = Arc::new(Chain::new(capabilities.clone(), executor, options));
+    Ok(Started { capabilities, settings, chain, output, runtime, place })
+}
+
+/// What the configuration's functions work on.
+pub(crate) fn host(arguments: &Arguments, capabilities: &Arc<Capabilities>, runtime: &Runtime) -> lua::Host {
+    let log = capabilities.log.clone();
+    lua::Host {
+        caps: capabilities.clone(),
+        settings: Arc::default(),
+        output: Arc::default(),
+        runtime: runtime.handle().clone(),
+        version: format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION")),
+        // `shutdown()` ends the process at once, without an answer (wforce compatibility).
+        shutdown: Box::new(move || {
+            log.flush(Duration::from_secs(1));
+            #[expect(clippy::disallowed_methods, reason = "what shutdown() is for")]
+            std::process::exit(0);
+        }),
+        // A check must not take the addresses of the daemon that runs.
+        bind_sockets: !arguments.check_config && !arguments.client,
+    }
+}
+
+/// Tells of engines that were replaced.
+struct Replacements {
+    capabilities: Arc<Capabilities>,
+}
+
+impl Events for Replacements {
+    fn replaced(&self) {
+        self.capabilities.metrics.policy_replaced();
+        let text = "a policy state overran its budget and was replaced by a fresh one";
+        self.capabilities.log.limited("policy replaced", Duration::from_secs(1), Level::Warning, text);
+    }
+
+    fn not_replaced(&self, error: &BuildError) {
+        let text = format!("a policy state cannot be replaced, trying again: {error}");
+        self.capabilities.log.limited("policy not replaced", Duration::from_secs(10), Level::Err, text);
+    }
+
+    fn aside_lost(&self) {
+        let text = "the configuration's own Lua state is lost; console lines fail until a restart";
+        self.capabilities.log.error(text);
+    }
+
+    fn abandoned(&self, function: &str) {
+        let text = format!(
+            "the policy function {function} is stuck where it cannot be stopped (inside a C function, an xpcall handler or a finalizer); it was answered \
+             for, and its thread and state were given up"
+        );
+        self.capabilities.log.limited("policy abandoned", Duration::from_secs(1), Level::Err, text);
+    }
+}
