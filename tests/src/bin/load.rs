@@ -1,0 +1,230 @@
+//! A load generator for `make bench`: logins from many addresses over keep-alive connections, half of them reported,
+//! half asked about.
+//!
+//! `load ADDR --pid PID [--seconds N] [--connections N] [--keys N] [--rate N] [--warm N] [--password P] [--fill]`
+//!
+//! Without `--rate` every connection sends its next request when it has the answer to its last (what the server can
+//! do at most). With it, requests are due at fixed times whatever the server does, and a latency counts from the time a
+//! request was due, so that a stall is seen by every request it delays. Prints one JSON object: requests, rate,
+//! latency percentiles in microseconds, and the CPU nanoseconds of the server process a request (all its threads, from
+//! the kernel's scheduler statistics).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a tool of the tests")]
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+struct Options {
+    addr: SocketAddr,
+    pid: Option<u32>,
+    seconds: f64,
+    connections: usize,
+    keys: u64,
+    rate: Option<f64>,
+    warm: f64,
+    password: String,
+    /// Reports every key once, in order, instead of running for a time.
+    fill: bool,
+}
+
+fn options() -> Options {
+    let mut options = Options {
+        addr: SocketAddr::from(([127, 0, 0, 1], 8084)),
+        pid: None,
+        seconds: 10.0,
+        connections: 64,
+        keys: 100_000,
+        rate: None,
+        warm: 2.0,
+        password: "secret".to_owned(),
+        fill: false,
+    };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().expect("a value");
+        match word.as_str() {
+            "--pid" => options.pid = Some(value().parse().unwrap()),
+            "--seconds" => options.seconds = value().parse().unwrap(),
+            "--connections" => options.connections = value().parse().unwrap(),
+            "--keys" => options.keys = value().parse().unwrap(),
+            "--rate" => options.rate = Some(value().parse().unwrap()),
+            "--warm" => options.warm = value().parse().unwrap(),
+            "--password" => options.password = value(),
+            "--fill" => options.fill = true,
+            addr => options.addr = addr.parse().expect("an address"),
+        }
+    }
+    options
+}
+
+/// Nanoseconds that all threads of a process have run.
+fn cpu_ns(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the server process");
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
+        .filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok())
+        .sum()
+}
+
+/// The request of login number `key`, as Dovecot sends it. One login in eight fails.
+fn request(out: &mut Vec<u8>, authorization: &str, key: u64, report: bool, failed: bool) {
+    let command = if report { "report" } else { "allow" };
+    let mut body = Vec::with_capacity(300);
+    let (a, b, c) = ((key >> 16) & 0xff, (key >> 8) & 0xff, key & 0xff);
+    let first = 11 + (key >> 24);
+    let hash = key % 4093;
+    let written = write!(
+        body,
+        "{{\"device_id\":\"\",\"login\":\"user{key}@example.com\",\"protocol\":\"imap\",\"pwhash\":\"{hash:04x}\",\
+         \"remote\":\"{first}.{a}.{b}.{c}\",\"session_id\":\"YruWW9ZgfpR/AAAB\""
+    );
+    written.unwrap();
+    if report {
+        write!(body, ",\"success\":{},\"policy_reject\":false", !failed).unwrap();
+    }
+    body.extend_from_slice(b",\"tls\":false}");
+    let written = write!(
+        out,
+        "POST /?command={command} HTTP/1.1\r\nHost: 127.0.0.1:8084\r\nUser-Agent: dovecot/auth-policy-client\r\n\
+         Content-Length: {}\r\nConnection: Keep-Alive\r\nContent-Type: application/json\r\n\
+         Authorization: Basic {authorization}\r\n\r\n",
+        body.len()
+    );
+    written.unwrap();
+    out.extend_from_slice(&body);
+}
+
+/// Reads one answer; true if its status is 200.
+async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> bool {
+    buffer.clear();
+    loop {
+        let count = stream.read_buf(buffer).await.expect("an answer");
+        assert!(count > 0, "the server closed the connection: {:?}", String::from_utf8_lossy(buffer));
+        let Some(head) = buffer.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let length = content_length(&buffer[..head]);
+        if buffer.len() >= head + 4 + length {
+            return buffer.starts_with(b"HTTP/1.1 200");
+        }
+    }
+}
+
+fn content_length(head: &[u8]) -> usize {
+    let name = b"content-length: ";
+    let at =
+        head.windows(name.len()).position(|word| word.eq_ignore_ascii_case(name)).expect("a content length");
+    let digits = head[at + name.len()..].iter().take_while(|byte| byte.is_ascii_digit());
+    digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'))
+}
+
+struct Sample {
+    /// Microseconds from the start.
+    at: u64,
+    /// Microseconds.
+    latency: u32,
+}
+
+async fn connection(
+    options: Rc<Options>,
+    number: usize,
+    start: Instant,
+    authorization: Rc<str>,
+) -> (Vec<Sample>, u64) {
+    let mut stream = TcpStream::connect(options.addr).await.expect("a connection");
+    stream.set_nodelay(true).unwrap();
+    let (mut out, mut buffer) = (Vec::new(), Vec::with_capacity(4096));
+    let mut samples = Vec::new();
+    let mut bad = 0;
+    let end = start + Duration::from_secs_f64(options.warm + options.seconds);
+    let share = number as f64 / options.connections as f64;
+    let gap = options.rate.map(|rate| Duration::from_secs_f64(options.connections as f64 / rate));
+    let mut due = start + gap.map_or(Duration::ZERO, |gap| gap.mul_f64(share));
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(number as u64 + 1);
+    let mut next = number as u64;
+    loop {
+        let key = if options.fill {
+            next += options.connections as u64;
+            next - options.connections as u64
+        } else {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % options.keys
+        };
+        let over = if options.fill { key >= options.keys } else { Instant::now() >= end };
+        if over {
+            return (samples, bad);
+        }
+        out.clear();
+        let report = options.fill || (random >> 40) & 1 == 0;
+        request(&mut out, &authorization, key, report, options.fill || key.is_multiple_of(8));
+        let begin = match gap {
+            Some(gap) => {
+                due += gap;
+                // The generator has a core of its own; timers of the runtime would be a millisecond late.
+                while Instant::now() < due {
+                    tokio::task::yield_now().await;
+                }
+                due
+            }
+            None => Instant::now(),
+        };
+        stream.write_all(&out).await.expect("to send");
+        if !answer(&mut stream, &mut buffer).await {
+            bad += 1;
+        }
+        let now = Instant::now();
+        samples.push(Sample {
+            at: now.duration_since(start).as_micros() as u64,
+            latency: now.duration_since(begin).as_micros() as u32,
+        });
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let options = Rc::new(options());
+    let authorization: Rc<str> =
+        base64::engine::general_purpose::STANDARD.encode(format!("wforce:{}", options.password)).into();
+    let local = tokio::task::LocalSet::new();
+    let start = Instant::now();
+    let connections: Vec<_> = (0..options.connections)
+        .map(|number| local.spawn_local(connection(options.clone(), number, start, authorization.clone())))
+        .collect();
+    let (mut samples, mut bad, mut cpu) = (Vec::new(), 0, 0);
+    let measure = async {
+        if let Some(pid) = options.pid {
+            tokio::time::sleep_until((start + Duration::from_secs_f64(options.warm)).into()).await;
+            let before = cpu_ns(pid);
+            tokio::time::sleep(Duration::from_secs_f64(options.seconds)).await;
+            cpu = cpu_ns(pid) - before;
+        }
+        for connection in connections {
+            let (more, wrong) = connection.await.unwrap();
+            samples.extend(more);
+            bad += wrong;
+        }
+    };
+    local.run_until(measure).await;
+    let from = if options.fill { 0 } else { (options.warm * 1e6) as u64 };
+    let mut latencies: Vec<u32> =
+        samples.iter().filter(|sample| sample.at >= from).map(|sample| sample.latency).collect();
+    latencies.sort_unstable();
+    let count = latencies.len().max(1);
+    let at = |share: f64| {
+        let place = ((count as f64 * share) as usize).min(count - 1);
+        latencies.get(place).copied().unwrap_or(0)
+    };
+    let seconds = if options.fill { start.elapsed().as_secs_f64() } else { options.seconds };
+    let result = json!({
+        "requests": count, "bad": bad, "per_second": (count as f64 / seconds).round(),
+        "p50_us": at(0.5), "p90_us": at(0.9), "p99_us": at(0.99), "p999_us": at(0.999), "max_us": at(1.0),
+        "cpu_ns_per_request": cpu / count as u64,
+    });
+    println!("{result}");
+}

@@ -1,0 +1,210 @@
+//! The command line: flags, exit codes, checking a configuration, the service manager, the end.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
+
+use std::process::Command;
+
+use portcullis_tests::{Daemon, Launch, process, tools};
+use serde_json::{Value, json};
+
+fn all_output(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn help_is_printed() {
+    let output = process::run(Command::new(tools::wforce()).arg("-h"));
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for flag in
+        ["--config", "--client", "--execute", "--systemd", "--docker", "--check-config", "--log-format"]
+    {
+        assert!(text.contains(flag), "{flag}: {text}");
+    }
+}
+
+#[test]
+fn bad_arguments_end_with_one() {
+    for arguments in [&["-l", "abc"][..], &["-f", "nosuch"], &["--log-format", "nosuch"], &["-C"]] {
+        let output = process::run(Command::new(tools::wforce()).args(arguments));
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", all_output(&output));
+    }
+}
+
+#[test]
+fn regexes_must_be_there_when_named() {
+    for mode in ["-D", "--check-config"] {
+        let output = Launch::new("").args(&[mode, "-R", "missing.yaml"]).run();
+        assert_eq!(output.status.code(), Some(255), "{mode}: {}", all_output(&output));
+    }
+}
+
+#[test]
+fn a_good_configuration_is_told_as_what_it_serves() {
+    let policy = "newStringStatsDB(\"seen\", 60, 5, { failures = \"int\" })\n\
+                  setCustomEndpoint(\"mine\", false, function(args) return true, {} end)\n";
+    let launch = Launch::new(policy).args(&["--check-config"]);
+    let output = launch.run();
+    let text = all_output(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for part in [&launch.http.to_string(), &launch.control.to_string(), "seen", "mine"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+/// Configurations that must not load: the file, and what the message must name.
+const BAD: [(&str, &[&str]); 6] = [
+    ("-- fine\nx = = 5\n", &["wforce.conf:2:", "[string \"chunk\"]:2:", "unexpected symbol"]),
+    ("\n\nnosuch(5)\n", &["wforce.conf:3:", "[string \"chunk\"]:3:", "nosuch"]),
+    ("addACL(\"300.1.2.3\")\n", &["wforce.conf:1:", "[string \"chunk\"]:1:", "300.1.2.3"]),
+    ("-- one\naddACL(5, 6)\n", &["wforce.conf:2:", "[string \"chunk\"]:2:"]),
+    ("dofile(\"missing.lua\")\n", &["missing.lua"]),
+    ("dofile(\"broken.lua\")\n", &["broken.lua:2:"]),
+];
+
+#[test]
+fn a_bad_configuration_is_told_with_its_place() {
+    for (config, parts) in BAD {
+        for check in [true, false] {
+            let mut launch = Launch::new(config).file("broken.lua", "-- one\nreturn = 5\n");
+            if check {
+                launch = launch.args(&["--check-config"]);
+            }
+            let output = launch.run();
+            let text = all_output(&output);
+            assert_eq!(output.status.code(), Some(1), "{config:?}, check {check}: {text}");
+            for part in parts {
+                assert!(text.contains(part), "{config:?}, check {check}: no {part:?}: {text}");
+            }
+        }
+    }
+}
+
+/// What the daemon logs and goes on without: the file, and what the check must name.
+const DUBIOUS: [(&str, &[&str]); 9] = [
+    (
+        "-- one\naddListener(\"nowhere:1\", false, \"\", \"\", {})\n",
+        &["wforce.conf:2: addListener: ", "nowhere"],
+    ),
+    ("addListener(\"127.0.0.1:1\", true, \"no.pem\", \"no.pem\", {})\n", &["wforce.conf:1: ", "no.pem"]),
+    (
+        "\naddListener(\"127.0.0.1:1\", true, \"noise\", \"noise\", {})\n",
+        &["wforce.conf:2: addListener 127.0.0.1:1: certificate file noise: "],
+    ),
+    ("newGeoIP2DB(\"city\", \"noise\")\n", &["wforce.conf:1: newGeoIP2DB: ", "noise"]),
+    ("newGeoIP2DB(\"city\", \"missing.mmdb\")\n", &["wforce.conf:1: newGeoIP2DB: ", "missing.mmdb"]),
+    ("setKey(\"short\")\n", &["wforce.conf:1: setKey: "]),
+    ("if pcall(setKey, \"short\") then end\n", &["wforce.conf:1: setKey: "]),
+    ("dofile(\"more.lua\")\nsetKey(\"short\")\n", &["more.lua:2: addSibling: ", "(and 1 more)"]),
+    (
+        "newStringStatsDB(\"x\", 60, 5, { a = \"float\" })\n",
+        &["wforce.conf:1: x: a field has a type other than"],
+    ),
+];
+
+#[test]
+fn what_would_only_be_logged_fails_the_check() {
+    let files = |config: &str| {
+        Launch::new(config)
+            .file("noise", "nothing useful")
+            .file("more.lua", "-- one\naddSibling(\"nowhere\")\n")
+    };
+    for (config, parts) in DUBIOUS {
+        let output = files(config).args(&["--check-config"]).run();
+        let text = all_output(&output);
+        assert_eq!(output.status.code(), Some(1), "{config:?}: {text}");
+        assert!(!text.contains("configuration is fine"), "{config:?}: {text}");
+        for part in parts {
+            assert!(text.contains(part), "{config:?}: no {part:?}: {text}");
+        }
+        // wforce starts with all of these, and so do existing installations.
+        assert_eq!(files(config).start().client().get("/command/ping").status, 200, "{config:?}");
+    }
+}
+
+#[test]
+fn a_running_daemon_does_not_disturb_the_check() {
+    let daemon = Daemon::start("");
+    let mut check = Command::new(tools::wforce());
+    let output = process::run(check.arg("--check-config").arg("-C").arg(daemon.config()));
+    assert_eq!(output.status.code(), Some(0), "{}", all_output(&output));
+}
+
+#[test]
+fn a_missing_configuration_is_only_warned_about() {
+    let launch = Launch::bare("").args(&["--docker", "-C", "nosuch/wforce.conf"]);
+    // The last -C counts: the harness' own follows.
+    drop(launch);
+    let output = process::run(Command::new(tools::wforce()).args([
+        "--check-config",
+        "-C",
+        "/nonexistent/portcullis/wforce.conf",
+    ]));
+    assert!(all_output(&output).contains("wforce.conf"), "{}", all_output(&output));
+}
+
+#[test]
+fn the_end_waits_for_requests_in_flight() {
+    let mut daemon = Daemon::start("");
+    let client = daemon.client();
+    let body = json!({"login": "a", "remote": "192.0.2.1"}).to_string();
+    let request = client.request_bytes("POST", "/command/allow", &[], body.as_bytes());
+    let (first, rest) = request.split_at(request.len() - 5);
+    // An answer shows that the connection is accepted; then half a request.
+    let mut connection = daemon.connect();
+    connection.send(&request);
+    assert_eq!(connection.receive().status, 200);
+    connection.send(first);
+    assert_eq!(client.get("/command/ping").status, 200);
+    daemon.process.signal("TERM");
+    daemon.notify.wait_for("STOPPING=1", || true).unwrap();
+    connection.send(rest);
+    assert_eq!(connection.receive().status, 200, "the request in flight is answered");
+    assert!(connection.is_closed());
+    assert_eq!(daemon.process.wait().code(), Some(0));
+}
+
+#[test]
+fn interrupt_ends_it_as_well() {
+    let mut daemon = Daemon::start("");
+    daemon.process.signal("INT");
+    assert_eq!(daemon.process.wait().code(), Some(0));
+}
+
+#[test]
+fn the_watchdog_is_fed() {
+    let daemon = Launch::new("").env("WATCHDOG_USEC", "200000").start();
+    for _ in 0..3 {
+        daemon.notify.wait_for("WATCHDOG=1", || true).unwrap();
+    }
+}
+
+#[test]
+fn a_service_prints_nothing_once_it_runs() {
+    let mut daemon = Launch::new("setVerboseAllowLog()").args(&["-s"]).start();
+    daemon.client().allow(&json!({"login": "a", "remote": "192.0.2.1"}));
+    daemon.terminate();
+    assert_eq!(daemon.log().count("allowLog"), 0, "{:#?}", daemon.log().all());
+}
+
+#[test]
+fn logs_can_be_json() {
+    let mut daemon = Launch::new("setVerboseAllowLog()").arg("--log-format").arg("json").start();
+    daemon.client().allow(&json!({"login": "a\"b", "remote": "192.0.2.1"}));
+    daemon.terminate();
+    let lines = daemon.log().all();
+    let decision =
+        lines.iter().find(|line| line.contains("allowLog")).unwrap_or_else(|| panic!("{lines:#?}"));
+    for line in &lines {
+        let parsed: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(parsed.is_object(), "{line}");
+    }
+    assert!(decision.contains("192.0.2.1"));
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error() {
+    let daemon = Daemon::start("");
+    let output = Launch::new("").at(daemon.http).run();
+    assert_eq!(output.status.code(), Some(1), "{}", all_output(&output));
+    assert!(all_output(&output).contains(&daemon.http.to_string()), "{}", all_output(&output));
+}

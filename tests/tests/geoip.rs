@@ -1,0 +1,79 @@
+//! GeoIP2 databases in a policy, and new data without a restart.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
+
+use std::path::Path;
+use std::process::Command;
+
+use portcullis_tests::{Launch, process, tools};
+use serde_json::json;
+
+/// Writes a database where the addresses kept for documentation are in this country.
+fn write_database(file: &Path, country: &str) {
+    let script = r#"
+import sys
+from mmdb_writer import MMDBWriter
+from netaddr import IPSet
+writer = MMDBWriter(6, "GeoIP2-City", languages=["en"], ipv4_compatible=True, int_type="u16")
+writer.insert_network(IPSet(["203.0.113.0/24", "2001:db8::/32"]), {
+    "country": {"iso_code": sys.argv[2], "names": {"en": "Name of " + sys.argv[2]}},
+    "city": {"names": {"en": "Town"}},
+    "continent": {"code": "EU"},
+    "location": {"latitude": 51.5142, "longitude": -0.0931},
+    "isp": "Example Net",
+})
+# Beside it and then in its place, as the tools do that fetch such files: nobody sees half a file.
+writer.to_db_file(sys.argv[1] + ".new")
+import os
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+"#;
+    process::run_ok(Command::new(tools::python_tool("python3")).args(["-c", script]).arg(file).arg(country));
+}
+
+const POLICY: &str = r#"
+newGeoIP2DB("city", "city.mmdb")
+newGeoIP2DB("missing", "missing.mmdb")
+setCustomEndpoint("where", false, function(args)
+    local ip = newCA(args.attrs.ip)
+    local db = getGeoIP2DB(args.attrs.db or "city")
+    local city = db:lookupCity(ip)
+    return true, {
+        country = db:lookupCountry(ip), name = city.country_name, city = city.city, continent = city.continent_code,
+        isp = db:lookupISP(ip), text = db:lookupStringValue(ip, { "country", "names", "en" }),
+        latitude = string.format("%.4f", city.latitude),
+    }
+end)
+"#;
+
+#[test]
+fn lookups_and_new_data() {
+    let launch = Launch::new(POLICY);
+    let file = launch.folder().join("city.mmdb");
+    write_database(&file, "SE");
+    let daemon = launch.start();
+    let look = |ip: &str, db: &str| {
+        let answer = daemon.client().post("/command/where", &json!({"attrs": {"ip": ip, "db": db}}));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["r_attrs"].clone()
+    };
+    let sweden = json!({
+        "country": "SE", "name": "Name of SE", "city": "Town", "continent": "EU", "isp": "Example Net",
+        "text": "Name of SE", "latitude": "51.5142",
+    });
+    assert_eq!(look("203.0.113.77", "city"), sweden);
+    assert_eq!(look("2001:db8::77", "city"), sweden);
+    // What is not there is empty, never an error.
+    let nothing = json!({
+        "country": "", "name": "", "city": "", "continent": "", "isp": "", "text": "", "latitude": "0.0000",
+    });
+    assert_eq!(look("198.51.100.1", "city"), nothing);
+    assert_eq!(look("203.0.113.77", "missing"), nothing);
+    assert!(daemon.log().count("missing.mmdb") > 0, "{:#?}", daemon.log().all());
+
+    write_database(&file, "NO");
+    assert_eq!(daemon.execute("reloadGeoIPDBs()").trim_end(), "reloadGeoIPDBs() successful");
+    assert_eq!(look("203.0.113.77", "city")["country"], "NO");
+    // A broken file does not take the good data away.
+    std::fs::write(&file, "rubbish").unwrap();
+    daemon.execute("reloadGeoIPDBs()");
+    assert_eq!(look("203.0.113.77", "city")["country"], "NO");
+}
