@@ -1,0 +1,19 @@
+# Two commands do all the set-up: `make run` and `make test`. The work is in scripts/; each script says what it does.
+
+.PHONY: run test bench docs
+
+# Builds wforce and starts it on the demo configuration (policies/), listening on 127.0.0.1:8084. Ctrl-C ends it.
+run:
+	@scripts/run
+
+# Installs what the tests need, then runs every check and every test. `scripts/test STEP...` runs single steps.
+test:
+	@scripts/test
+
+# Measures; see docs/performance.md.
+bench:
+	@scripts/bench
+
+# Builds the book into docs/book.
+docs:
+	@scripts/docs
