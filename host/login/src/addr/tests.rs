@@ -102,7 +102,7 @@ fn ports_are_read_and_not_shown() {
         "[::1",
         "::1]",
         "[::1]:80:80",
-        "1.2.3.4:000080",
+        "1.2.3.4:000065536",
     ] {
         assert_eq!(read(text), None, "{text}");
     }
