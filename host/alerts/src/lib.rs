@@ -1,0 +1,2 @@
+//! Alerts: e-mail, webhooks, wforce actions; deduplicated, limited, retried.
+#![forbid(unsafe_code)]

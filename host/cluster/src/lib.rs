@@ -1,0 +1,2 @@
+//! Siblings, reliable sessions, start-up sync, forwarder.
+#![forbid(unsafe_code)]

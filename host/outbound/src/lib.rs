@@ -1,0 +1,2 @@
+//! The one HTTP client: webhooks, sync calls, Elasticsearch, alerts.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! WebAssembly components: engine, limits, bindings.
+#![forbid(unsafe_code)]
