@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use capabilities::Level;
-use http::header::{AUTHORIZATION, EXPECT};
+use http::header::{AUTHORIZATION, EXPECT, HeaderName};
 use http::request::Parts;
 use http::{Request, StatusCode};
 use hyper::body::{Body as _, Incoming};
@@ -23,6 +23,9 @@ use crate::server::Shared;
 /// How long a client may go on sending a body that is too large before it gets its answer.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// With `1`, the answer of `allow` says why; other commands do not look at it.
+const EXPLAIN: HeaderName = HeaderName::from_static("x-portcullis-explain");
+
 /// The answer, and the bytes of its body.
 pub(crate) async fn answer<B: Backend>(
     shared: &Shared<B>,
@@ -32,7 +35,8 @@ pub(crate) async fn answer<B: Backend>(
     let (head, mut body) = request.into_parts();
     let reply = match admit(shared, peer, &head) {
         Ok(target) => {
-            let reply = run(shared, &target, &mut body).await;
+            let explain = head.headers.get(EXPLAIN).is_some_and(|value| value == "1");
+            let reply = run(shared, &target, explain, &mut body).await;
             match reply {
                 Ok(reply) => reply,
                 Err(error) => Box::pin(refuse_body(shared, error, &head, &mut body)).await,
@@ -110,9 +114,11 @@ fn admit<B: Backend>(shared: &Shared<B>, peer: SocketAddr, head: &Parts) -> Resu
     target.ok_or_else(|| Box::new(reply::not_found()))
 }
 
+/// `explain`: the client wants to know why.
 async fn run<B: Backend>(
     shared: &Shared<B>,
     target: &Target,
+    explain: bool,
     body: &mut Incoming,
 ) -> Result<Reply, BodyError> {
     let limits = &shared.limits;
@@ -127,6 +133,7 @@ async fn run<B: Backend>(
             let since = Instant::now();
             let reply = match command.handler {
                 Handler::Report => login::report(&*shared.backend, &body).await,
+                Handler::Allow if explain => Box::pin(login::explain(&*shared.backend, &body)).await,
                 Handler::Allow => login::allow(&*shared.backend, &body).await,
                 Handler::Live => return Ok(reply::empty_html()),
                 // Boxed, so that what these need makes no room in every request's future.

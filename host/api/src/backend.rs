@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bstr::BString;
 use capabilities::Capabilities;
 use login::{CustomArgs, Decision, Login};
-use policy::{Chain, CustomReply, Endpoint, Failure, ResetRequest};
+use policy::{Chain, CustomReply, Endpoint, Explanation, Failure, ResetRequest};
 
 /// The request's way behind the HTTP server: [`Chain`], or something small in its place in tests.
 ///
@@ -17,6 +17,14 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Whether a login may go on. Not canonical yet; the time is set there.
     fn allow(&self, login: Login) -> impl Future<Output = Result<Decision, Failure>> + Send;
+
+    /// As `allow`, told why if this backend can.
+    fn explain(
+        &self,
+        login: Login,
+    ) -> impl Future<Output = (Result<Decision, Failure>, Option<Explanation>)> + Send {
+        async { (self.allow(login).await, None) }
+    }
 
     /// Forgets what was counted; `false` when the policy's own reset function said so.
     fn reset(&self, request: ResetRequest) -> impl Future<Output = Result<bool, Failure>> + Send;
@@ -48,6 +56,11 @@ impl Backend for Chain {
 
     async fn allow(&self, login: Login) -> Result<Decision, Failure> {
         self.allow(login).await
+    }
+
+    async fn explain(&self, login: Login) -> (Result<Decision, Failure>, Option<Explanation>) {
+        let (result, explanation) = self.explain(login).await;
+        (result, Some(explanation))
     }
 
     async fn reset(&self, request: ResetRequest) -> Result<bool, Failure> {

@@ -8,8 +8,6 @@ pub(crate) mod reset;
 pub(crate) mod siblings;
 pub(crate) mod stats;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use ::login::Addr;
 use ::login::json::Value;
 use bstr::BString;
@@ -17,11 +15,6 @@ use policy::FailureKind;
 
 use crate::backend::Backend;
 use crate::failure::Refusal;
-
-/// Unix seconds.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
 
 /// The text of a member, if it is there. One that is no string reads as an empty one (wforce compatibility).
 fn text<'v>(body: &'v Value<'_>, key: &[u8]) -> Option<&'v [u8]> {

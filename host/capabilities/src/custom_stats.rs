@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
+use crate::context;
 use crate::metrics::{Counted, Metrics};
 
 /// The declared counters. Counting takes no lock. Undeclared names are ignored: they were never shown anywhere.
@@ -33,9 +34,14 @@ impl CustomStats {
         self.declared.store(Arc::new(more));
     }
 
-    /// Adds one; whether the name is declared.
+    /// Adds one; whether the name is declared. A call that must change nothing does not count.
     pub fn increment(&self, name: &[u8]) -> bool {
-        self.declared.load().get(name).map(Counted::increment).is_some()
+        let declared = self.declared.load();
+        let Some(counter) = declared.get(name) else { return false };
+        if !context::is_apart() {
+            counter.increment();
+        }
+        true
     }
 }
 

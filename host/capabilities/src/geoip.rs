@@ -11,9 +11,10 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use bstr::{BStr, BString};
+use bstr::{BStr, BString, ByteSlice};
 use parking_lot::RwLock;
 
+use crate::context::{self, Step};
 use crate::log::Log;
 use database::Source;
 pub use database::{GeoError, Reloaded};
@@ -182,7 +183,7 @@ impl GeoDb {
             .string(&["cities", "0", "names", "en"])
             .or_else(|| place.string(&["cities", "0"]))
             .unwrap_or_else(|| text(&["city", "names", "en"]));
-        GeoRecord {
+        let record = GeoRecord {
             country_code: text(&["country", "iso_code"]),
             country_name: text(&["country", "names", "en"]),
             region: text(&["subdivisions", "0", "iso_code"]),
@@ -191,27 +192,55 @@ impl GeoDb {
             continent_code: text(&["continent", "code"]),
             latitude: place.double(&["location", "latitude"]).unwrap_or_default() as f32,
             longitude: place.double(&["location", "longitude"]).unwrap_or_default() as f32,
-        }
+        };
+        self.note(ip, &["city"], || {
+            let GeoRecord { country_code, region, city, latitude, longitude, .. } = &record;
+            format!("{country_code} {region} {city} {latitude} {longitude}")
+        });
+        record
     }
 
     /// The text at this path. An element that is a number is a place in a list (`-1`: the last one).
     pub fn string<P: AsRef<[u8]>>(&self, ip: IpAddr, path: &[P]) -> String {
-        self.source.as_ref().and_then(|source| source.record(ip).string(path)).unwrap_or_default()
+        let found =
+            self.source.as_ref().and_then(|source| source.record(ip).string(path)).unwrap_or_default();
+        self.note(ip, path, || found.clone());
+        found
     }
 
     /// The unsigned number (16, 32 or 64 bits) at this path.
     pub fn uint<P: AsRef<[u8]>>(&self, ip: IpAddr, path: &[P]) -> u64 {
-        self.source.as_ref().and_then(|source| source.record(ip).uint(path)).unwrap_or_default()
+        let found = self.source.as_ref().and_then(|source| source.record(ip).uint(path)).unwrap_or_default();
+        self.note(ip, path, || found.to_string());
+        found
     }
 
     /// The boolean at this path.
     pub fn boolean<P: AsRef<[u8]>>(&self, ip: IpAddr, path: &[P]) -> bool {
-        self.source.as_ref().and_then(|source| source.record(ip).boolean(path)).unwrap_or_default()
+        let found =
+            self.source.as_ref().and_then(|source| source.record(ip).boolean(path)).unwrap_or_default();
+        self.note(ip, path, || found.to_string());
+        found
     }
 
     /// The float or double at this path.
     pub fn double<P: AsRef<[u8]>>(&self, ip: IpAddr, path: &[P]) -> f64 {
-        self.source.as_ref().and_then(|source| source.record(ip).double(path)).unwrap_or_default()
+        let found =
+            self.source.as_ref().and_then(|source| source.record(ip).double(path)).unwrap_or_default();
+        self.note(ip, path, || found.to_string());
+        found
+    }
+
+    /// Notes a look-up for whoever wants to know what this policy call asked.
+    fn note<P: AsRef<[u8]>>(&self, ip: IpAddr, path: &[P], answer: impl FnOnce() -> String) {
+        context::note(|| Step::Geo {
+            db: self.source.as_ref().map_or_else(String::new, |source| {
+                source.path().file_name().unwrap_or_default().to_string_lossy().into_owned()
+            }),
+            address: ip.to_string(),
+            path: bstr::join(".", path).to_str_lossy().into_owned(),
+            answer: answer(),
+        });
     }
 }
 

@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod clock;
+pub mod context;
 pub mod custom_stats;
 pub mod device;
 pub mod dns;
@@ -19,6 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use access::Access;
+pub use clock::Clock;
+pub use context::Context;
 pub use custom_stats::CustomStats;
 pub use device::Devices;
 pub use dns::Dns;
@@ -54,6 +58,8 @@ pub enum StartError {
 
 /// All capabilities of one daemon, shared by everything that serves requests.
 pub struct Capabilities {
+    /// What time it is.
+    pub clock: Clock,
     /// Log lines out.
     pub log: Arc<Log>,
     /// Counters, gauges and histograms.
@@ -90,6 +96,7 @@ impl Capabilities {
         let lists = Lists::default();
         lists.observe(Arc::new(lists::LogObserver::new(Arc::clone(&log))));
         Ok(Arc::new(Self {
+            clock: Clock::default(),
             stats: StatsRegistry::new(Arc::clone(&log))?,
             lists,
             geoip: GeoIp::new(Arc::clone(&log)),

@@ -5,6 +5,7 @@ mod kind;
 mod list;
 mod networks;
 mod observer;
+mod subject;
 mod table;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use parking_lot::RwLock;
 pub use kind::{Colour, Kind};
 pub use list::{EmptyNetmask, Hit, List};
 pub use observer::{ListObserver, LogObserver, Origin};
+pub use subject::Subject;
 
 /// One entry of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]

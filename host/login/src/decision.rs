@@ -22,10 +22,15 @@ impl Decision {
     /// Appends `{"msg": ..., "r_attrs": {...}, "status": ...}`.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         let mut object = ObjectWriter::new(out);
+        self.write_members(&mut object);
+        object.finish();
+    }
+
+    /// Writes its members into an object that the caller may have begun with keys below `msg`.
+    pub fn write_members(&self, object: &mut ObjectWriter<'_>) {
         object.str(b"msg", &self.msg);
         write_attrs(object.member(b"r_attrs"), &self.attrs);
         object.int(b"status", i64::from(self.status));
-        object.finish();
     }
 }
 

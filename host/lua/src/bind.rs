@@ -22,7 +22,6 @@ mod webhooks;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use capabilities::Capabilities;
 use capabilities::log::Level;
@@ -122,9 +121,9 @@ pub fn address(lua: &mlua::Lua, addr: login::Addr) -> mlua::Result<mlua::AnyUser
     crate::stack::create(lua, addr)
 }
 
-/// Unix seconds.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// Unix seconds, as policies see them.
+fn now(state: &State) -> u64 {
+    state.host.caps.clock.now()
 }
 
 /// Every function that does something.

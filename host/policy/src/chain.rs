@@ -3,18 +3,19 @@
 mod failures;
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bstr::BString;
-use capabilities::Capabilities;
-use capabilities::lists::Hit;
+use capabilities::context::Step;
+use capabilities::lists::{Colour, Hit};
 use capabilities::log::Level;
+use capabilities::{Capabilities, Context};
 use login::{Addr, CustomArgs, Decision, Login, logline};
 
 use crate::call::{Call, CustomReply, Endpoint, Hooks, Reply};
 use crate::executor::{Executor, Moment};
-use crate::{Failure, FailureKind};
+use crate::{Explanation, Failure, FailureKind};
 
 /// What the configuration says about the way itself.
 #[derive(Clone, Debug)]
@@ -104,24 +105,78 @@ impl Chain {
     /// # Errors
     /// The policy failed.
     pub async fn allow(&self, login: Login) -> Result<Decision, Failure> {
+        self.decide(login, None).await.0
+    }
+
+    /// The same, told why. It counts and is logged like any other question.
+    pub async fn explain(&self, login: Login) -> (Result<Decision, Failure>, Explanation) {
+        let context = Arc::new(Context::traced());
+        let (result, login) = self.decide(login, Some(&context)).await;
+        let micros = context.trace().map_or(0, |trace| trace.elapsed().as_micros());
+        let login = login.map(|login| login.login.clone()).unwrap_or_default();
+        let micros = u64::try_from(micros).unwrap_or(u64::MAX);
+        (result, Explanation { login, context, micros })
+    }
+
+    /// The decision, and the login as it was decided.
+    async fn decide(
+        &self,
+        login: Login,
+        context: Option<&Arc<Context>>,
+    ) -> (Result<Decision, Failure>, Option<Arc<Login>>) {
         let since = self.executor.now();
         let options = self.options.load_full();
-        let login = self.arrive(login, options.hooks, since).await?;
-        if let Some(decision) = self.listed(&login, &options) {
-            return Ok(decision);
+        let login = match self.arrive(login, options.hooks, since).await {
+            Ok(login) => Arc::new(login),
+            Err(failure) => return (Err(failure), None),
+        };
+        if let Some(context) = context {
+            self.note_lists(context, &login, &options);
         }
-        let login = Arc::new(login);
+        if let Some(decision) = self.listed(&login, &options) {
+            return (Ok(decision), Some(login));
+        }
         let decision = if options.hooks.allow {
-            match self.run(Call::Allow(login.clone()), since).await? {
-                Reply::Decision(decision) => decision,
-                _ => return Err(misplaced()),
+            match self.ask(&login, context, since).await {
+                Ok(decision) => decision,
+                Err(failure) => return (Err(failure), Some(login)),
             }
         } else {
             Decision::default()
         };
         self.capabilities.metrics.allow_status.policy(decision.status);
         self.log_allow(&decision.log, &login, &decision, &options);
-        Ok(decision)
+        (Ok(decision), Some(login))
+    }
+
+    /// Asks the policy.
+    async fn ask(
+        &self,
+        login: &Arc<Login>,
+        context: Option<&Arc<Context>>,
+        since: Moment,
+    ) -> Result<Decision, Failure> {
+        let began = context.map(|_| Instant::now());
+        let result = match self.run_in(context.cloned(), Call::Allow(login.clone()), since).await {
+            Ok(Reply::Decision(decision)) => Ok(decision),
+            Ok(_) => Err(misplaced()),
+            Err(failure) => Err(failure),
+        };
+        if let (Some(context), Some(began)) = (context, began) {
+            context.note(|| verdict("allow", &result, began, context));
+        }
+        result
+    }
+
+    /// Notes what the lists that the server looks at say.
+    fn note_lists(&self, context: &Context, login: &Login, options: &ChainOptions) {
+        let lists = &self.capabilities.lists;
+        for colour in [Colour::White, Colour::Black] {
+            if lists.list(colour).enabled() {
+                let (now, ja3) = (login.t as u64, ja3(login, options));
+                lists.note_check(context, now, colour, login.remote.ip, &login.login, ja3);
+            }
+        }
     }
 
     /// Forgets what was counted: takes exactly this entry off the blacklist, then asks the policy's reset function.
@@ -212,7 +267,7 @@ impl Chain {
 
     /// Sets what the server knows about a login: its time, its device, its canonical name.
     async fn arrive(&self, mut login: Login, hooks: Hooks, since: Moment) -> Result<Login, Failure> {
-        login.t = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
+        login.t = self.capabilities.clock.precise();
         if !login.device_attrs_given {
             login.device_attrs = self.capabilities.devices.parse(&login.protocol, &login.device_id);
         }
@@ -231,8 +286,7 @@ impl Chain {
             return None;
         }
         let now = login.t as u64;
-        let ja3 = login.attrs.iter().find(|(key, _)| *key == options.ja3_attr).map(|(_, value)| value);
-        let ja3: &[u8] = ja3.map_or(b"", |value| value.as_slice());
+        let ja3 = ja3(login, options);
         let check = |list: &capabilities::lists::List| {
             if list.enabled() { list.check(now, login.remote.ip, &login.login, ja3) } else { None }
         };
@@ -266,14 +320,40 @@ impl Chain {
     }
 
     async fn run(&self, call: Call, since: Moment) -> Result<Reply, Failure> {
+        self.run_in(None, call, since).await
+    }
+
+    async fn run_in(
+        &self,
+        context: Option<Arc<Context>>,
+        call: Call,
+        since: Moment,
+    ) -> Result<Reply, Failure> {
         let function = call.function();
         let custom = matches!(call, Call::Custom(..) | Call::CustomGet(_));
-        let result = self.executor.call_within(call, since).await;
+        let result = self.executor.call_in(context, call, since).await;
         if let Err(failure) = &result {
             failures::tell(&self.capabilities, &function, custom, failure);
         }
         result
     }
+}
+
+/// The JA3 hash of a login; empty if it has none.
+fn ja3<'a>(login: &'a Login, options: &ChainOptions) -> &'a [u8] {
+    let found = login.attrs.iter().find(|(key, _)| *key == options.ja3_attr);
+    found.map_or(b"", |(_, value)| value.as_slice())
+}
+
+/// What a member of the chain came to, for a trace.
+fn verdict(name: &str, result: &Result<Decision, Failure>, began: Instant, context: &Context) -> Step {
+    let (status, log, failed) = match result {
+        Ok(decision) => (Some(decision.status), decision.log.clone(), false),
+        Err(failure) => (None, failure.reason.clone(), true),
+    };
+    let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let fuel = context.trace().and_then(capabilities::context::Trace::take_fuel);
+    Step::Member { name: name.to_owned(), status, log, failed, micros, fuel }
 }
 
 /// An engine answered with the reply of another hook.

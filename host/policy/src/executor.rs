@@ -19,9 +19,10 @@ mod worker;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 use std::time::Duration;
 
+use capabilities::Context;
 use parking_lot::Mutex;
 
 use crate::call::{BuildError, Call, Policy, PolicySource, Reply};
@@ -114,12 +115,17 @@ impl Executor {
 
     /// Runs a call on any engine; its budget began then.
     pub fn call_within(&self, call: Call, since: Moment) -> Pending {
-        Pending { shared: self.shared.clone(), stage: Stage::Fresh(call, None, since) }
+        Pending { shared: self.shared.clone(), stage: Stage::Fresh(call, None, since, None) }
+    }
+
+    /// The same in a context: host functions find it on the thread that runs the call.
+    pub fn call_in(&self, context: Option<Arc<Context>>, call: Call, since: Moment) -> Pending {
+        Pending { shared: self.shared.clone(), stage: Stage::Fresh(call, None, since, context) }
     }
 
     /// Runs a call on one engine, given by its number from 0; waits until that one is free.
     pub fn call_on(&self, engine: usize, call: Call) -> Pending {
-        Pending { shared: self.shared.clone(), stage: Stage::Fresh(call, Some(engine), self.now()) }
+        Pending { shared: self.shared.clone(), stage: Stage::Fresh(call, Some(engine), self.now(), None) }
     }
 
     /// How many engines serve any call.
@@ -152,7 +158,7 @@ impl Executor {
 pub struct Moment(u64);
 
 enum Stage {
-    Fresh(Call, Option<usize>, Moment),
+    Fresh(Call, Option<usize>, Moment, Option<Arc<Context>>),
     Queued(Arc<Ticket>),
     Over,
 }
@@ -166,17 +172,17 @@ pub struct Pending {
 impl Future for Pending {
     type Output = Result<Reply, Failure>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {
         match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Fresh(call, engine, Moment(since)) => {
+            Stage::Fresh(call, engine, Moment(since), context) => {
                 let bridge = Bridge::here(&self.shared);
-                let ticket = Ticket::new(context.waker().clone(), bridge);
-                self.shared.enqueue(Job { call, engine, ticket: ticket.clone(), since });
+                let ticket = Ticket::new(task.waker().clone(), bridge);
+                self.shared.enqueue(Job { call, engine, ticket: ticket.clone(), since, context });
                 self.stage = Stage::Queued(ticket);
                 Poll::Pending
             }
             Stage::Queued(ticket) => {
-                if let Some(result) = ticket.take(context.waker()) {
+                if let Some(result) = ticket.take(task.waker()) {
                     return Poll::Ready(result);
                 }
                 self.stage = Stage::Queued(ticket);

@@ -8,6 +8,7 @@
 mod call;
 mod chain;
 mod executor;
+mod explain;
 mod failure;
 
 pub use call::{
@@ -15,5 +16,6 @@ pub use call::{
     Reply, Suspended,
 };
 pub use chain::{Chain, ChainOptions, ResetRequest};
+pub use explain::{Decider, Explanation};
 pub use executor::{Events, Executor, Moment, Options, Pending};
 pub use failure::{Failure, FailureKind};

@@ -167,7 +167,13 @@ impl StatsDb {
 
     /// Runs `read` on a field of a key under the shard's lock.
     #[inline]
-    fn read<R>(&self, now: u64, key: &[u8], number: u16, read: impl FnOnce(View<'_>) -> R) -> Option<R> {
+    pub(crate) fn read<R>(
+        &self,
+        now: u64,
+        key: &[u8],
+        number: u16,
+        read: impl FnOnce(View<'_>) -> R,
+    ) -> Option<R> {
         let key = cut(key);
         let hash = self.layout.hash(key);
         let shard = self.shard_of(key).lock();
@@ -379,7 +385,7 @@ fn cut(key: &[u8]) -> &[u8] {
     key.get(..MAX_KEY).unwrap_or(key)
 }
 
-fn asked(kind: FieldKind, value: Option<&[u8]>) -> Asked {
+pub(crate) fn asked(kind: FieldKind, value: Option<&[u8]>) -> Asked {
     match (kind, value) {
         (FieldKind::Hll, Some(value)) => Asked::Distinct(hll::hash(value)),
         (FieldKind::CountMin, Some(value)) => Asked::Count(countmin::hash(value)),

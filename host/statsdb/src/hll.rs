@@ -208,6 +208,14 @@ impl Union {
         }
     }
 
+    /// Adds another union.
+    pub fn absorb(&mut self, other: Self) {
+        self.add(other.values.into_iter());
+        if let Some(registers) = &other.registers {
+            self.merge(registers);
+        }
+    }
+
     fn condense(&mut self) {
         self.values.sort_unstable();
         self.values.dedup();

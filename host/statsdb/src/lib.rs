@@ -23,11 +23,13 @@ mod schema;
 mod shard;
 mod slab;
 mod table;
+mod together;
 mod view;
 mod wire;
 
 pub use addr_key::AddrKey;
 pub use db::StatsDb;
+pub use together::Together;
 pub use dump::Dump;
 pub use schema::{
     CountMinShape, FieldKind, NotANumber, Schema, SchemaError, ShapeError, UnknownKind, clamp_hll_bits,

@@ -25,6 +25,19 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
+    /// Both together: two parts of what one field counted.
+    pub fn join(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Number(one), Self::Number(other)) => Self::Number(one.wrapping_add(other)),
+            (Self::Distinct(mut union), Self::Distinct(other)) => {
+                union.absorb(other);
+                Self::Distinct(union)
+            }
+            // Not of one field.
+            (own, _) => own,
+        }
+    }
+
     pub fn number(self) -> i32 {
         match self {
             Self::Number(number) => number,

@@ -8,7 +8,7 @@ use login::Addr;
 use login::json::ObjectWriter;
 use statsdb::StatsDb;
 
-use super::{address, canonical, now, text};
+use super::{address, canonical, text};
 use crate::backend::Backend;
 use crate::failure::{Refusal, parse, told};
 use crate::reply::{self, Reply};
@@ -42,7 +42,8 @@ async fn try_get<B: Backend>(backend: &B, body: &[u8]) -> Result<Reply, Refusal>
         (Some(ip), None, None) => Key::Ip(ip),
         (None, None, None) => return Err(Refusal::BadRequest("No ja3, ip or login field supplied")),
     };
-    Ok(reply::json(StatusCode::OK, key.describe(backend.capabilities(), now())))
+    let capabilities = backend.capabilities();
+    Ok(reply::json(StatusCode::OK, key.describe(capabilities, capabilities.clock.now())))
 }
 
 impl Key {

@@ -6,7 +6,7 @@ use http::StatusCode;
 use login::json::{ArrayWriter, ObjectWriter, Value};
 use login::{Addr, Netmask};
 
-use super::{address, canonical, now, text};
+use super::{address, canonical, text};
 use crate::backend::Backend;
 use crate::command::Colour;
 use crate::failure::{Refusal, parse, told};
@@ -32,7 +32,7 @@ async fn try_add<B: Backend>(backend: &B, colour: Colour, body: &[u8]) -> Result
     let secs =
         body.get(b"expire_secs").ok_or_else(|| Refusal::invalid("Missing mandatory expire_secs field"))?;
     let reason = text(&body, b"reason").ok_or_else(|| Refusal::invalid("Missing mandatory reason field"))?;
-    let (list, now, secs) = (list(backend, colour), now(), seconds(secs));
+    let (list, now, secs) = (list(backend, colour), backend.capabilities().clock.now(), seconds(secs));
     match key {
         Key::IpLogin(ip, login) => list.add_ip_login(now, ip.ip, &login, secs, reason),
         Key::IpJa3(ip, ja3) => list.add_ip_ja3(now, ip.ip, &ja3, secs, reason),

@@ -203,6 +203,14 @@ impl List {
         self.tables.read().ip(now, ip).cloned()
     }
 
+    /// The entry of exactly this network.
+    pub fn check_netmask(&self, now: u64, mask: &Netmask) -> Option<Entry> {
+        if self.is_empty() || mask.is_empty() {
+            return None;
+        }
+        self.check_text(now, Kind::Ip, mask.to_string().as_bytes())
+    }
+
     /// The entry of this login.
     pub fn check_login(&self, now: u64, login: &[u8]) -> Option<Entry> {
         self.check_text(now, Kind::Login, login)
@@ -433,13 +441,13 @@ fn write_pair(ip: IpAddr, other: &[u8], key: &mut Vec<u8>) {
     key.extend_from_slice(other);
 }
 
-fn pair_key(ip: IpAddr, other: &[u8]) -> BString {
+pub(super) fn pair_key(ip: IpAddr, other: &[u8]) -> BString {
     let mut key = Vec::new();
     write_pair(ip, other, &mut key);
     key.into()
 }
 
-fn ip_text(ip: IpAddr) -> Vec<u8> {
+pub(super) fn ip_text(ip: IpAddr) -> Vec<u8> {
     let mut text = Vec::new();
     Addr::from_ip(ip).write_text(&mut text);
     text

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bstr::BString;
+use capabilities::context::{self, Context, Step};
 use capabilities::dns::Resolver;
 use login::Addr;
 
@@ -70,23 +71,48 @@ enum Question {
     Listing(IpAddr, BString),
 }
 
+impl std::fmt::Display for Question {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Question::Addresses(name) => write!(out, "addresses of {name}"),
+            Question::Names(ip) => write!(out, "names of {ip}"),
+            Question::Listing(ip, zone) => write!(out, "{ip} in {zone}"),
+        }
+    }
+}
+
+/// Notes a look-up for whoever wants to know.
+fn tell(context: Option<&Context>, question: Option<String>, found: &[BString]) {
+    if let (Some(context), Some(question)) = (context, question) {
+        context.note(|| Step::Dns { question, answers: found.iter().map(ToString::to_string).collect() });
+    }
+}
+
 impl Query {
     /// Runs the look-up on the host's runtime; the future itself may be polled anywhere. An empty list if there is
     /// nothing, or nobody answered.
     pub async fn answer(self) -> Vec<BString> {
+        let context = context::current();
+        let question = context.as_ref().map(|_| self.question.to_string());
         let runtime = self.runtime.clone();
-        runtime.spawn(self.ask()).await.unwrap_or_default()
+        let found = runtime.spawn(self.ask()).await.unwrap_or_default();
+        tell(context.as_deref(), question, &found);
+        found
     }
 
     /// The same, blocking the thread.
     fn block(self) -> Vec<BString> {
+        let context = context::current();
+        let question = context.as_ref().map(|_| self.question.to_string());
         let (done, answer) = std::sync::mpsc::sync_channel(1);
         let runtime = self.runtime.clone();
         runtime.spawn(async move {
             // The receiver waits below: there is nobody else to tell.
             let _ = done.send(self.ask().await);
         });
-        answer.recv().unwrap_or_default()
+        let found = answer.recv().unwrap_or_default();
+        tell(context.as_deref(), question, &found);
+        found
     }
 
     async fn ask(self) -> Vec<BString> {

@@ -1,7 +1,7 @@
 //! Black- and whitelists. Each function exists twice; `WHITE` tells which list.
 
 use bstr::BString;
-use capabilities::lists::{Colour, Kind, List};
+use capabilities::lists::{Colour, Kind, Subject};
 use login::Netmask;
 
 use super::now;
@@ -75,98 +75,106 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
 
 type Result<T> = std::result::Result<T, Fault>;
 
-fn list<const WHITE: bool>(state: &State) -> &List {
-    if WHITE { &state.host.caps.lists.white } else { &state.host.caps.lists.black }
+const fn colour<const WHITE: bool>() -> Colour {
+    if WHITE { Colour::White } else { Colour::Black }
 }
 
-fn add_netmask<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
-    let (mask, seconds, reason) = (args.object::<Netmask>(1)?, args.unsigned(2)?, args.text(3)?);
-    list::<WHITE>(state)
-        .add_netmask(now(), mask, seconds, &reason)
+fn add<'a, const WHITE: bool>(
+    state: &'a State,
+    subject: Subject<'_>,
+    seconds: u32,
+    reason: &[u8],
+) -> Result<Ret<'a>> {
+    let lists = &state.host.caps.lists;
+    lists
+        .add(now(state), colour::<WHITE>(), subject, seconds, reason)
         .map_err(|error| Fault::caught(error.to_string()))?;
     Ok(Ret::None)
 }
 
+fn add_netmask<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
+    let (mask, seconds, reason) = (args.object::<Netmask>(1)?, args.unsigned(2)?, args.text(3)?);
+    add::<WHITE>(state, Subject::Netmask(mask), seconds, &reason)
+}
+
 fn add_ip<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
     let (addr, seconds, reason) = (args.addr(1)?, args.unsigned(2)?, args.text(3)?);
-    list::<WHITE>(state).add_ip(now(), addr.ip, seconds, &reason);
-    Ok(Ret::None)
+    add::<WHITE>(state, Subject::Ip(addr.ip), seconds, &reason)
 }
 
 fn add_login<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
     let (login, seconds, reason) = (args.text(1)?, args.unsigned(2)?, args.text(3)?);
-    list::<WHITE>(state).add_login(now(), &login, seconds, &reason);
-    Ok(Ret::None)
+    add::<WHITE>(state, Subject::Login(&login), seconds, &reason)
 }
 
 fn add_ja3<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
     let (ja3, seconds, reason) = (args.text(1)?, args.unsigned(2)?, args.text(3)?);
-    list::<WHITE>(state).add_ja3(now(), &ja3, seconds, &reason);
-    Ok(Ret::None)
+    add::<WHITE>(state, Subject::Ja3(&ja3), seconds, &reason)
 }
 
 fn add_ip_login<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
     let (addr, login) = (args.addr(1)?, args.text(2)?);
     let (seconds, reason) = (args.unsigned(3)?, args.text(4)?);
-    list::<WHITE>(state).add_ip_login(now(), addr.ip, &login, seconds, &reason);
-    Ok(Ret::None)
+    add::<WHITE>(state, Subject::IpLogin(addr.ip, &login), seconds, &reason)
 }
 
 fn add_ip_ja3<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
     let (addr, ja3) = (args.addr(1)?, args.text(2)?);
     let (seconds, reason) = (args.unsigned(3)?, args.text(4)?);
-    list::<WHITE>(state).add_ip_ja3(now(), addr.ip, &ja3, seconds, &reason);
+    add::<WHITE>(state, Subject::IpJa3(addr.ip, &ja3), seconds, &reason)
+}
+
+fn delete<'a, const WHITE: bool>(state: &'a State, subject: Subject<'_>) -> Result<Ret<'a>> {
+    state.host.caps.lists.delete(colour::<WHITE>(), subject);
     Ok(Ret::None)
 }
 
 fn delete_netmask<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
-    list::<WHITE>(state).delete_netmask(args.object::<Netmask>(1)?);
-    Ok(Ret::None)
+    delete::<WHITE>(state, Subject::Netmask(args.object::<Netmask>(1)?))
 }
 
 fn delete_ip<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
-    list::<WHITE>(state).delete_ip(args.addr(1)?.ip);
-    Ok(Ret::None)
+    delete::<WHITE>(state, Subject::Ip(args.addr(1)?.ip))
 }
 
 fn delete_login<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
-    list::<WHITE>(state).delete_login(&args.text(1)?);
-    Ok(Ret::None)
+    delete::<WHITE>(state, Subject::Login(&args.text(1)?))
 }
 
 fn delete_ja3<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
-    list::<WHITE>(state).delete_ja3(&args.text(1)?);
-    Ok(Ret::None)
+    delete::<WHITE>(state, Subject::Ja3(&args.text(1)?))
 }
 
 fn delete_ip_login<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
-    list::<WHITE>(state).delete_ip_login(args.addr(1)?.ip, &args.text(2)?);
-    Ok(Ret::None)
+    delete::<WHITE>(state, Subject::IpLogin(args.addr(1)?.ip, &args.text(2)?))
 }
 
 fn delete_ip_ja3<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
-    list::<WHITE>(state).delete_ip_ja3(args.addr(1)?.ip, &args.text(2)?);
-    Ok(Ret::None)
+    delete::<WHITE>(state, Subject::IpJa3(args.addr(1)?.ip, &args.text(2)?))
+}
+
+fn check<'a, const WHITE: bool>(state: &'a State, subject: Subject<'_>) -> Result<Ret<'a>> {
+    Ok(Ret::Bool(state.host.caps.lists.check(now(state), colour::<WHITE>(), subject).is_some()))
 }
 
 fn check_ip<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
-    Ok(Ret::Bool(list::<WHITE>(state).check_ip(now(), args.addr(1)?.ip).is_some()))
+    check::<WHITE>(state, Subject::Ip(args.addr(1)?.ip))
 }
 
 fn check_login<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
-    Ok(Ret::Bool(list::<WHITE>(state).check_login(now(), &args.text(1)?).is_some()))
+    check::<WHITE>(state, Subject::Login(&args.text(1)?))
 }
 
 fn check_ja3<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
-    Ok(Ret::Bool(list::<WHITE>(state).check_ja3(now(), &args.text(1)?).is_some()))
+    check::<WHITE>(state, Subject::Ja3(&args.text(1)?))
 }
 
 fn check_ip_login<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
-    Ok(Ret::Bool(list::<WHITE>(state).check_ip_login(now(), args.addr(1)?.ip, &args.text(2)?).is_some()))
+    check::<WHITE>(state, Subject::IpLogin(args.addr(1)?.ip, &args.text(2)?))
 }
 
 fn check_ip_ja3<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>> {
-    Ok(Ret::Bool(list::<WHITE>(state).check_ip_ja3(now(), args.addr(1)?.ip, &args.text(2)?).is_some()))
+    check::<WHITE>(state, Subject::IpJa3(args.addr(1)?.ip, &args.text(2)?))
 }
 
 fn entries(state: &State, colour: Colour, kind: Kind) -> Ret<'_> {

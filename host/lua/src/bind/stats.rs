@@ -97,7 +97,7 @@ fn create<'a>(state: &'a State, args: &Args<'a>, shards: i32) -> Result<Ret<'a>,
         windows: u32::try_from(windows).unwrap_or(0),
         fields,
         shards: u32::try_from(shards).unwrap_or(0).max(1),
-        start: now(),
+        start: now(state),
         hll_bits,
         countmin,
     };
@@ -146,42 +146,42 @@ fn value_if_given<'a>(args: &Args<'a>) -> Result<Option<Text<'a, AddrText>>, Fau
     if args.given(4) { value(args).map(Some) } else { Ok(None) }
 }
 
-fn add<'a>(_: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+fn add<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let db = db(args)?;
     let (key, field, value) = (key(args, db)?, args.text(3)?, value(args)?);
     if args.given(5) {
-        db.add_count(now(), &key, &field, &value, args.int(5)?);
+        db.add_count(now(state), &key, &field, &value, args.int(5)?);
     } else {
-        db.add(now(), &key, &field, &value).map_err(|error| Fault::caught(error.to_string()))?;
+        db.add(now(state), &key, &field, &value).map_err(|error| Fault::caught(error.to_string()))?;
     }
     Ok(Ret::None)
 }
 
-fn sub<'a>(_: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+fn sub<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let db = db(args)?;
     let (key, field, value) = (key(args, db)?, args.text(3)?, args.text(4)?);
-    db.sub(now(), &key, &field, &value).map_err(|error| Fault::caught(error.to_string()))?;
+    db.sub(now(state), &key, &field, &value).map_err(|error| Fault::caught(error.to_string()))?;
     Ok(Ret::None)
 }
 
-fn get<'a>(_: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+fn get<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let db = db(args)?;
     let (key, field) = (key(args, db)?, args.text(3)?);
     let count = match value_if_given(args)? {
-        Some(value) => db.get_value(now(), &key, &field, &value),
-        None => db.get(now(), &key, &field),
+        Some(value) => db.get_value(now(state), &key, &field, &value),
+        None => db.get(now(state), &key, &field),
     };
     Ok(Ret::Number(f64::from(count)))
 }
 
-fn current<'a>(_: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+fn current<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let db = db(args)?;
     let (key, field, value) = (key(args, db)?, args.text(3)?, value_if_given(args)?);
-    Ok(Ret::Number(f64::from(db.current(now(), &key, &field, value.as_deref()))))
+    Ok(Ret::Number(f64::from(db.current(now(state), &key, &field, value.as_deref()))))
 }
 
-fn windows<'a>(_: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+fn windows<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let db = db(args)?;
     let (key, field, value) = (key(args, db)?, args.text(3)?, value_if_given(args)?);
-    Ok(Ret::Ints(db.windows(now(), &key, &field, value.as_deref())))
+    Ok(Ret::Ints(db.windows(now(state), &key, &field, value.as_deref())))
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
 
+use capabilities::Context;
+
 use super::ticket::Ticket;
 use super::worker::Task;
 use crate::call::{Call, Interrupt, Policy};
@@ -17,6 +19,8 @@ pub(crate) struct Job {
     pub(super) ticket: Arc<Ticket>,
     /// Arrival, in the watchdog's milliseconds.
     pub(super) since: u64,
+    /// What host functions find on the thread while it runs.
+    pub(super) context: Option<Arc<Context>>,
 }
 
 /// An engine with its number and stop handle.

@@ -3,10 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{self, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
+use capabilities::Context;
 use parking_lot::Mutex;
 
 use super::Shared;
@@ -43,6 +44,8 @@ pub(super) struct Bound {
     pub(super) function: FunctionName,
     /// When it must be answered, in the watchdog's milliseconds.
     pub(super) deadline: u64,
+    /// What host functions find on the thread while it runs.
+    pub(super) context: Option<Arc<Context>>,
 }
 
 impl Wake for Task {
@@ -139,11 +142,11 @@ impl Worker {
     }
 
     fn start(&self, job: Job, mut engine: Engine) -> End {
-        let Job { call, ticket, since, .. } = job;
+        let Job { call, ticket, since, context, .. } = job;
         let watchdog = &self.shared.watchdog;
         let now = watchdog.now();
         let deadline = self.shared.deadline(&call, since);
-        let bound = Bound { ticket, function: call.function(), deadline };
+        let bound = Bound { ticket, function: call.function(), deadline, context };
         if self.shared.too_late(&call, since, now) {
             // What is left of its budget would hardly do, and an engine that is stopped half way has to be built again.
             self.answer(&bound, Err(no_engine(&self.shared)));
@@ -152,7 +155,10 @@ impl Worker {
         self.slot.begin(Running::new(&engine, &bound, now, Verdict::default()));
         // It may have gone to sleep since, seeing neither the job nor the call.
         watchdog.now();
-        let progress = catch_unwind(AssertUnwindSafe(|| engine.policy.start(call)));
+        let progress = {
+            let _entered = bound.context.as_ref().map(Context::enter);
+            catch_unwind(AssertUnwindSafe(|| engine.policy.start(call)))
+        };
         let Some(verdict) = self.slot.end() else { return End::Abandoned };
         match progress {
             Ok(Progress::Finished(result)) => self.finish(result, engine, &bound, verdict),
@@ -183,8 +189,11 @@ impl Worker {
         self.slot.begin(Running::new(&engine, &call, watchdog.now(), before));
         watchdog.now();
         let waker = Waker::from(task.clone());
-        let mut context = Context::from_waker(&waker);
-        let polled = catch_unwind(AssertUnwindSafe(|| rest.as_mut().poll(&mut context)));
+        let mut task_context = task::Context::from_waker(&waker);
+        let polled = {
+            let _entered = call.context.as_ref().map(Context::enter);
+            catch_unwind(AssertUnwindSafe(|| rest.as_mut().poll(&mut task_context)))
+        };
         let Some(verdict) = self.slot.end() else { return End::Abandoned };
         match polled {
             Ok(Poll::Ready(result)) => {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use api::{Server, Threads};
 use capabilities::Log;
@@ -236,8 +236,8 @@ async fn every_second(chain: Arc<Chain>) {
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         seconds.tick().await;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        chain.capabilities().tick(now);
+        let capabilities = chain.capabilities();
+        capabilities.tick(capabilities.clock.now());
     }
 }
 
