@@ -82,6 +82,25 @@ pub struct DnsMetrics {
     pub seconds: Histogram,
 }
 
+/// The handles of the shadow policy.
+#[derive(Clone)]
+pub struct ShadowMetrics {
+    compared: IntCounterVec,
+    dropped: IntCounter,
+}
+
+impl ShadowMetrics {
+    /// Both have answered about a login: `allow`, `deny`, `wait` or `failed`.
+    pub fn compared(&self, live: &str, shadow: &str) {
+        self.compared.with_label_values(&[live, shadow]).inc();
+    }
+
+    /// A login was not asked about: the shadow was behind.
+    pub fn dropped(&self) {
+        self.dropped.inc();
+    }
+}
+
 /// Families whose series appear when there is something to count (siblings, webhooks); the parts that fill them hold
 /// their handles.
 pub struct Families {
@@ -121,6 +140,7 @@ pub struct Metrics {
     policy_failures: IntCounterVec,
     policy_replaced: IntCounter,
     log_dropped: IntCounter,
+    shadow: ShadowMetrics,
     stats_db_keys: IntGauge,
     stats_db_bytes: IntGauge,
     response_seconds: Histogram,
@@ -215,6 +235,11 @@ impl Metrics {
             .entry(name.to_owned())
             .or_insert_with(|| Counted(self.custom_stats.with_label_values(&[name])));
         found.clone()
+    }
+
+    /// The handles of the shadow policy.
+    pub fn shadow(&self) -> ShadowMetrics {
+        self.shadow.clone()
     }
 
     /// The handles of a resolver; at 0 from this call on.

@@ -4,3 +4,4 @@
 pub mod arguments;
 pub mod background;
 pub mod service;
+pub mod shadow;

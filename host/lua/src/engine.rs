@@ -38,7 +38,7 @@ impl Engine {
     /// Has what large requests left behind collected in time.
     fn weigh(&mut self, call: &Call) {
         self.unseen += match call {
-            Call::Allow(login) | Call::Report(login) => weight(login),
+            Call::Allow(login) | Call::Shadow(login) | Call::Report(login) => weight(login),
             Call::Custom(_, args) => args.attrs.iter().map(|(key, value)| key.len() + value.len()).sum(),
             _ => 0,
         };
@@ -73,6 +73,7 @@ impl Engine {
         let prepared: mlua::Result<_> = (|| {
             Ok(match call {
                 Call::Allow(login) => (self.hooks.allow.clone(), one(bind::login(lua, login.clone())?)),
+                Call::Shadow(login) => (self.hooks.shadow.clone(), one(bind::login(lua, login.clone())?)),
                 Call::Report(login) => (self.hooks.report.clone(), one(bind::login(lua, login.clone())?)),
                 Call::Reset { kind, name, ip } => {
                     let values = [
@@ -176,7 +177,7 @@ fn finish(call: &Call, result: mlua::Result<MultiValue>) -> Result<Reply, Failur
     let values = result.map_err(|error| failure(&error))?;
     let read = match call {
         Call::Report(_) => Ok(Reply::Done),
-        Call::Allow(_) => reply::decision(&values).map(Reply::Decision),
+        Call::Allow(_) | Call::Shadow(_) => reply::decision(&values).map(Reply::Decision),
         Call::Reset { .. } => reply::flag(&values).map(Reply::Flag),
         Call::Canonicalize(_) | Call::CustomGet(_) => reply::string(&values).map(Reply::Text),
         Call::Custom(..) => reply::custom(&values).map(Reply::Custom),

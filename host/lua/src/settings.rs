@@ -99,6 +99,8 @@ pub struct Values {
     pub endpoints: Vec<policy::Endpoint>,
     /// Which hooks some worker state set.
     pub hooks: policy::Hooks,
+    /// The part of the logins that the shadow is asked about, 0 to 1.
+    pub shadow_sample: f64,
     /// Register bits of `hll` fields of DBs made from now on.
     pub hll_bits: u8,
     /// Shape of `countmin` fields of DBs made from now on.
@@ -133,6 +135,7 @@ impl Default for Values {
             ja3_attr: "ja3".into(),
             endpoints: Vec::new(),
             hooks: policy::Hooks::default(),
+            shadow_sample: 1.0,
             hll_bits: 6,
             countmin: CountMinShape::default(),
             replication: Replication::default(),

@@ -14,6 +14,8 @@ use crate::Failure;
 pub enum Call {
     /// The allow hook; replies [`Reply::Decision`].
     Allow(Arc<Login>),
+    /// The allow hook of the shadow; replies [`Reply::Decision`].
+    Shadow(Arc<Login>),
     /// The report hook; replies [`Reply::Done`].
     Report(Arc<Login>),
     /// The reset hook; replies [`Reply::Flag`].
@@ -40,6 +42,7 @@ impl Call {
     pub fn function(&self) -> FunctionName {
         match self {
             Call::Allow(_) => FunctionName::BuiltIn("allow"),
+            Call::Shadow(_) => FunctionName::BuiltIn("shadow"),
             Call::Report(_) => FunctionName::BuiltIn("report"),
             Call::Reset { .. } => FunctionName::BuiltIn("reset"),
             Call::Canonicalize(_) => FunctionName::BuiltIn("canonicalize"),
@@ -93,6 +96,9 @@ pub enum Reply {
     Custom(CustomReply),
 }
 
+/// A future behind a pointer.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// The rest of a call that waits for something outside (DNS, say).
 pub type Suspended = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send>>;
 
@@ -143,7 +149,7 @@ pub trait PolicySource: Send + Sync {
 
 /// Which hooks the configuration set; calls of others never reach an engine.
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(clippy::struct_excessive_bools)] // four independent facts, not a state machine
+#[allow(clippy::struct_excessive_bools)] // independent facts, not a state machine
 pub struct Hooks {
     /// `setAllow` was called.
     pub allow: bool,
@@ -153,6 +159,8 @@ pub struct Hooks {
     pub reset: bool,
     /// `setCanonicalize` was called.
     pub canonicalize: bool,
+    /// `setShadowAllow` was called.
+    pub shadow: bool,
 }
 
 /// A custom endpoint that the configuration registered.

@@ -5,7 +5,7 @@ mod failures;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bstr::BString;
 use capabilities::context::Step;
 use capabilities::lists::{Colour, Hit};
@@ -15,7 +15,7 @@ use login::{Addr, CustomArgs, Decision, Login, logline};
 
 use crate::call::{Call, CustomReply, Endpoint, Hooks, Reply};
 use crate::executor::{Executor, Moment};
-use crate::{Explanation, Failure, FailureKind};
+use crate::{Explanation, Failure, FailureKind, Shadow};
 
 /// What the configuration says about the way itself.
 #[derive(Clone, Debug)]
@@ -46,12 +46,23 @@ pub struct Chain {
     capabilities: Arc<Capabilities>,
     executor: Executor,
     options: ArcSwap<ChainOptions>,
+    shadow: ArcSwapOption<Shadow>,
 }
 
 impl Chain {
     /// A way over these engines.
     pub fn new(capabilities: Arc<Capabilities>, executor: Executor, options: ChainOptions) -> Chain {
-        Chain { capabilities, executor, options: ArcSwap::from_pointee(options) }
+        Chain {
+            capabilities,
+            executor,
+            options: ArcSwap::from_pointee(options),
+            shadow: ArcSwapOption::empty(),
+        }
+    }
+
+    /// Has this one asked about every login from now on, beside the policy; `None`: nobody.
+    pub fn set_shadow(&self, shadow: Option<Arc<Shadow>>) {
+        self.shadow.store(shadow);
     }
 
     /// Lists, stats DBs, metrics, log and access rules.
@@ -136,17 +147,19 @@ impl Chain {
         if let Some(decision) = self.listed(&login, &options) {
             return (Ok(decision), Some(login));
         }
-        let decision = if options.hooks.allow {
-            match self.ask(&login, context, since).await {
-                Ok(decision) => decision,
-                Err(failure) => return (Err(failure), Some(login)),
-            }
+        let result = if options.hooks.allow {
+            self.ask(&login, context, since).await
         } else {
-            Decision::default()
+            Ok(Decision::default())
         };
-        self.capabilities.metrics.allow_status.policy(decision.status);
-        self.log_allow(&decision.log, &login, &decision, &options);
-        (Ok(decision), Some(login))
+        if let Some(shadow) = &*self.shadow.load() {
+            shadow.answered(&login, &result);
+        }
+        if let Ok(decision) = &result {
+            self.capabilities.metrics.allow_status.policy(decision.status);
+            self.log_allow(&decision.log, &login, decision, &options);
+        }
+        (result, Some(login))
     }
 
     /// Asks the policy.

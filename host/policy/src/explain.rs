@@ -71,9 +71,9 @@ impl Explanation {
             return Decider::Nobody;
         }
         let hit = |colour| {
-            steps.iter().any(|timed| {
-                matches!(&timed.step, Step::List { colour: of, hit: Some(_), .. } if *of == colour)
-            })
+            steps.iter().any(
+                |timed| matches!(&timed.step, Step::List { colour: of, hit: Some(_), .. } if *of == colour),
+            )
         };
         match () {
             // A login on both lists goes on.

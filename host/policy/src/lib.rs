@@ -10,12 +10,14 @@ mod chain;
 mod executor;
 mod explain;
 mod failure;
+pub mod shadow;
 
 pub use call::{
-    BuildError, Call, CustomReply, Endpoint, FunctionName, Hooks, Interrupt, Policy, PolicySource, Progress,
-    Reply, Suspended,
+    BoxFuture, BuildError, Call, CustomReply, Endpoint, FunctionName, Hooks, Interrupt, Policy, PolicySource,
+    Progress, Reply, Suspended,
 };
 pub use chain::{Chain, ChainOptions, ResetRequest};
-pub use explain::{Decider, Explanation};
 pub use executor::{Events, Executor, Moment, Options, Pending};
+pub use explain::{Decider, Explanation};
 pub use failure::{Failure, FailureKind};
+pub use shadow::Shadow;

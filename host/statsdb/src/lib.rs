@@ -29,9 +29,9 @@ mod wire;
 
 pub use addr_key::AddrKey;
 pub use db::StatsDb;
-pub use together::Together;
 pub use dump::Dump;
 pub use schema::{
     CountMinShape, FieldKind, NotANumber, Schema, SchemaError, ShapeError, UnknownKind, clamp_hll_bits,
 };
+pub use together::Together;
 pub use wire::{FieldState, KeyState, RestoreError, Slot};

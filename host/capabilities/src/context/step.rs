@@ -102,7 +102,10 @@ impl Step {
     pub(super) fn write_members(&self, object: &mut ObjectWriter<'_>) {
         match self {
             Self::List { colour, kind, key, hit } => {
-                object.str(b"list", colour_name(*colour)).str(b"kind", kind.api_name().as_bytes()).str(b"key", key);
+                object
+                    .str(b"list", colour_name(*colour))
+                    .str(b"kind", kind.api_name().as_bytes())
+                    .str(b"key", key);
                 object.bool(b"hit", hit.is_some());
                 if let Some(hit) = hit {
                     object

@@ -9,7 +9,7 @@ use prometheus::{
 };
 
 use super::window::Window;
-use super::{AllowStatus, Counted, Families, Metrics, MetricsError};
+use super::{AllowStatus, Counted, Families, Metrics, MetricsError, ShadowMetrics};
 use crate::lists::{Colour, Kind};
 use crate::log::Log;
 
@@ -205,6 +205,14 @@ pub(super) fn register(prefix: &str, log: Arc<Log>) -> Result<Metrics, MetricsEr
         policy_replaced: ours.counter("policy_replaced_total", "Policy engines replaced after a failure")?,
         log_dropped: ours
             .counter("log_lines_dropped_total", "Log lines lost to a full queue or a stuck syslog")?,
+        shadow: ShadowMetrics {
+            compared: ours.counters(
+                "shadow_total",
+                &["live", "shadow"],
+                "Logins that the shadow policy was asked about, by both verdicts",
+            )?,
+            dropped: ours.counter("shadow_dropped_total", "Logins the shadow policy was too slow for")?,
+        },
         stats_db_keys: ours.gauge("stats_db_keys", "Keys in all stats DBs")?,
         stats_db_bytes: ours.gauge("stats_db_bytes", "Memory of all stats DBs in bytes")?,
         response_seconds: theirs

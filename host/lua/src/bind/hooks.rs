@@ -10,6 +10,13 @@ use crate::stack::{Args, HOOKS, HostFn, Ret, State};
 
 pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("setAllow", |state, args| keep(state, args, "allow", |hooks| &mut hooks.allow)),
+    ("setShadowAllow", |state, args| {
+        if args.given(2) {
+            let sample = sample(&args.map(2)?)?;
+            state.host.settings.change(|values| values.shadow_sample = sample);
+        }
+        keep(state, args, "shadow", |hooks| &mut hooks.shadow)
+    }),
     ("setReport", |state, args| keep(state, args, "report", |hooks| &mut hooks.report)),
     ("setReset", |state, args| keep(state, args, "reset", |hooks| &mut hooks.reset)),
     ("setCanonicalize", |state, args| keep(state, args, "canonicalize", |hooks| &mut hooks.canonicalize)),
@@ -32,6 +39,8 @@ const GET: &str = "GET ";
 pub struct Hooks {
     /// `setAllow`.
     pub allow: Option<Function>,
+    /// `setShadowAllow`.
+    pub shadow: Option<Function>,
     /// `setReport`.
     pub report: Option<Function>,
     /// `setReset`.
@@ -55,6 +64,7 @@ pub fn get(lua: &Lua) -> mlua::Result<Hooks> {
         let (name, function) = pair?;
         match &name[..] {
             b"allow" => hooks.allow = Some(function),
+            b"shadow" => hooks.shadow = Some(function),
             b"report" => hooks.report = Some(function),
             b"reset" => hooks.reset = Some(function),
             b"canonicalize" => hooks.canonicalize = Some(function),
@@ -79,6 +89,24 @@ fn keep<'a>(
     args.function(1)?;
     state.host.settings.change(|values| *flag(&mut values.hooks) = true);
     Ok(Ret::Keep { name: name.into(), index: 1, replace: true })
+}
+
+/// The part of the logins that a shadow is asked about.
+fn sample(options: &[(BString, BString)]) -> Result<f64, Fault> {
+    let mut part = 1.0;
+    for (name, value) in options {
+        if name != "sample" {
+            return Err(Fault::caught(format!("setShadowAllow: there is no option {name}, only sample")));
+        }
+        part = std::str::from_utf8(value)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .filter(|part| (0.0..=1.0).contains(part))
+            .ok_or_else(|| {
+                Fault::caught(format!("setShadowAllow: sample must be between 0 and 1, not {value}"))
+            })?;
+    }
+    Ok(part)
 }
 
 fn endpoint<'a>(

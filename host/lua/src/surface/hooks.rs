@@ -1,7 +1,7 @@
 //! The functions a policy consists of.
 
-use super::Kind::{Bool, Function, Text};
-use super::{Entry, Group, param};
+use super::Kind::{Bool, Function, Map, Text};
+use super::{Entry, Group, optional, param};
 
 const G: Group = Group::Hooks;
 
@@ -11,6 +11,12 @@ pub(super) const ENTRIES: &[Entry] = &[
          many seconds), message for the client, message for the log, and a table of attributes. All four are needed. Not called \
          for logins that a built-in list decides. The last call wins.")
         .only_in_worker().default("every login is allowed"),
+    Entry::anywhere(G, "setShadowAllow", &[param("hook", Function), optional("options", Map)],
+        "Tries a policy beside the live one. It is asked about the same logins as `setAllow`'s, after they were answered, and \
+         decides nothing: it reads what is live, its own writes are seen by it alone, and what it says is compared \
+         (`portcullis_shadow_total`, `shadowLog` lines). The option `sample` is the part of the logins it is asked about, \
+         0 to 1. Not in wforce.")
+        .only_in_worker().default("no shadow; `sample` 1"),
     Entry::anywhere(G, "setReport", &[param("hook", Function)],
         "Takes note of logins. Called with a `LoginTuple` after each login, good or bad; what it returns is ignored. The last \
          call wins.")

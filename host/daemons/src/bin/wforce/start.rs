@@ -8,6 +8,7 @@ use capabilities::{Capabilities, Options};
 use lua::{Configuration, Settings};
 use policy::{BuildError, Chain, ChainOptions, Events, Executor};
 use portcullis_daemons::arguments::{Arguments, Mode};
+use portcullis_daemons::shadow;
 use tokio::runtime::Runtime;
 
 use crate::place::Place;
@@ -84,11 +85,16 @@ pub(crate) fn load(arguments: &Arguments, log: &Arc<Log>) -> Result<Started, Sto
             fail(format!("Cannot use the configuration: {error}"))
         })?;
     let Configuration { settings, engines, aside, source, hooks, endpoints, output } = configuration;
-    let events = Arc::new(Replacements { capabilities: capabilities.clone() });
+    let events: Arc<dyn Events> = Arc::new(Replacements { capabilities: capabilities.clone() });
     let options = policy::Options {
         budget: settings.read(|values| values.policy_budget),
         runtime: runtime.handle().clone(),
     };
+    let shadow = hooks.shadow.then(|| {
+        let sample = settings.read(|values| values.shadow_sample);
+        shadow::start(&source, events.clone(), options.clone(), sample, &capabilities)
+    });
+    let shadow = shadow.transpose().map_err(|error| fail(error.to_string()))?;
     let executor = Executor::start(engines, Some(aside), source, events, options)
         .map_err(|error| fail(format!("cannot start the policy threads: {error}")))?;
     let options = ChainOptions {
@@ -98,6 +104,7 @@ pub(crate) fn load(arguments: &Arguments, log: &Arc<Log>) -> Result<Started, Sto
         log_allowed: settings.read(|values| values.verbose_allow_log),
     };
     let chain = Arc::new(Chain::new(capabilities.clone(), executor, options));
+    chain.set_shadow(shadow.map(Arc::new));
     Ok(Started { capabilities, settings, chain, output, runtime, place })
 }
 
