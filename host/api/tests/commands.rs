@@ -140,9 +140,9 @@ fn db_stats_of_every_kind_of_key() {
     db.set_v4_prefix(24);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let ip = login::Addr::from_ip("192.0.2.77".parse().unwrap());
-    db.add_int(now, &db.addr_key(&ip), b"count", 3);
+    db.local().add_int(now, &db.addr_key(&ip), b"count", 3);
     for (key, n) in [(&b"ann"[..], 4), (b"j", 5), (b"192.0.2.77:ann", 6), (b"192.0.2.77::j", 7)] {
-        db.add_int(now, key, b"count", n);
+        db.local().add_int(now, key, b"count", n);
     }
     let plain = |key: &str, n: i32| {
         format!(

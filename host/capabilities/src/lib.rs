@@ -123,8 +123,8 @@ impl Capabilities {
         }
         let dbs = self.stats.all();
         self.metrics.set_stats_db_size(
-            dbs.iter().map(|db| db.len()).sum(),
-            dbs.iter().map(|db| db.memory_bytes()).sum(),
+            dbs.iter().map(stats::Db::len).sum(),
+            dbs.iter().map(stats::Db::memory_bytes).sum(),
         );
         self.metrics.tick(now);
         match self.next_summary.load(Ordering::Relaxed) {

@@ -1,5 +1,8 @@
 //! Stats DBs by name.
 
+mod db;
+mod observer;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +13,16 @@ use statsdb::{CountMinShape, Schema, SchemaError, StatsDb};
 
 use crate::log::{Level, Log};
 
+pub use db::Db;
+use observer::Observers;
+pub use observer::{Change, StatsObserver};
+
 /// The stats DBs of this daemon. The first one created under a name stays: the configuration runs several times.
 pub struct StatsRegistry {
     log: Arc<Log>,
-    none: Arc<StatsDb>,
-    dbs: RwLock<BTreeMap<BString, Arc<StatsDb>>>,
+    none: Db,
+    dbs: RwLock<BTreeMap<BString, Db>>,
+    observers: Arc<Observers>,
 }
 
 impl StatsRegistry {
@@ -33,40 +41,46 @@ impl StatsRegistry {
             hll_bits: 6,
             countmin: CountMinShape::default(),
         };
-        Ok(Self { log, none: Arc::new(StatsDb::new(none)?), dbs: RwLock::default() })
+        let none = Db::new(StatsDb::new(none)?, Arc::default());
+        Ok(Self { log, none, dbs: RwLock::default(), observers: Arc::default() })
+    }
+
+    /// Tells this observer of every local change of a DB that replicates, from now on.
+    pub fn observe(&self, observer: &Arc<dyn StatsObserver>) {
+        self.observers.add(observer);
     }
 
     /// Creates a DB, or finds the one that has this name already (whatever its schema).
     ///
     /// # Errors
     /// A schema that cannot be served.
-    pub fn create(&self, schema: Schema) -> Result<Arc<StatsDb>, SchemaError> {
+    pub fn create(&self, schema: Schema) -> Result<Db, SchemaError> {
         let mut dbs = self.dbs.write();
         if let Some(db) = dbs.get(&schema.name) {
-            return Ok(Arc::clone(db));
+            return Ok(db.clone());
         }
-        let db = Arc::new(StatsDb::new(schema)?);
-        dbs.insert(db.name().to_owned(), Arc::clone(&db));
+        let db = Db::new(StatsDb::new(schema)?, Arc::clone(&self.observers));
+        dbs.insert(db.name().to_owned(), db.clone());
         Ok(db)
     }
 
     /// The DB of this name.
-    pub fn get(&self, name: &[u8]) -> Option<Arc<StatsDb>> {
+    pub fn get(&self, name: &[u8]) -> Option<Db> {
         self.dbs.read().get(BStr::new(name)).cloned()
     }
 
     /// The DB of this name, or, with a warning in the log, one called `none` that has no fields: adds to it are
     /// ignored, reads give 0 (wforce compatibility).
-    pub fn get_or_none(&self, name: &[u8]) -> Arc<StatsDb> {
+    pub fn get_or_none(&self, name: &[u8]) -> Db {
         self.get(name).unwrap_or_else(|| {
             let text = format!("getStringStatsDB: no stats DB named \"{}\"", BStr::new(name));
             self.log.limited("unknown stats DB", Duration::from_secs(1), Level::Warning, text);
-            Arc::clone(&self.none)
+            self.none.clone()
         })
     }
 
     /// All DBs, by name in ascending byte order.
-    pub fn all(&self) -> Vec<Arc<StatsDb>> {
+    pub fn all(&self) -> Vec<Db> {
         self.dbs.read().values().cloned().collect()
     }
 
@@ -108,7 +122,7 @@ mod tests {
         let first = stats.create(schema("b", 2)).unwrap();
         stats.create(schema("a", 2)).unwrap();
         let second = stats.create(schema("b", 7)).unwrap();
-        assert!(Arc::ptr_eq(&first, &second));
+        assert!(first.is(&second));
         assert_eq!(second.schema().windows, 2);
         let names: Vec<_> = stats.all().iter().map(|db| db.name().to_string()).collect();
         assert_eq!((names, stats.len()), (vec!["a".to_owned(), "b".to_owned()], 2));
@@ -126,5 +140,50 @@ mod tests {
         stats.create(schema("here", 2)).unwrap();
         assert_eq!(stats.get_or_none(b"here").name(), "here");
         assert!(stats.get(b"none").is_none());
+    }
+
+    /// Writes down what it hears.
+    #[derive(Default)]
+    struct Diary(parking_lot::Mutex<Vec<String>>);
+
+    impl StatsObserver for Diary {
+        fn changed(&self, db: &StatsDb, now: u64, key: &[u8], change: Change<'_>) {
+            let count = db.get(now, key, b"n");
+            self.0.lock().push(format!("{} {now} {} {change:?} -> {count}", db.name(), BStr::new(key)));
+        }
+    }
+
+    #[test]
+    fn local_changes_of_a_replicating_db_are_told_after_they_were_made() {
+        let stats = StatsRegistry::new(Log::discard()).unwrap();
+        let db = stats.create(schema("a", 2)).unwrap();
+        let diary = Arc::new(Diary::default());
+        let observer: Arc<dyn StatsObserver> = diary.clone();
+        stats.observe(&observer);
+        db.add(1000, b"k", b"n", b"5").unwrap();
+        assert!(diary.0.lock().is_empty(), "it does not replicate yet");
+        db.enable_replication();
+        db.add(1000, b"k", b"n", b"2").unwrap();
+        db.add(1000, b"k", b"n", b"no number").unwrap_err();
+        db.add(1000, b"k", b"other", b"1").unwrap();
+        db.add_count(1000, b"k", b"n", b"x", -3);
+        db.sub(1001, b"k", b"n", b"3").unwrap();
+        db.reset_field(1002, b"k", b"n");
+        db.local().add(1002, b"k", b"n", b"9").unwrap();
+        stats.get(b"a").unwrap().reset(1003, b"k");
+        let heard = diary.0.lock();
+        let text = |bytes: &[u8]| format!("{bytes:?}");
+        let (n, x) = (text(b"n"), text(b"x"));
+        assert_eq!(
+            *heard,
+            [
+                format!("a 1000 k Add {{ field: {n}, value: {} }} -> 7", text(b"2")),
+                format!("a 1000 k Add {{ field: {}, value: {} }} -> 7", text(b"other"), text(b"1")),
+                format!("a 1000 k AddCount {{ field: {n}, value: {x}, n: -3 }} -> 7"),
+                format!("a 1001 k Sub {{ field: {n}, value: {} }} -> 4", text(b"3")),
+                format!("a 1002 k ResetField {{ field: {n} }} -> 0"),
+                "a 1003 k Reset -> 0".to_owned(),
+            ]
+        );
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use bstr::BString;
+use capabilities::stats::Db;
 use parking_lot::Mutex;
-use statsdb::StatsDb;
 
 use crate::settings::Values;
 
@@ -106,7 +106,7 @@ pub fn custom_endpoints(values: &Values) -> Vec<String> {
 }
 
 /// `showStringStatsDB()`: a row for each field; the columns of the DB only on its first one.
-pub fn stats_dbs<'a>(dbs: impl Iterator<Item = &'a StatsDb>) -> Vec<String> {
+pub fn stats_dbs<'a>(dbs: impl Iterator<Item = &'a Db>) -> Vec<String> {
     let row = |columns: [&str; 5], field: &str, kind: &str| {
         let [name, replicates, windows, max, size] = columns;
         format!("{name:<20.20} {replicates:<5.5} {windows:<11.11} {max:<9} {size:<9} {field:<16.16} {kind}")

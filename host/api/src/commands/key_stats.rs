@@ -3,10 +3,10 @@
 use bstr::BString;
 use capabilities::Capabilities;
 use capabilities::lists::{Entry, List};
+use capabilities::stats::Db;
 use http::StatusCode;
 use login::Addr;
 use login::json::ObjectWriter;
-use statsdb::StatsDb;
 
 use super::{address, canonical, text};
 use crate::backend::Backend;
@@ -103,7 +103,7 @@ impl Key {
         }
     }
 
-    fn fields(&self, db: &StatsDb, now: u64) -> Option<Vec<(BString, i32)>> {
+    fn fields(&self, db: &Db, now: u64) -> Option<Vec<(BString, i32)>> {
         match self {
             Self::Ip(ip) => db.stats_of(now, &db.addr_key(ip)),
             _ => db.stats_of(now, &self.text()),

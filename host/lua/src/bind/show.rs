@@ -28,7 +28,7 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("showCustomEndpoints", |state, _| Ok(rows(state, text::custom_endpoints))),
     ("showStringStatsDB", |state, _| {
         let dbs = state.host.caps.stats.all();
-        Ok(lines(state, text::stats_dbs(dbs.iter().map(|db| &**db))))
+        Ok(lines(state, text::stats_dbs(dbs.iter())))
     }),
 ];
 

@@ -1,10 +1,10 @@
 //! Stats DBs.
 
 use std::ops::Deref;
-use std::sync::Arc;
 
+use capabilities::stats::Db;
 use login::AddrText;
-use statsdb::{AddrKey, CountMinShape, FieldKind, Schema, StatsDb, clamp_hll_bits};
+use statsdb::{AddrKey, CountMinShape, FieldKind, Schema, clamp_hll_bits};
 
 use super::now;
 use crate::convert::{Bytes, Fault};
@@ -35,12 +35,12 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("StringStatsDB:twGetWindows", windows),
     ("StringStatsDB:twReset", |_, args| {
         let db = db(args)?;
-        db.reset(&key(args, db)?);
+        db.reset(now(), &key(args, db)?);
         Ok(Ret::None)
     }),
     ("StringStatsDB:twResetField", |_, args| {
         let db = db(args)?;
-        db.reset_field(&key(args, db)?, &args.text(3)?);
+        db.reset_field(now(), &key(args, db)?, &args.text(3)?);
         Ok(Ret::None)
     }),
     ("StringStatsDB:twGetSize", |_, args| Ok(Ret::Number(db(args)?.len() as f64))),
@@ -105,8 +105,8 @@ fn create<'a>(state: &'a State, args: &Args<'a>, shards: i32) -> Result<Ret<'a>,
     Ok(Ret::None)
 }
 
-fn db<'a>(args: &Args<'a>) -> Result<&'a StatsDb, Fault> {
-    args.object::<Arc<StatsDb>>(1).map(|db| &**db)
+fn db<'a>(args: &Args<'a>) -> Result<&'a Db, Fault> {
+    args.object::<Db>(1)
 }
 
 /// A key or value where it lies, or the text of an address on the stack.
@@ -127,7 +127,7 @@ impl<A: Deref<Target = [u8]>> Deref for Text<'_, A> {
 }
 
 /// Argument 2: text as it is, an address as its network under the DB's prefixes.
-fn key<'a>(args: &Args<'a>, db: &StatsDb) -> Result<Text<'a, AddrKey>, Fault> {
+fn key<'a>(args: &Args<'a>, db: &Db) -> Result<Text<'a, AddrKey>, Fault> {
     Ok(match args.text_or_addr(2)? {
         TextOrAddr::Text(text) => Text::Lua(text),
         TextOrAddr::Addr(addr) => Text::Addr(db.addr_key(&addr)),

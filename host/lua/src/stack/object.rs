@@ -69,7 +69,7 @@ impl Object for RefCell<Arc<login::Login>> {
     const NAME: &'static str = "LoginTuple";
 }
 
-impl Object for Arc<statsdb::StatsDb> {
+impl Object for capabilities::stats::Db {
     const TAG: Tag = Tag::Stats;
     const NAME: &'static str = "StringStatsDB";
 }

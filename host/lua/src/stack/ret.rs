@@ -30,7 +30,7 @@ pub(crate) enum Ret<'a> {
     Netmask(login::Netmask),
     Group,
     GeoRecord(Box<GeoRecord>),
-    Stats(Arc<statsdb::StatsDb>),
+    Stats(capabilities::stats::Db),
     GeoDb(capabilities::geoip::GeoDb),
     Resolver(Arc<capabilities::dns::Resolver>),
     /// Keeps the function in argument `index` in the table of hooks; unless `replace`, an earlier one of this name stays.

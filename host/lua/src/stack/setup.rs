@@ -103,7 +103,7 @@ unsafe fn build(lua: *mut ffi::lua_State, state: &State, bound: &'static [Bound]
         methods::<login::Addr>(lua, state, bound);
         methods::<login::Netmask>(lua, state, bound);
         methods::<std::cell::RefCell<login::NetmaskGroup>>(lua, state, bound);
-        methods::<Arc<statsdb::StatsDb>>(lua, state, bound);
+        methods::<capabilities::stats::Db>(lua, state, bound);
         methods::<capabilities::geoip::GeoDb>(lua, state, bound);
         methods::<Arc<capabilities::dns::Resolver>>(lua, state, bound);
         methods::<std::cell::RefCell<Option<crate::bind::dns::Query>>>(lua, state, bound);
