@@ -49,9 +49,17 @@ pub enum OpenError {
 #[must_use]
 pub fn seal(key: &Key, nonce: &mut Nonce, text: &[u8]) -> Vec<u8> {
     let mut sealed = Vec::with_capacity(TAG_BYTES + text.len());
-    sealed.resize(TAG_BYTES, 0);
-    sealed.extend_from_slice(text);
-    let (tag, body) = sealed.split_at_mut(TAG_BYTES);
+    seal_append(key, nonce, text, &mut sealed);
+    sealed
+}
+
+/// The same, appended to `out`.
+#[inline]
+pub(crate) fn seal_append(key: &Key, nonce: &mut Nonce, text: &[u8], out: &mut Vec<u8>) {
+    let from = out.len();
+    out.resize(from + TAG_BYTES, 0);
+    out.extend_from_slice(text);
+    let (tag, body) = out[from..].split_at_mut(TAG_BYTES);
     let bytes = nonce.as_bytes();
     let made = match nonce.cipher() {
         Cipher::Secretbox => encrypt(&XSalsa20Poly1305::new(key.as_bytes().into()), bytes, body),
@@ -63,7 +71,6 @@ pub fn seal(key: &Key, nonce: &mut Nonce, text: &[u8]) -> Vec<u8> {
     )]
     tag.copy_from_slice(&made.expect("a text below 256 GiB"));
     nonce.increment();
-    sealed
 }
 
 /// Decrypts a box with the nonce's cipher. The nonce is counted on when the box was good.
@@ -73,18 +80,30 @@ pub fn seal(key: &Key, nonce: &mut Nonce, text: &[u8]) -> Vec<u8> {
 /// # Errors
 /// [`OpenError`] when the box is too short or its tag is wrong; the nonce is then as before.
 pub fn open(key: &Key, nonce: &mut Nonce, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
-    let Some((tag, body)) = sealed.split_at_checked(TAG_BYTES) else {
-        return Err(OpenError::TooShort { found: sealed.len() });
-    };
-    let mut text = body.to_vec();
-    let bytes = nonce.as_bytes();
-    match nonce.cipher() {
-        Cipher::Secretbox => decrypt(&XSalsa20Poly1305::new(key.as_bytes().into()), bytes, &mut text, tag),
-        Cipher::ChaCha => decrypt(&ChaCha20Poly1305::new(key.as_bytes().into()), bytes, &mut text, tag),
-    }
-    .map_err(|_| OpenError::Rejected)?;
+    let mut text = sealed.to_vec();
+    open_in_place(key, nonce, &mut text)?;
+    text.drain(..TAG_BYTES);
     nonce.increment();
     Ok(text)
+}
+
+/// Decrypts a box where it lies: its text is behind its tag then.
+///
+/// # Errors
+/// [`OpenError`]; the box is then as before.
+#[inline]
+pub(crate) fn open_in_place(key: &Key, nonce: &Nonce, sealed: &mut [u8]) -> Result<(), OpenError> {
+    let found = sealed.len();
+    let Some((tag, text)) = sealed.split_at_mut_checked(TAG_BYTES) else {
+        return Err(OpenError::TooShort { found });
+    };
+    let bytes = nonce.as_bytes();
+    // Both look at the tag first, and touch the text only when it is right.
+    match nonce.cipher() {
+        Cipher::Secretbox => decrypt(&XSalsa20Poly1305::new(key.as_bytes().into()), bytes, text, tag),
+        Cipher::ChaCha => decrypt(&ChaCha20Poly1305::new(key.as_bytes().into()), bytes, text, tag),
+    }
+    .map_err(|_| OpenError::Rejected)
 }
 
 fn encrypt<A: AeadInPlace>(cipher: &A, nonce: &[u8], text: &mut [u8]) -> Result<aead::Tag<A>, aead::Error> {

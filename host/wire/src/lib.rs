@@ -1,4 +1,4 @@
-//! Keys, ciphers and frames: pure bytes in, bytes out.
+//! Keys, ciphers, console frames and replication packets: pure bytes in, bytes out.
 //!
 //! wforce exists in two builds that cannot talk to each other: with libsodium ([`Cipher::Secretbox`]) and with
 //! OpenSSL ([`Cipher::ChaCha`]). Nothing is negotiated; the two differ in the length of their nonces, and a
@@ -12,6 +12,10 @@ mod conversation;
 mod frame;
 mod key;
 mod nonce;
+mod packet;
+mod protobuf;
+pub mod replication;
+mod stream;
 
 pub use cipher::{Cipher, OpenError, TAG_BYTES, open, seal, test_crypto};
 pub use conversation::{Conversation, Direction};
@@ -20,6 +24,10 @@ pub use frame::{
 };
 pub use key::{KEY_BYTES, Key, KeyError};
 pub use nonce::{Nonce, NonceError};
+pub use packet::{
+    MAX_DATAGRAM_BYTES, MAX_STREAM_PACKET_BYTES, PacketError, open_packet, packet_overhead, seal_packet,
+};
+pub use stream::{EmptyPacket, PacketTooLong, StreamReader, stream_head};
 
 /// The operating system gave no random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -59,8 +59,13 @@ impl Nonce {
     /// Counts on by one: the **first four bytes** are a big-endian number that wraps, and nothing is carried into the
     /// rest (wforce compatibility).
     pub fn increment(&mut self) {
+        self.advance(1);
+    }
+
+    /// Counts on by `count`.
+    pub fn advance(&mut self, count: u32) {
         let [a, b, c, d, ..] = self.bytes;
-        let next = u32::from_be_bytes([a, b, c, d]).wrapping_add(1);
+        let next = u32::from_be_bytes([a, b, c, d]).wrapping_add(count);
         self.bytes[..4].copy_from_slice(&next.to_be_bytes());
     }
 
