@@ -33,14 +33,14 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("StringStatsDB:twGet", get),
     ("StringStatsDB:twGetCurrent", current),
     ("StringStatsDB:twGetWindows", windows),
-    ("StringStatsDB:twReset", |_, args| {
+    ("StringStatsDB:twReset", |state, args| {
         let db = db(args)?;
-        db.reset(now(), &key(args, db)?);
+        db.reset(now(state), &key(args, db)?);
         Ok(Ret::None)
     }),
-    ("StringStatsDB:twResetField", |_, args| {
+    ("StringStatsDB:twResetField", |state, args| {
         let db = db(args)?;
-        db.reset_field(now(), &key(args, db)?, &args.text(3)?);
+        db.reset_field(now(state), &key(args, db)?, &args.text(3)?);
         Ok(Ret::None)
     }),
     ("StringStatsDB:twGetSize", |_, args| Ok(Ret::Number(db(args)?.len() as f64))),
