@@ -1,0 +1,126 @@
+//! What comes back.
+
+use serde::{Serialize, Serializer};
+
+use crate::query::Field;
+use crate::{Report, ReportId};
+
+/// The answer to a [`Query`](crate::Query), of the same name. Its JSON form has the member `answer` to tell which it is;
+/// times are unix seconds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// Reports, newest first.
+    Logins {
+        /// The reports, as documents in JSON.
+        reports: Vec<Report>,
+    },
+    /// Whether the user was seen.
+    Seen {
+        /// Whether.
+        seen: bool,
+        /// A report that proves it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        report: Option<ReportId>,
+    },
+    /// When the first and the last were, unix milliseconds.
+    FirstLast {
+        /// The first.
+        #[serde(serialize_with = "optional_seconds")]
+        first: Option<i64>,
+        /// The last.
+        #[serde(serialize_with = "optional_seconds")]
+        last: Option<i64>,
+    },
+    /// How many.
+    Count {
+        /// Reports.
+        #[serde(flatten)]
+        totals: Totals,
+        /// Different values of the fields asked for, in that order. Reports without a value do not count.
+        distinct: Vec<(Field, u64)>,
+    },
+    /// The values with the most.
+    Top {
+        /// Greatest first.
+        groups: Vec<Group>,
+    },
+    /// Values that became frequent.
+    Significant {
+        /// Greatest score first; of equals the lesser value first.
+        terms: Vec<Significant>,
+    },
+    /// How many when.
+    Histogram {
+        /// In order of time.
+        bins: Vec<Bin>,
+    },
+}
+
+/// Counts of reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// All reports.
+    pub reports: u64,
+    /// Those of failed logins, also those that a policy rejected.
+    pub failures: u64,
+}
+
+/// A value of a field and its reports. Reports without a value are in no group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// The value.
+    pub key: String,
+    /// Its reports.
+    #[serde(flatten)]
+    pub totals: Totals,
+    /// Different values of the field that was ranked by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distinct: Option<u64>,
+}
+
+/// A value that became frequent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Significant {
+    /// The value.
+    pub key: String,
+    /// Reports in the time looked at.
+    pub now: u64,
+    /// Reports in the time compared with.
+    pub baseline: u64,
+    /// How many times more frequent it is.
+    pub score: f64,
+}
+
+/// An interval of a histogram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Bin {
+    /// Its beginning, unix milliseconds.
+    #[serde(with = "crate::query::seconds_form")]
+    pub at: i64,
+    /// Its reports.
+    #[serde(flatten)]
+    pub totals: Totals,
+}
+
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.to_document().serialize(to)
+    }
+}
+
+impl Answer {
+    /// The JSON form.
+    pub fn to_json(&self) -> Vec<u8> {
+        // Maps with text keys and numbers: nothing here can fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+#[allow(clippy::ref_option)] // serde's signature
+fn optional_seconds<S: Serializer>(at: &Option<i64>, to: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(ms) => crate::query::seconds_form::serialize(ms, to),
+        None => to.serialize_none(),
+    }
+}

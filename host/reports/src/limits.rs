@@ -1,0 +1,21 @@
+//! What one question may cost.
+
+use std::time::Duration;
+
+/// Bounds of one question. A policy may ask for less than it is allowed, never for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// After this time the answer is [`StoreError::TimeOut`](crate::StoreError::TimeOut).
+    pub time: Duration,
+    /// Most reports, groups or bins in one answer; a query that asks for more is refused.
+    pub results: usize,
+    /// Most different values that a question may hold in memory while it groups or counts them.
+    pub values: usize,
+}
+
+impl Default for Limits {
+    /// Two seconds, 10,000 results, two million values (some 100 MB at worst).
+    fn default() -> Self {
+        Self { time: Duration::from_secs(2), results: 10_000, values: 2_000_000 }
+    }
+}
