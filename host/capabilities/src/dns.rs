@@ -44,6 +44,11 @@ impl Dns {
         Arc::clone(found)
     }
 
+    /// The resolver of this name, if there is one.
+    pub fn find(&self, name: &[u8]) -> Option<Arc<Resolver>> {
+        self.resolvers.read().get(BStr::new(name)).cloned()
+    }
+
     /// The resolver of this name; an unknown name gives, with a warning in the log, a fresh one without servers, which
     /// finds nothing.
     pub fn get(&self, name: &[u8]) -> Arc<Resolver> {

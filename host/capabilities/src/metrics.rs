@@ -3,6 +3,7 @@
 //! Everything counted on a request's way is a handle that was looked up once; counting is one atomic addition. The counts
 //! of the last 300 seconds are differences of the same counters, so nothing is counted twice.
 
+mod components;
 mod families;
 mod process;
 mod window;
@@ -18,6 +19,7 @@ use prometheus::{
 
 use crate::lists::{Colour, Kind};
 use crate::log::Log;
+pub use components::ComponentMetrics;
 pub use process::CpuTime;
 use window::Window;
 
@@ -141,6 +143,7 @@ pub struct Metrics {
     policy_replaced: IntCounter,
     log_dropped: IntCounter,
     shadow: ShadowMetrics,
+    components: components::Components,
     stats_db_keys: IntGauge,
     stats_db_bytes: IntGauge,
     response_seconds: Histogram,
@@ -235,6 +238,11 @@ impl Metrics {
             .entry(name.to_owned())
             .or_insert_with(|| Counted(self.custom_stats.with_label_values(&[name])));
         found.clone()
+    }
+
+    /// The handles of the WebAssembly policy of this name; at 0 from this call on.
+    pub fn component(&self, policy: &str) -> ComponentMetrics {
+        self.components.of(policy)
     }
 
     /// The handles of the shadow policy.

@@ -88,6 +88,8 @@ pub enum Reply {
     Done,
     /// From allow.
     Decision(Decision),
+    /// From allow: no opinion. (From others: the policy has nothing to say.)
+    Pass,
     /// From reset.
     Flag(bool),
     /// From canonicalize, custom GET endpoints and console lines.

@@ -172,10 +172,15 @@ impl Chain {
         let began = context.map(|_| Instant::now());
         let result = match self.run_in(context.cloned(), Call::Allow(login.clone()), since).await {
             Ok(Reply::Decision(decision)) => Ok(decision),
+            // Nobody had anything against it.
+            Ok(Reply::Pass) => Ok(Decision::default()),
             Ok(_) => Err(misplaced()),
             Err(failure) => Err(failure),
         };
-        if let (Some(context), Some(began)) = (context, began) {
+        if let (Some(context), Some(began)) = (context, began)
+            && !context.trace().is_some_and(capabilities::context::Trace::has_members)
+        {
+            // The members of a chain have noted themselves.
             context.note(|| verdict("allow", &result, began, context));
         }
         result

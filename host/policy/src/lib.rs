@@ -7,9 +7,11 @@
 
 mod call;
 mod chain;
+pub mod component;
 mod executor;
 mod explain;
 mod failure;
+pub mod members;
 pub mod shadow;
 
 pub use call::{
@@ -17,6 +19,7 @@ pub use call::{
     Progress, Reply, Suspended,
 };
 pub use chain::{Chain, ChainOptions, ResetRequest};
+pub use component::{Component, ComponentError, Components, Hook, NoComponents, Stop};
 pub use executor::{Events, Executor, Moment, Options, Pending};
 pub use explain::{Decider, Explanation};
 pub use failure::{Failure, FailureKind};

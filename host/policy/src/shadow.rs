@@ -41,6 +41,7 @@ impl Asked for OnExecutor {
             let since = self.0.now();
             match self.0.call_in(Some(context), Call::Shadow(login), since).await? {
                 Reply::Decision(decision) => Ok(decision),
+                Reply::Pass => Ok(Decision::default()),
                 _ => {
                     Err(Failure::new(FailureKind::Internal, "the shadow gave the reply of another function"))
                 }

@@ -61,6 +61,11 @@ impl Trace {
         self.kept.lock().fuel.take()
     }
 
+    /// Whether a member of a policy chain has told its verdict.
+    pub fn has_members(&self) -> bool {
+        self.kept.lock().steps.iter().any(|timed| matches!(timed.step, Step::Member { .. }))
+    }
+
     /// What happened so far.
     pub fn steps(&self) -> Vec<Timed> {
         self.kept.lock().steps.clone()

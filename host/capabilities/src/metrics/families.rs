@@ -8,6 +8,7 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+use super::components::Components;
 use super::window::Window;
 use super::{AllowStatus, Counted, Families, Metrics, MetricsError, ShadowMetrics};
 use crate::lists::{Colour, Kind};
@@ -83,6 +84,30 @@ impl Prefixed<'_> {
         let opts = HistogramOpts::new(self.name(name), help).buckets(BUCKETS.to_vec());
         self.add(HistogramVec::new(opts, &[label])?)
     }
+}
+
+/// What is counted of each WebAssembly policy.
+fn components(ours: &Prefixed<'_>) -> Result<Components, prometheus::Error> {
+    let policy = ["policy"];
+    Ok(Components {
+        calls: ours.counters("component_calls_total", &policy, "Calls of a WebAssembly policy")?,
+        micros: ours.counters("component_microseconds_total", &policy, "Microseconds in these calls")?,
+        fuel: ours.counters("component_fuel_total", &policy, "Fuel used, where it is counted")?,
+        failures: ours.counters(
+            "component_failures_total",
+            &["policy", "kind"],
+            "Calls of a WebAssembly policy that failed",
+        )?,
+        started: ours.counters("component_instances_started_total", &policy, "Instances started")?,
+        rolled_back: ours.counters(
+            "component_rollbacks_total",
+            &policy,
+            "New versions that trapped on their first calls and were taken back",
+        )?,
+        instances: ours.gauges("component_instances", "policy", "Instances alive")?,
+        memory: ours.gauges("component_memory_bytes", "policy", "Linear memory of waiting instances")?,
+        quarantined: ours.gauges("component_quarantined", "policy", "1 while a policy is in quarantine")?,
+    })
 }
 
 /// Families without series, or with few.
@@ -205,6 +230,7 @@ pub(super) fn register(prefix: &str, log: Arc<Log>) -> Result<Metrics, MetricsEr
         policy_replaced: ours.counter("policy_replaced_total", "Policy engines replaced after a failure")?,
         log_dropped: ours
             .counter("log_lines_dropped_total", "Log lines lost to a full queue or a stuck syslog")?,
+        components: components(&ours)?,
         shadow: ShadowMetrics {
             compared: ours.counters(
                 "shadow_total",

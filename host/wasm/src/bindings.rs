@@ -1,0 +1,21 @@
+//! What `bindgen!` makes of the contract's imports. (Exports are typed by hand in `hooks.rs`: a component exports only the
+//! hooks it has, and a call should borrow the login's texts rather than copy them twice.)
+#![allow(missing_docs, unsafe_code, clippy::pedantic, clippy::all, reason = "generated code")]
+
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    world: "imports",
+    imports: {
+        "portcullis:policy/dns.[method]resolver.addresses": async | trappable,
+        "portcullis:policy/dns.[method]resolver.names": async | trappable,
+        "portcullis:policy/dns.[method]resolver.rbl": async | trappable,
+        default: trappable,
+    },
+    with: {
+        "portcullis:policy/stats.db": crate::host::stats::Handle,
+        "portcullis:policy/geoip.database": crate::host::geoip::Handle,
+        "portcullis:policy/dns.resolver": crate::host::dns::Handle,
+    },
+});
+
+pub use portcullis::policy::*;

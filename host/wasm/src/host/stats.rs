@@ -1,0 +1,204 @@
+//! Time-window databases.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use login::AddrText;
+use statsdb::{AddrKey, StatsDb};
+use wasmtime::Result;
+use wasmtime::component::Resource;
+
+use crate::bindings::stats::{Action, Host, HostDb, Key, Operation, Value};
+use crate::bindings::types::{Error, IpAddress};
+use crate::convert;
+use crate::options::Kind;
+use crate::state::State;
+
+/// Steps of a batch.
+const STEPS: usize = 1_000;
+
+/// What a component's `db` stands for.
+pub struct Handle(Arc<StatsDb>);
+
+/// A key or a value where it lies.
+enum Text<A> {
+    Text(String),
+    Addr(A),
+}
+
+impl<A: Deref<Target = [u8]>> Deref for Text<A> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Text::Text(text) => text.as_bytes(),
+            Text::Addr(text) => text,
+        }
+    }
+}
+
+fn key(db: &StatsDb, key: Key) -> Text<AddrKey> {
+    match key {
+        Key::Text(text) => Text::Text(text),
+        Key::Address(address) => Text::Addr(db.addr_key(&convert::addr(address))),
+    }
+}
+
+fn value(value: Value) -> Text<AddrText> {
+    match value {
+        Value::Text(text) => Text::Text(text),
+        Value::Number(number) => Text::Text(number.to_string()),
+        Value::Address(address) => Text::Addr(convert::addr(address).text()),
+    }
+}
+
+fn not_a_number(error: &statsdb::NotANumber) -> Error {
+    Error::Invalid(error.to_string())
+}
+
+/// One step.
+fn step(db: &StatsDb, now: u64, operation: Operation) -> Result<i32, Error> {
+    let Operation { action, key: of, field, value: with } = operation;
+    let (of, field, with) = (key(db, of), field.as_bytes(), with.map(value));
+    let one = || Text::Text("1".to_owned());
+    match action {
+        Action::Add => db
+            .add(now, &of, field, &with.unwrap_or_else(one))
+            .map(|()| 0)
+            .map_err(|error| not_a_number(&error)),
+        Action::Sub => db
+            .sub(now, &of, field, &with.unwrap_or_else(one))
+            .map(|()| 0)
+            .map_err(|error| not_a_number(&error)),
+        Action::Get => Ok(match with {
+            Some(value) => db.get_value(now, &of, field, &value),
+            None => db.get(now, &of, field),
+        }),
+        Action::Current => Ok(db.current(now, &of, field, with.as_deref())),
+    }
+}
+
+impl State {
+    /// Counts the call, and finds the DB and the time.
+    fn db(&mut self, handle: &Resource<Handle>) -> Result<(&StatsDb, u64)> {
+        self.host_call()?;
+        let now = self.common.capabilities.clock.now();
+        Ok((&self.table.get(handle)?.0, now))
+    }
+}
+
+impl Host for State {
+    fn open(&mut self, name: String) -> Result<Result<Resource<Handle>, Error>> {
+        self.host_call()?;
+        if let Err(denied) = self.granted(Kind::Stats, &name) {
+            return Ok(Err(denied));
+        }
+        Ok(match self.common.capabilities.stats.get(name.as_bytes()) {
+            Some(db) => self.push(Handle(db)),
+            None => Err(Error::Unknown(name)),
+        })
+    }
+}
+
+impl HostDb for State {
+    fn name(&mut self, db: Resource<Handle>) -> Result<String> {
+        Ok(self.db(&db)?.0.name().to_string())
+    }
+
+    fn add(&mut self, db: Resource<Handle>, k: Key, field: String, v: Value) -> Result<Result<(), Error>> {
+        let (db, now) = self.db(&db)?;
+        let added = db.add(now, &key(db, k), field.as_bytes(), &value(v));
+        Ok(added.map_err(|error| not_a_number(&error)))
+    }
+
+    fn add_count(
+        &mut self,
+        db: Resource<Handle>,
+        k: Key,
+        field: String,
+        v: Value,
+        count: i32,
+    ) -> Result<Result<(), Error>> {
+        let (db, now) = self.db(&db)?;
+        db.add_count(now, &key(db, k), field.as_bytes(), &value(v), count);
+        Ok(Ok(()))
+    }
+
+    fn sub(&mut self, db: Resource<Handle>, k: Key, field: String, v: Value) -> Result<Result<(), Error>> {
+        let (db, now) = self.db(&db)?;
+        let done = db.sub(now, &key(db, k), field.as_bytes(), &value(v));
+        Ok(done.map_err(|error| not_a_number(&error)))
+    }
+
+    fn get(&mut self, db: Resource<Handle>, k: Key, field: String) -> Result<Result<i32, Error>> {
+        let (db, now) = self.db(&db)?;
+        Ok(Ok(db.get(now, &key(db, k), field.as_bytes())))
+    }
+
+    fn get_value(
+        &mut self,
+        db: Resource<Handle>,
+        k: Key,
+        field: String,
+        v: Value,
+    ) -> Result<Result<i32, Error>> {
+        let (db, now) = self.db(&db)?;
+        Ok(Ok(db.get_value(now, &key(db, k), field.as_bytes(), &value(v))))
+    }
+
+    fn current(
+        &mut self,
+        db: Resource<Handle>,
+        k: Key,
+        field: String,
+        v: Option<Value>,
+    ) -> Result<Result<i32, Error>> {
+        let (db, now) = self.db(&db)?;
+        Ok(Ok(db.current(now, &key(db, k), field.as_bytes(), v.map(value).as_deref())))
+    }
+
+    fn windows(
+        &mut self,
+        db: Resource<Handle>,
+        k: Key,
+        field: String,
+        v: Option<Value>,
+    ) -> Result<Result<Vec<i32>, Error>> {
+        let (db, now) = self.db(&db)?;
+        Ok(Ok(db.windows(now, &key(db, k), field.as_bytes(), v.map(value).as_deref())))
+    }
+
+    fn batch(&mut self, db: Resource<Handle>, operations: Vec<Operation>) -> Result<Result<Vec<i32>, Error>> {
+        let (db, now) = self.db(&db)?;
+        if operations.len() > STEPS {
+            return Ok(Err(Error::Limit(format!("{STEPS} steps of a batch"))));
+        }
+        Ok(operations.into_iter().map(|operation| step(db, now, operation)).collect())
+    }
+
+    fn reset(&mut self, db: Resource<Handle>, k: Key) -> Result<Result<(), Error>> {
+        let (db, _) = self.db(&db)?;
+        db.reset(&key(db, k));
+        Ok(Ok(()))
+    }
+
+    fn reset_field(&mut self, db: Resource<Handle>, k: Key, field: String) -> Result<Result<(), Error>> {
+        let (db, _) = self.db(&db)?;
+        db.reset_field(&key(db, k), field.as_bytes());
+        Ok(Ok(()))
+    }
+
+    fn size(&mut self, db: Resource<Handle>) -> Result<Result<u32, Error>> {
+        Ok(Ok(u32::try_from(self.db(&db)?.0.len()).unwrap_or(u32::MAX)))
+    }
+
+    fn address_key(&mut self, db: Resource<Handle>, address: IpAddress) -> Result<String> {
+        let (db, _) = self.db(&db)?;
+        Ok(String::from_utf8_lossy(&db.addr_key(&convert::addr(address))).into_owned())
+    }
+
+    fn drop(&mut self, db: Resource<Handle>) -> Result<()> {
+        self.table.delete(db)?;
+        Ok(())
+    }
+}

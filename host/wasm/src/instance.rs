@@ -1,0 +1,163 @@
+//! One instance of a component, and the stack of those that wait for a call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use policy::{Call, Reply, Stop};
+use wasmtime::component::InstancePre;
+use wasmtime::{Store, UpdateDeadline};
+
+use crate::engine::Engine;
+use crate::error::Trouble;
+use crate::hooks::{Exports, Functions};
+use crate::state::{Common, HOST_CALL_BYTES, State};
+
+/// An instance that was not used for so long is let go.
+const IDLE: Duration = Duration::from_secs(30);
+/// What an instance's start may take: a language runtime has to come up.
+const START: Duration = Duration::from_secs(10);
+
+/// A linked component, from which instances are made.
+pub(crate) struct Recipe {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) exports: Exports,
+    pub(crate) common: Arc<Common>,
+    /// Its calls may wait for something outside.
+    pub(crate) waits: bool,
+    pub(crate) wasi: bool,
+}
+
+/// An instance.
+pub(crate) struct Instance {
+    pub(crate) store: Store<State>,
+    pub(crate) functions: Functions,
+    calls: u64,
+    used: Instant,
+}
+
+impl Recipe {
+    /// Makes an instance.
+    pub(crate) async fn start(&self, stop: Option<&Arc<Stop>>) -> Result<Instance, Trouble> {
+        let mut store = Store::new(&self.engine.engine, State::new(self.common.clone(), self.wasi));
+        store.limiter(|state| &mut state.limits);
+        store.set_hostcall_fuel(HOST_CALL_BYTES);
+        store.set_max_component_handles(self.common.options.handles.saturating_add(16));
+        // At each tick: is there time left?
+        store.epoch_deadline_callback(|store| {
+            let state = store.data();
+            let over =
+                Instant::now() >= state.deadline || state.stop.as_ref().is_some_and(|stop| stop.is_set());
+            Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) })
+        });
+        store.set_epoch_deadline(1);
+        if self.engine.metered {
+            // Coming up is not the call's to pay for.
+            store.set_fuel(u64::MAX / 2).map_err(|error| self.trouble(&error))?;
+        }
+        store.data_mut().begin(None, Instant::now() + START, stop.cloned());
+        let instance = if self.waits {
+            self.pre.instantiate_async(&mut store).await
+        } else {
+            self.pre.instantiate(&mut store)
+        };
+        let instance = instance.map_err(|error| self.trouble(&error))?;
+        let functions = Functions::of(&self.exports, &instance, &mut store);
+        Ok(Instance { store, functions, calls: 0, used: Instant::now() })
+    }
+
+    fn trouble(&self, error: &wasmtime::Error) -> Trouble {
+        Trouble::of(error, self.common.options.deadline_ms)
+    }
+
+    /// Runs a call in an instance; tells the fuel it used, if that is counted.
+    pub(crate) async fn run(
+        &self,
+        instance: &mut Instance,
+        call: &Call,
+        stop: Option<&Arc<Stop>>,
+    ) -> (Result<Reply, Trouble>, Option<u64>) {
+        let login = match call {
+            Call::Allow(login) | Call::Shadow(login) | Call::Report(login) => Some(login.clone()),
+            _ => None,
+        };
+        instance.calls += 1;
+        let options = &self.common.options;
+        let store = &mut instance.store;
+        store.data_mut().begin(
+            login,
+            Instant::now() + Duration::from_millis(options.deadline_ms),
+            stop.cloned(),
+        );
+        store.set_epoch_deadline(1);
+        if let (true, Some(fuel)) = (self.engine.metered, options.fuel)
+            && let Err(error) = store.set_fuel(fuel)
+        {
+            return (Err(self.trouble(&error)), None);
+        }
+        let result = instance.functions.call(store, call, self.waits).await;
+        let used = options.fuel.map(|fuel| fuel.saturating_sub(store.get_fuel().unwrap_or(0)));
+        store.data_mut().end();
+        let result = match result {
+            Ok(reply) => reply.map_err(Trouble::told),
+            Err(error) => Err(self.trouble(&error)),
+        };
+        (result, used)
+    }
+}
+
+/// Instances that wait for their next call, the one used last on top.
+#[derive(Default)]
+pub(crate) struct Pool {
+    idle: Mutex<Vec<Instance>>,
+    live: AtomicUsize,
+}
+
+impl Pool {
+    pub(crate) fn take(&self) -> Option<Instance> {
+        self.idle.lock().pop()
+    }
+
+    /// An instance was made.
+    pub(crate) fn made(&self) {
+        self.live.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An instance is gone.
+    pub(crate) fn gone(&self) {
+        self.live.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Keeps an instance for its next call; false: it has served its time.
+    pub(crate) fn give_back(&self, mut instance: Instance, max_calls: u64) -> bool {
+        if instance.calls >= max_calls {
+            self.gone();
+            return false;
+        }
+        instance.used = Instant::now();
+        self.idle.lock().push(instance);
+        true
+    }
+
+    /// Instances there are, and the memory of those that wait.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        let memory = self.idle.lock().iter().map(|instance| instance.store.data().limits.used).sum();
+        (self.live.load(Ordering::Relaxed), memory)
+    }
+
+    /// Lets go of those that were not used for long; of all, if there is no time to wait.
+    pub(crate) fn shrink(&self, all: bool) {
+        let mut gone = Vec::new();
+        {
+            let mut idle = self.idle.lock();
+            // The one used longest ago is at the bottom.
+            let stale = idle.iter().take_while(|instance| all || instance.used.elapsed() >= IDLE).count();
+            gone.extend(idle.drain(..stale));
+        }
+        for _ in &gone {
+            self.gone();
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! From a file to a component that has proved it can be used.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::component::{Component, HasSelf, Linker};
+
+use crate::VERSION;
+use crate::bindings::Imports;
+use crate::engine::Engine;
+use crate::error::LoadError;
+use crate::hooks::Exports;
+use crate::instance::{Instance, Recipe};
+use crate::state::{Common, State};
+
+/// What a policy's own check of its settings may take.
+const CHECK: Duration = Duration::from_secs(10);
+/// A larger file is no policy.
+const FILE: u64 = 256 << 20;
+
+/// Reads a component's file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let fail = |reason: String| LoadError::Read { path: path.display().to_string(), reason };
+    let length = std::fs::metadata(path).map_err(|error| fail(error.to_string()))?.len();
+    if length > FILE {
+        return Err(fail(format!("it has {length} bytes, more than {FILE}")));
+    }
+    std::fs::read(path).map_err(|error| fail(error.to_string()))
+}
+
+/// Compiles, links and tries a component.
+pub(crate) fn prepare(
+    engine: &Arc<Engine>,
+    path: &Path,
+    common: Arc<Common>,
+    cache: Option<&Path>,
+) -> Result<Recipe, LoadError> {
+    let bytes = read(path)?;
+    let component =
+        crate::cache::component(&engine.engine, &bytes, cache, &common.capabilities.log).map_err(
+            |error| LoadError::NoComponent { path: path.display().to_string(), reason: format!("{error:#}") },
+        )?;
+    let imports = Needs::of(engine, &component)?;
+    let exports = Exports::find(&component);
+    if !exports.any() {
+        return Err(LoadError::NoHook);
+    }
+    let pre = linker(engine, imports.wasi)
+        .and_then(|linker| linker.instantiate_pre(&component))
+        .map_err(|error| LoadError::Import { import: format!("{error:#}"), advice: advice() })?;
+    let waits = imports.dns || imports.wasi;
+    let recipe = Recipe { engine: engine.clone(), pre, exports, common, waits, wasi: imports.wasi };
+    try_out(&recipe)?;
+    Ok(recipe)
+}
+
+fn advice() -> String {
+    format!(
+        "a policy imports interfaces of portcullis:policy@{VERSION} only; build it against wit/ of this server"
+    )
+}
+
+/// What a component asks for.
+struct Needs {
+    wasi: bool,
+    dns: bool,
+}
+
+/// The parts of WASI that are there; of these, sockets are refused and the file system is empty.
+const WASI: [&str; 6] =
+    ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+
+impl Needs {
+    fn of(engine: &Engine, component: &Component) -> Result<Needs, LoadError> {
+        let (mut needs, kind) = (Needs { wasi: false, dns: false }, component.component_type());
+        for (name, _) in kind.imports(&engine.engine) {
+            if let Some(rest) = name.strip_prefix("portcullis:policy/") {
+                let version = rest.split_once('@').map_or("", |(_, version)| version);
+                if !version.starts_with(COMPATIBLE) {
+                    return Err(LoadError::Version { found: name.to_owned() });
+                }
+                needs.dns |= rest.starts_with("dns@");
+            } else if WASI.iter().any(|known| name.starts_with(known)) {
+                needs.wasi = true;
+            } else {
+                return Err(LoadError::Import { import: name.to_owned(), advice: advice() });
+            }
+        }
+        for (name, _) in kind.exports(&engine.engine) {
+            if let Some((_, version)) =
+                name.strip_prefix("portcullis:policy/").and_then(|rest| rest.split_once('@'))
+                && !version.starts_with(COMPATIBLE)
+            {
+                return Err(LoadError::Version { found: name.to_owned() });
+            }
+        }
+        Ok(needs)
+    }
+}
+
+/// Versions that fit: additions only change the last number.
+const COMPATIBLE: &str = "0.1.";
+
+/// Everything the host offers.
+fn linker(engine: &Engine, wasi: bool) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(&engine.engine);
+    Imports::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
+    if wasi {
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    }
+    Ok(linker)
+}
+
+/// Starts an instance, compares the hooks with the contract, and has the policy look at its settings.
+fn try_out(recipe: &Recipe) -> Result<(), LoadError> {
+    let run = async {
+        let mut instance = recipe.start(None).await.map_err(|trouble| LoadError::Start(trouble.text))?;
+        instance.functions.typecheck(&instance.store)?;
+        check(recipe, &mut instance).await
+    };
+    if recipe.waits { recipe.common.runtime.block_on(run) } else { now(run) }
+}
+
+async fn check(recipe: &Recipe, instance: &mut Instance) -> Result<(), LoadError> {
+    let store = &mut instance.store;
+    store.data_mut().begin(None, Instant::now() + CHECK, None);
+    let functions = instance.functions;
+    let checked = functions.check(store, recipe.waits).await;
+    store.data_mut().end();
+    match checked {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(reason)) => Err(LoadError::Settings(reason)),
+        Err(error) => {
+            let trouble = crate::error::Trouble::of(&error, CHECK.as_millis() as u64);
+            Err(LoadError::Start(format!("its check of the settings failed: {}", trouble.text)))
+        }
+    }
+}
+
+/// Runs a future that never waits: everything in it is done by plain calls.
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    loop {
+        if let std::task::Poll::Ready(done) = future.as_mut().poll(&mut context) {
+            return done;
+        }
+    }
+}

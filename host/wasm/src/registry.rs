@@ -1,0 +1,174 @@
+//! The loaded policies of one configuration.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use capabilities::Capabilities;
+use parking_lot::{Mutex, RwLock};
+use policy::{Component, ComponentError, Components};
+
+use crate::engine::Engine;
+use crate::error::LoadError;
+use crate::instance::Recipe;
+use crate::load;
+use crate::options::Options;
+use crate::slot::{Seen, Slot};
+use crate::state::Common;
+
+/// The engines, one for policies whose fuel is counted. Made when first needed, shared by all configurations of a process.
+#[derive(Default)]
+pub struct Engines {
+    plain: OnceLock<Arc<Engine>>,
+    metered: OnceLock<Arc<Engine>>,
+    making: Mutex<()>,
+}
+
+impl Engines {
+    fn get(&self, metered: bool) -> Result<Arc<Engine>, LoadError> {
+        let cell = if metered { &self.metered } else { &self.plain };
+        if let Some(engine) = cell.get() {
+            return Ok(engine.clone());
+        }
+        let _one = self.making.lock();
+        if let Some(engine) = cell.get() {
+            return Ok(engine.clone());
+        }
+        let engine = Engine::start(metered).map_err(|error| LoadError::Engine(Arc::new(error)))?;
+        Ok(cell.get_or_init(|| engine).clone())
+    }
+}
+
+/// Policies by name.
+pub struct Registry {
+    engines: Arc<Engines>,
+    capabilities: Arc<Capabilities>,
+    runtime: tokio::runtime::Handle,
+    cache: Mutex<Option<PathBuf>>,
+    origin: Instant,
+    slots: RwLock<BTreeMap<String, Arc<Slot>>>,
+}
+
+impl Registry {
+    /// None yet. `runtime`: where look-ups of components run.
+    pub fn new(
+        engines: Arc<Engines>,
+        capabilities: Arc<Capabilities>,
+        runtime: tokio::runtime::Handle,
+    ) -> Registry {
+        Registry {
+            engines,
+            capabilities,
+            runtime,
+            cache: Mutex::new(None),
+            origin: Instant::now(),
+            slots: RwLock::default(),
+        }
+    }
+
+    /// Keeps compiled code in this folder from now on.
+    pub fn set_cache(&self, folder: Option<PathBuf>) {
+        *self.cache.lock() = folder;
+    }
+
+    fn prepare(&self, name: &str, path: &Path, options: Options) -> Result<Recipe, LoadError> {
+        let engine = self.engines.get(options.fuel.is_some())?;
+        let common = Common {
+            name: name.into(),
+            settings: serde_json::Value::Object(options.settings.clone()).to_string(),
+            options,
+            capabilities: self.capabilities.clone(),
+            runtime: self.runtime.clone(),
+            origin: self.origin,
+        };
+        let cache = self.cache.lock().clone();
+        load::prepare(&engine, path, Arc::new(common), cache.as_deref())
+    }
+
+    fn try_load(&self, name: &str, path: &Path, options: &serde_json::Value) -> Result<(), LoadError> {
+        if self.slots.read().contains_key(name) {
+            return Err(LoadError::Twice);
+        }
+        let options = Options::read(options)?;
+        let seen = Seen::of(path);
+        let recipe = self.prepare(name, path, options)?;
+        let slot = Arc::new(Slot::new(recipe, path.to_owned(), seen));
+        if self.slots.write().insert(name.to_owned(), slot).is_some() {
+            return Err(LoadError::Twice);
+        }
+        Ok(())
+    }
+
+    fn try_reload(&self, name: &str) -> Result<String, LoadError> {
+        let slot = self.slots.read().get(name).cloned();
+        let slot = slot.ok_or_else(|| LoadError::Unknown(name.to_owned()))?;
+        let mut seen = slot.reloading.lock();
+        let now = Seen::of(&slot.path);
+        let began = Instant::now();
+        let options = slot.current.load().recipe.common.options.clone();
+        // Even if it cannot be used: the same file is not looked at again until it changes.
+        *seen = now;
+        slot.replace(self.prepare(name, &slot.path, options)?)?;
+        Ok(format!(
+            "policy {name}: loaded {} again in {} ms",
+            slot.path.display(),
+            began.elapsed().as_millis()
+        ))
+    }
+
+    fn slot(&self, name: &str) -> Option<Arc<Slot>> {
+        self.slots.read().get(name).cloned()
+    }
+
+    /// Looks at the watched files.
+    fn watch(&self) {
+        let slots: Vec<Arc<Slot>> = self.slots.read().values().cloned().collect();
+        for slot in slots {
+            slot.tick();
+            let watched = slot.current.load().recipe.common.options.watch;
+            if !watched {
+                continue;
+            }
+            // One that is being loaded is looked at the next time.
+            let Some(seen) = slot.reloading.try_lock().map(|seen| *seen) else { continue };
+            let now = Seen::of(&slot.path);
+            if now.0.is_some() && now != seen {
+                match self.reload(&slot.name) {
+                    Ok(done) => self.capabilities.log.notice(done),
+                    Err(error) => self.capabilities.log.error(error.to_string()),
+                }
+            }
+        }
+    }
+}
+
+impl Components for Registry {
+    fn load(&self, name: &str, path: &Path, options: &serde_json::Value) -> Result<(), ComponentError> {
+        self.try_load(name, path, options)
+            .map_err(|error| ComponentError(format!("policy \"{name}\" ({}): {error}", path.display())))
+    }
+
+    fn get(&self, name: &str) -> Option<Arc<dyn Component>> {
+        self.slot(name).map(|slot| slot as Arc<dyn Component>)
+    }
+
+    fn reload(&self, name: &str) -> Result<String, ComponentError> {
+        self.try_reload(name).map_err(|error| {
+            let old = if matches!(error, LoadError::Unknown(_)) { "" } else { "; the old version goes on" };
+            ComponentError(format!("policy \"{name}\" cannot be loaded again: {error}{old}"))
+        })
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.slots.read().keys().cloned().collect()
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.slots.read().values().map(|slot| slot.line()).collect()
+    }
+
+    fn tick(&self) {
+        self.watch();
+    }
+}

@@ -1,0 +1,188 @@
+//! What belongs to one instance of a component on the host's side.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use capabilities::Capabilities;
+use policy::Stop;
+use wasmtime::component::ResourceTable;
+use wasmtime::{ResourceLimiter, Result};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::bindings::types::Error;
+use crate::engine::MAX_TABLE;
+use crate::error::Overrun;
+use crate::options::{Kind, Options};
+
+/// Log lines of one call.
+const LINES: u32 = 100;
+/// Bytes that a host call may hand over.
+pub(crate) const HOST_CALL_BYTES: usize = 4 << 20;
+/// Bytes of one text of a login.
+const TEXT: usize = 64 << 10;
+
+/// What all instances of one version of a policy share.
+pub(crate) struct Common {
+    pub(crate) name: Arc<str>,
+    pub(crate) options: Options,
+    /// `options.settings` as the component gets them.
+    pub(crate) settings: String,
+    pub(crate) capabilities: Arc<Capabilities>,
+    /// Where look-ups run.
+    pub(crate) runtime: tokio::runtime::Handle,
+    /// When the daemon started, for the monotonic clock.
+    pub(crate) origin: Instant,
+}
+
+/// Linear memory and tables of one instance.
+pub(crate) struct Limits {
+    memory: usize,
+    pub(crate) used: usize,
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> Result<bool> {
+        let used = self.used.saturating_add(desired.saturating_sub(current));
+        if used > self.memory {
+            // Not false: then the component would fail in its own way, and nobody knew why.
+            return Err(Overrun::Memory(self.memory >> 20).into());
+        }
+        self.used = used;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool> {
+        if desired > MAX_TABLE { Err(Overrun::Table(MAX_TABLE).into()) } else { Ok(true) }
+    }
+}
+
+/// The store's data.
+pub(crate) struct State {
+    pub(crate) common: Arc<Common>,
+    pub(crate) table: ResourceTable,
+    pub(crate) limits: Limits,
+    /// The login of the running call.
+    pub(crate) login: Option<Arc<login::Login>>,
+    /// Host calls that are left in this call.
+    calls: u32,
+    /// Log lines that are left in this call.
+    lines: u32,
+    lines_left_out: u32,
+    /// When the call must end.
+    pub(crate) deadline: Instant,
+    /// Set when the call has to end before.
+    pub(crate) stop: Option<Arc<Stop>>,
+    wasi: Option<Box<WasiCtx>>,
+}
+
+impl State {
+    pub(crate) fn new(common: Arc<Common>, wasi: bool) -> State {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(common.options.handles);
+        State {
+            wasi: wasi.then(|| Box::new(crate::host::wasi::context(&common))),
+            limits: Limits { memory: common.options.memory, used: 0 },
+            table,
+            login: None,
+            calls: common.options.host_calls,
+            lines: LINES,
+            lines_left_out: 0,
+            deadline: Instant::now(),
+            stop: None,
+            common,
+        }
+    }
+
+    /// Before a call.
+    pub(crate) fn begin(
+        &mut self,
+        login: Option<Arc<login::Login>>,
+        deadline: Instant,
+        stop: Option<Arc<Stop>>,
+    ) {
+        self.login = login;
+        self.calls = self.common.options.host_calls;
+        self.lines = LINES;
+        self.deadline = deadline;
+        self.stop = stop;
+    }
+
+    /// After it.
+    pub(crate) fn end(&mut self) {
+        self.login = None;
+        self.stop = None;
+        if self.lines_left_out > 0 {
+            let text = format!(
+                "policy {}: {} log lines of one call left out",
+                self.common.name, self.lines_left_out
+            );
+            self.common.capabilities.log.warn(text);
+            self.lines_left_out = 0;
+        }
+    }
+
+    /// Counts a host call.
+    #[inline]
+    pub(crate) fn host_call(&mut self) -> Result<()> {
+        match self.calls.checked_sub(1) {
+            Some(left) => {
+                self.calls = left;
+                Ok(())
+            }
+            None => Err(Overrun::HostCalls(self.common.options.host_calls).into()),
+        }
+    }
+
+    /// Whether one more log line may be written.
+    pub(crate) fn log_line(&mut self) -> bool {
+        let may = self.lines > 0;
+        if may {
+            self.lines -= 1;
+        } else {
+            self.lines_left_out += 1;
+        }
+        may
+    }
+
+    /// Whether the policy may touch this; else the error for it, and a line in the log.
+    pub(crate) fn granted(&self, kind: Kind, name: &str) -> Result<(), Error> {
+        if self.common.options.grants.allow(kind, name) {
+            return Ok(());
+        }
+        let what = format!("{} \"{}\"", kind.name(), cut(name, 200));
+        let text = format!("policy {}: {what} denied: its capabilities do not name it", self.common.name);
+        let every = std::time::Duration::from_secs(10);
+        let log = &self.common.capabilities.log;
+        log.limited(&format!("denied {}", self.common.name), every, capabilities::Level::Warning, text);
+        Err(Error::Denied(what))
+    }
+
+    /// A handle onto something.
+    pub(crate) fn push<T: Send + 'static>(
+        &mut self,
+        value: T,
+    ) -> Result<wasmtime::component::Resource<T>, Error> {
+        let most = self.common.options.handles;
+        self.table.push(value).map_err(|_| Error::Limit(format!("{most} handles of one instance")))
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        // Only components that import WASI are linked to it, and those get a context; any other would get one here.
+        let common = &self.common;
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(crate::host::wasi::context(common)));
+        WasiCtxView { ctx, table: &mut self.table }
+    }
+}
+
+/// The beginning of a text, cut between two characters.
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    if text.len() <= most { text } else { &text[..text.floor_char_boundary(most)] }
+}
+
+/// Bytes of a login as a component gets them.
+pub(crate) fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    let bytes = bytes.get(..TEXT).unwrap_or(bytes);
+    String::from_utf8_lossy(bytes)
+}
