@@ -14,7 +14,7 @@ use hyper::body::{Body as _, Incoming};
 use crate::backend::Backend;
 use crate::body::{self, BodyError};
 use crate::command::{COMMANDS, Handler, Verb};
-use crate::commands::{custom, key_stats, lists, login, reset, siblings, stats};
+use crate::commands::{custom, key_stats, lists, login, policies, reset, siblings, stats};
 use crate::credentials;
 use crate::reply::{self, Reply};
 use crate::route::{Password, Route, Target};
@@ -178,6 +178,7 @@ async fn command_reply<B: Backend>(shared: &Shared<B>, handler: Handler, body: &
         Handler::GetList(colour) => lists::get(backend, colour),
         Handler::DbStats => key_stats::get(backend, body).await,
         Handler::Stats => stats::get(backend),
+        Handler::ReloadPolicies => policies::reload(backend, body).await,
         Handler::Ping if shared.ready.load(Ordering::Acquire) => reply::ok(),
         Handler::Ping => reply::warmup(),
         Handler::Ready => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bstr::BString;
 use capabilities::Capabilities;
 use login::{CustomArgs, Decision, Login};
+use policy::component::Reloaded;
 use policy::{Chain, CustomReply, Endpoint, Explanation, Failure, ResetRequest};
 
 /// The request's way behind the HTTP server: [`Chain`], or something small in its place in tests.
@@ -42,6 +43,12 @@ pub trait Backend: Send + Sync + 'static {
     /// A custom GET endpoint.
     fn custom_get(&self, name: &str) -> impl Future<Output = Result<BString, Failure>> + Send;
 
+    /// Loads the files of all WebAssembly policies again, or of the one of this name, and logs what came of it.
+    fn reload_policies(&self, name: Option<String>) -> impl Future<Output = Reloaded> + Send {
+        let _ = name;
+        std::future::ready(Reloaded::new())
+    }
+
     /// The custom endpoints; asked once, at the start.
     fn endpoints(&self) -> Vec<Endpoint>;
 
@@ -77,6 +84,10 @@ impl Backend for Chain {
 
     async fn custom_get(&self, name: &str) -> Result<BString, Failure> {
         self.custom_get(name).await
+    }
+
+    async fn reload_policies(&self, name: Option<String>) -> Reloaded {
+        self.reload_policies(name).await
     }
 
     fn endpoints(&self) -> Vec<Endpoint> {

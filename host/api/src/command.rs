@@ -24,6 +24,7 @@ pub(crate) enum Handler {
     GetList(Colour),
     DbStats,
     Stats,
+    ReloadPolicies,
     Ping,
     Ready,
     Live,
@@ -235,6 +236,21 @@ pub(crate) static COMMANDS: &[Command] = &[
         "Counters of the daemon.",
         &[answer(200, schema::stats, "The counters; the three objects cover the last 300 seconds.")],
     ),
+    Command {
+        counter: Counter::Other,
+        ..post(
+            "reloadPolicies",
+            Handler::ReloadPolicies,
+            "Loads the files of the WebAssembly policies again: all of them, or the one that is named. One that cannot be used \
+             leaves its old version running.",
+            schema::reload_policies,
+            &[
+                answer(200, schema::reloaded, "All of them were loaded again."),
+                answer(500, schema::reloaded, "Some were not; they go on as they were."),
+                BAD_JSON,
+            ],
+        )
+    },
     get(
         "ping",
         Handler::Ping,

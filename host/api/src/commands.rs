@@ -4,6 +4,7 @@ pub(crate) mod custom;
 pub(crate) mod key_stats;
 pub(crate) mod lists;
 pub(crate) mod login;
+pub(crate) mod policies;
 pub(crate) mod reset;
 pub(crate) mod siblings;
 pub(crate) mod stats;

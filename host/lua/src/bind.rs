@@ -10,6 +10,7 @@ pub mod hooks;
 mod lists;
 mod logging;
 pub(crate) mod objects;
+mod policies;
 mod records;
 mod replication;
 pub mod reply;
@@ -55,6 +56,8 @@ pub struct Host {
     pub runtime: tokio::runtime::Handle,
     /// Name and version, as `showVersion()` prints them: `wforce 3.0.1`.
     pub version: String,
+    /// The WebAssembly policies of this configuration.
+    pub components: Arc<dyn policy::Components>,
     /// What `shutdown()` does.
     pub shutdown: Box<dyn Fn() + Send + Sync>,
     /// Whether `controlSocket` binds its address at once; false when a configuration is only checked.
@@ -86,14 +89,21 @@ pub fn call_allow(
     lua: &mlua::Lua,
     hook: &mlua::Function,
     login: Arc<login::Login>,
-) -> mlua::Result<Result<login::Decision, Fault>> {
+) -> mlua::Result<Result<policy::Reply, Fault>> {
     crate::stack::call_with(lua, hook, RefCell::new(login), |returned| {
-        Ok(login::Decision {
-            status: returned.int(1)?,
+        let status = match returned.int(1) {
+            Ok(status) => status,
+            Err(_) if returned.text(1).is_ok_and(|text| *text == *reply::PASS) => {
+                return Ok(policy::Reply::Pass);
+            }
+            Err(fault) => return Err(fault),
+        };
+        Ok(policy::Reply::Decision(login::Decision {
+            status,
             msg: returned.text(2)?.owned(),
             log: returned.text(3)?.owned(),
             attrs: reply::first_of_each(returned.map(4)?),
-        })
+        }))
     })
 }
 
@@ -136,6 +146,7 @@ fn functions() -> impl Iterator<Item = (&'static str, HostFn)> {
         hooks::FUNCTIONS,
         lists::FUNCTIONS,
         logging::FUNCTIONS,
+        policies::FUNCTIONS,
         replication::FUNCTIONS,
         server::FUNCTIONS,
         show::FUNCTIONS,
@@ -199,6 +210,8 @@ fn check(args: &Args<'_>, index: i32, kind: Kind) -> Result<(), Fault> {
         Kind::Map => args.map(index).map(drop),
         Kind::Function => args.function(index),
         Kind::TextOrAddr => args.text_or_addr(index).map(drop),
+        Kind::Policy => args.members(index).map(drop),
+        Kind::Table => args.json(index).map(drop),
     }
 }
 

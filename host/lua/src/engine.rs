@@ -1,15 +1,16 @@
 //! A Lua state as an engine of policy calls.
 
+mod asker;
 mod suspend;
 
 use std::sync::Arc;
 
 use bstr::BString;
-use mlua::{Function, Lua, MultiValue, Value};
-use policy::{Call, Failure, FailureKind, Interrupt, Policy, Progress, Reply};
+use mlua::{Lua, MultiValue, Value};
+use policy::{Call, Failure, FailureKind, Interrupt, Policy, Progress, Reply, Stop};
 
-use crate::bind::hooks::{self, Hooks};
-use crate::bind::{self, reply};
+use crate::bind::hooks::{self, Hooks, Member};
+use crate::bind::reply;
 use crate::convert::Fault;
 use crate::error::{error_text, is_memory_error};
 use crate::interrupt::LuaInterrupt;
@@ -18,7 +19,7 @@ use crate::interrupt::LuaInterrupt;
 pub(crate) struct Engine {
     lua: Lua,
     hooks: Hooks,
-    interrupt: Arc<LuaInterrupt>,
+    interrupt: Arc<EngineInterrupt>,
     /// Calls run in a coroutine of their own, so that a DNS look-up suspends the call and not the thread. Only when the
     /// configuration has resolvers: it costs something.
     suspends: bool,
@@ -31,7 +32,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(lua: Lua, hooks: Hooks, suspends: bool, keeps: bool) -> mlua::Result<Engine> {
-        let interrupt = LuaInterrupt::new(&lua)?;
+        let interrupt = Arc::new(EngineInterrupt { lua: LuaInterrupt::new(&lua)?, stop: Arc::default() });
         Ok(Engine { lua, hooks, interrupt, suspends, unseen: 0, keeps })
     }
 
@@ -49,65 +50,43 @@ impl Engine {
         }
     }
 
-    /// The two hooks that are called all day, in one step across the border.
-    fn quickly(&self, call: &Call) -> Option<Result<Reply, Failure>> {
-        match (call, &self.hooks.allow, &self.hooks.report) {
-            (Call::Allow(login), Some(hook), _) => {
-                Some(match bind::call_allow(&self.lua, hook, login.clone()) {
-                    Ok(Ok(decision)) => Ok(Reply::Decision(decision)),
-                    Ok(Err(fault)) => Err(bad_return(call, &fault)),
-                    Err(error) => Err(failure(&error)),
-                })
-            }
-            (Call::Report(login), _, Some(hook)) => {
-                let called = bind::call_report(&self.lua, hook, login.clone());
-                Some(called.map(|()| Reply::Done).map_err(|error| failure(&error)))
-            }
-            _ => None,
+    /// The policies that a call is for.
+    fn members(&self, call: &Call) -> &[Member] {
+        let hooks = &self.hooks;
+        match call {
+            Call::Allow(_) => &hooks.allow,
+            Call::Shadow(_) => &hooks.shadow,
+            Call::Report(_) => &hooks.report,
+            Call::Reset { .. } => &hooks.reset,
+            Call::Canonicalize(_) => &hooks.canonicalize,
+            Call::Custom(name, _) => hooks.custom.get(name.as_bytes()).map_or(&[], Vec::as_slice),
+            Call::CustomGet(name) => hooks.custom_get.get(name.as_bytes()).map_or(&[], Vec::as_slice),
+            Call::Console(_) => &[],
         }
     }
 
-    /// The function that a call is for, with its arguments as Lua values.
-    fn prepare(&self, call: &Call) -> Result<(Function, MultiValue), Failure> {
-        let lua = &self.lua;
-        let prepared: mlua::Result<_> = (|| {
-            Ok(match call {
-                Call::Allow(login) => (self.hooks.allow.clone(), one(bind::login(lua, login.clone())?)),
-                Call::Shadow(login) => (self.hooks.shadow.clone(), one(bind::login(lua, login.clone())?)),
-                Call::Report(login) => (self.hooks.report.clone(), one(bind::login(lua, login.clone())?)),
-                Call::Reset { kind, name, ip } => {
-                    let values = [
-                        Value::String(lua.create_string(kind)?),
-                        Value::String(lua.create_string(name.as_slice())?),
-                        Value::UserData(bind::address(lua, *ip)?),
-                    ];
-                    (self.hooks.reset.clone(), values.into_iter().collect())
-                }
-                Call::Canonicalize(login) => {
-                    let login = Value::String(lua.create_string(login.as_slice())?);
-                    (self.hooks.canonicalize.clone(), [login].into_iter().collect())
-                }
-                Call::Custom(name, args) => {
-                    let function = self.hooks.custom.get(name.as_bytes()).cloned();
-                    (function, one(bind::custom_args(lua, args.clone())?))
-                }
-                Call::CustomGet(name) => {
-                    (self.hooks.custom_get.get(name.as_bytes()).cloned(), MultiValue::new())
-                }
-                Call::Console(line) => {
-                    let chunk = lua.load(line.as_slice()).set_name(String::from_utf8_lossy(line));
-                    (Some(chunk.into_function()?), MultiValue::new())
-                }
-            })
-        })();
-        match prepared {
-            Ok((Some(function), arguments)) => Ok((function, arguments)),
-            Ok((None, _)) => {
-                let text = format!("no Lua function is set for [{}]", &*call.function());
-                Err(Failure::new(FailureKind::Error, text))
-            }
-            Err(error) => Err(failure(&error)),
+    /// Runs a console line.
+    fn console(&mut self, line: &[u8]) -> Result<Reply, Failure> {
+        let chunk = self.lua.load(line).set_name(String::from_utf8_lossy(line));
+        let result = chunk.into_function().and_then(|function| function.call::<MultiValue>(()));
+        if let Ok(hooks) = hooks::get(&self.lua) {
+            // The line may have set others.
+            self.hooks = hooks;
         }
+        result.map(|values| Reply::Text(shown(&values))).map_err(|error| failure(&error))
+    }
+}
+
+/// Stops whatever runs in a state: Lua, or a component that one of its hooks is.
+struct EngineInterrupt {
+    lua: Arc<LuaInterrupt>,
+    stop: Arc<Stop>,
+}
+
+impl Interrupt for EngineInterrupt {
+    fn interrupt(&self) {
+        self.stop.now();
+        self.lua.interrupt();
     }
 }
 
@@ -140,26 +119,19 @@ fn failure(error: &mlua::Error) -> Failure {
 impl Policy for Engine {
     fn start(&mut self, call: Call) -> Progress {
         self.weigh(&call);
-        if !self.suspends
-            && let Some(finished) = self.quickly(&call)
-        {
-            return Progress::Finished(finished);
+        if let Call::Console(line) = &call {
+            return Progress::Finished(self.console(line));
         }
-        let (function, arguments) = match self.prepare(&call) {
-            Ok(prepared) => prepared,
-            Err(failure) => return Progress::Finished(Err(failure)),
-        };
-        if self.suspends && !matches!(call, Call::Console(_)) {
-            return suspend::start(&self.lua, &function, arguments, call);
+        let members = self.members(&call);
+        if let [Member::Function(function)] = members {
+            // Without a copy of anything: that is what nearly every request is.
+            return asker::function(&self.lua, self.suspends, function, &call);
         }
-        let result = function.call::<MultiValue>(arguments);
-        if matches!(call, Call::Console(_))
-            && let Ok(hooks) = hooks::get(&self.lua)
-        {
-            // The line may have set others.
-            self.hooks = hooks;
+        if members.is_empty() {
+            let text = format!("no Lua function is set for [{}]", &*call.function());
+            return Progress::Finished(Err(Failure::new(FailureKind::Error, text)));
         }
-        Progress::Finished(finish(&call, result))
+        asker::chain(&self.lua, self.suspends, &self.interrupt.stop, members, call)
     }
 
     fn interrupt(&self) -> Arc<dyn Interrupt> {
@@ -167,7 +139,8 @@ impl Policy for Engine {
     }
 
     fn recover(&mut self) -> bool {
-        self.interrupt.clear();
+        self.interrupt.lua.clear();
+        self.interrupt.stop.clear();
         self.keeps
     }
 }
@@ -177,7 +150,7 @@ fn finish(call: &Call, result: mlua::Result<MultiValue>) -> Result<Reply, Failur
     let values = result.map_err(|error| failure(&error))?;
     let read = match call {
         Call::Report(_) => Ok(Reply::Done),
-        Call::Allow(_) | Call::Shadow(_) => reply::decision(&values).map(Reply::Decision),
+        Call::Allow(_) | Call::Shadow(_) => reply::decision(&values),
         Call::Reset { .. } => reply::flag(&values).map(Reply::Flag),
         Call::Canonicalize(_) | Call::CustomGet(_) => reply::string(&values).map(Reply::Text),
         Call::Custom(..) => reply::custom(&values).map(Reply::Custom),

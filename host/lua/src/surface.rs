@@ -12,6 +12,7 @@ mod lists;
 mod log;
 mod markdown;
 mod objects;
+mod policy;
 mod server;
 mod sibling;
 mod stats;
@@ -36,6 +37,8 @@ pub enum Group {
     Server,
     /// The functions a policy consists of.
     Hooks,
+    /// Policies as WebAssembly components.
+    Policies,
     /// Stats DBs.
     Stats,
     /// Black- and whitelists.
@@ -62,9 +65,10 @@ pub enum Group {
 
 impl Group {
     /// All topics in the order of the reference.
-    pub const ALL: [Group; 13] = [
+    pub const ALL: [Group; 14] = [
         Group::Server,
         Group::Hooks,
+        Group::Policies,
         Group::Stats,
         Group::Lists,
         Group::Addresses,
@@ -83,6 +87,7 @@ impl Group {
         match self {
             Group::Server => "Server",
             Group::Hooks => "Hooks",
+            Group::Policies => "WebAssembly policies",
             Group::Stats => "Stats DBs",
             Group::Lists => "Black- and whitelists",
             Group::Addresses => "Addresses and netmasks",
@@ -131,6 +136,10 @@ pub enum Kind {
     Function,
     /// String, number or `ComboAddress`.
     TextOrAddr,
+    /// Function, name of a loaded policy, or a list of these.
+    Policy,
+    /// Table of anything that JSON has.
+    Table,
 }
 
 impl Kind {
@@ -151,6 +160,8 @@ impl Kind {
             Kind::Map => "map of strings",
             Kind::Function => "function",
             Kind::TextOrAddr => "string or ComboAddress",
+            Kind::Policy => "function, policy name, or list of these",
+            Kind::Table => "table",
         }
     }
 }
@@ -325,6 +336,7 @@ pub fn entries() -> impl Iterator<Item = &'static Entry> {
     [
         server::ENTRIES,
         hooks::ENTRIES,
+        policy::ENTRIES,
         stats::ENTRIES,
         lists::ENTRIES,
         objects::ENTRIES,

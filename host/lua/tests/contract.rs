@@ -85,8 +85,15 @@ const HOOKS: &[(&str, &str)] = &[
 ];
 
 /// Topics that set the daemon up, watch it, or are values of the language itself: no capability of a policy.
-const NO_CAPABILITIES: &[Group] =
-    &[Group::Server, Group::Hooks, Group::Replication, Group::ReportSinks, Group::Redis, Group::Console];
+const NO_CAPABILITIES: &[Group] = &[
+    Group::Server,
+    Group::Policies,
+    Group::Hooks,
+    Group::Replication,
+    Group::ReportSinks,
+    Group::Redis,
+    Group::Console,
+];
 
 /// Functions of the other topics that only set the daemon up, or that every language has for its own values.
 const SET_UP: &[&str] = &[

@@ -14,6 +14,7 @@ use capabilities::{Capabilities, Context};
 use login::{Addr, CustomArgs, Decision, Login, logline};
 
 use crate::call::{Call, CustomReply, Endpoint, Hooks, Reply};
+use crate::component::{Components, NoComponents, Reloaded, reload_all};
 use crate::executor::{Executor, Moment};
 use crate::{Explanation, Failure, FailureKind, Shadow};
 
@@ -47,6 +48,7 @@ pub struct Chain {
     executor: Executor,
     options: ArcSwap<ChainOptions>,
     shadow: ArcSwapOption<Shadow>,
+    components: ArcSwap<Arc<dyn Components>>,
 }
 
 impl Chain {
@@ -57,7 +59,37 @@ impl Chain {
             executor,
             options: ArcSwap::from_pointee(options),
             shadow: ArcSwapOption::empty(),
+            components: ArcSwap::from_pointee(Arc::new(NoComponents)),
         }
+    }
+
+    /// The WebAssembly policies of the configuration.
+    pub fn components(&self) -> Arc<dyn Components> {
+        Arc::clone(&self.components.load())
+    }
+
+    /// Loads the files of all of them again, or of the one of this name, on a thread of its own: it may take a while.
+    pub async fn reload_policies(&self, name: Option<String>) -> Reloaded {
+        let (components, log) = (self.components(), self.capabilities.log.clone());
+        let reload = move || {
+            let told = match name {
+                Some(name) => vec![(name.clone(), components.reload(&name))],
+                None => reload_all(&*components),
+            };
+            for (_, told) in &told {
+                match told {
+                    Ok(done) => log.notice(done),
+                    Err(error) => log.error(error.to_string()),
+                }
+            }
+            told
+        };
+        tokio::task::spawn_blocking(reload).await.unwrap_or_default()
+    }
+
+    /// These are the policies from now on.
+    pub fn set_components(&self, components: Arc<dyn Components>) {
+        self.components.store(Arc::new(components));
     }
 
     /// Has this one asked about every login from now on, beside the policy; `None`: nobody.

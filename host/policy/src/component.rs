@@ -113,8 +113,20 @@ pub trait Components: Send + Sync {
     /// A line about each, for people.
     fn lines(&self) -> Vec<String>;
 
+    /// Keeps compiled code in this folder from now on; `None`: nowhere.
+    fn cache(&self, _folder: Option<std::path::PathBuf>) {}
+
     /// Now and then: lets go of what was not used for long, looks at watched files.
     fn tick(&self) {}
+}
+
+/// What a reload came to: each policy with what was done, or why nothing was.
+pub type Reloaded = Vec<(String, Result<String, ComponentError>)>;
+
+/// Loads every file again.
+pub fn reload_all(components: &dyn Components) -> Reloaded {
+    let names = components.names().into_iter();
+    names.map(|name| (name.clone(), components.reload(&name))).collect()
 }
 
 /// For programs that load no components.

@@ -61,15 +61,11 @@ impl Registry {
             engines,
             capabilities,
             runtime,
-            cache: Mutex::new(None),
+            // What systemd's `CacheDirectory=` makes.
+            cache: Mutex::new(std::env::var_os("CACHE_DIRECTORY").map(PathBuf::from)),
             origin: Instant::now(),
             slots: RwLock::default(),
         }
-    }
-
-    /// Keeps compiled code in this folder from now on.
-    pub fn set_cache(&self, folder: Option<PathBuf>) {
-        *self.cache.lock() = folder;
     }
 
     fn prepare(&self, name: &str, path: &Path, options: Options) -> Result<Recipe, LoadError> {
@@ -166,6 +162,10 @@ impl Components for Registry {
 
     fn lines(&self) -> Vec<String> {
         self.slots.read().values().map(|slot| slot.line()).collect()
+    }
+
+    fn cache(&self, folder: Option<PathBuf>) {
+        *self.cache.lock() = folder;
     }
 
     fn tick(&self) {

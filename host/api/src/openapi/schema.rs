@@ -69,6 +69,26 @@ pub(crate) fn done() -> Value {
     exactly(&json!({"status": {"const": "ok"}}))
 }
 
+/// The body of `reloadPolicies`.
+pub(crate) fn reload_policies() -> Value {
+    json!({
+        "type": "object",
+        "properties": {"name": {"type": "string", "description": "Only the policy of this name."}},
+    })
+}
+
+/// The answer to `reloadPolicies`.
+pub(crate) fn reloaded() -> Value {
+    exactly(&json!({
+        "policies": {
+            "type": "object",
+            "description": "Of each policy what was done, or why nothing was.",
+            "additionalProperties": {"type": "string"},
+        },
+        "status": {"enum": ["ok", "failure"]},
+    }))
+}
+
 /// The answer to `ping`.
 pub(crate) fn ping() -> Value {
     exactly(&json!({"status": {"enum": ["ok", "warmup"]}}))

@@ -1,9 +1,11 @@
 //! The functions a policy consists of: kept by the worker state, found again by whoever calls them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bstr::{BStr, BString};
-use mlua::{Function, Lua, Table};
+use mlua::{Function, Lua, Table, Value};
+use policy::{Component, Hook};
 
 use crate::convert::Fault;
 use crate::stack::{Args, HOOKS, HostFn, Ret, State};
@@ -34,23 +36,41 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
 const POST: &str = "POST ";
 const GET: &str = "GET ";
 
+/// One of the policies behind a hook.
+#[derive(Clone)]
+pub enum Member {
+    /// A function of this Lua state.
+    Function(Function),
+    /// A loaded policy.
+    Component(Arc<dyn Component>),
+}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Member::Function(_) => out.write_str("function"),
+            Member::Component(component) => out.write_str(component.name()),
+        }
+    }
+}
+
 /// The functions that a worker state's configuration set.
 #[derive(Clone, Debug, Default)]
 pub struct Hooks {
     /// `setAllow`.
-    pub allow: Option<Function>,
+    pub allow: Vec<Member>,
     /// `setShadowAllow`.
-    pub shadow: Option<Function>,
+    pub shadow: Vec<Member>,
     /// `setReport`.
-    pub report: Option<Function>,
+    pub report: Vec<Member>,
     /// `setReset`.
-    pub reset: Option<Function>,
+    pub reset: Vec<Member>,
     /// `setCanonicalize`.
-    pub canonicalize: Option<Function>,
+    pub canonicalize: Vec<Member>,
     /// `setCustomEndpoint`, by name.
-    pub custom: HashMap<BString, Function>,
+    pub custom: HashMap<BString, Vec<Member>>,
     /// `setCustomGetEndpoint`, by name.
-    pub custom_get: HashMap<BString, Function>,
+    pub custom_get: HashMap<BString, Vec<Member>>,
 }
 
 /// The hooks of this Lua state as they are now; a console line may change them.
@@ -60,14 +80,15 @@ pub struct Hooks {
 pub fn get(lua: &Lua) -> mlua::Result<Hooks> {
     let table: Table = lua.named_registry_value(&HOOKS.to_string_lossy())?;
     let mut hooks = Hooks::default();
-    for pair in table.pairs::<BString, Function>() {
-        let (name, function) = pair?;
+    for pair in table.pairs::<BString, Value>() {
+        let (name, value) = pair?;
+        let function = members(lua, &value)?;
         match &name[..] {
-            b"allow" => hooks.allow = Some(function),
-            b"shadow" => hooks.shadow = Some(function),
-            b"report" => hooks.report = Some(function),
-            b"reset" => hooks.reset = Some(function),
-            b"canonicalize" => hooks.canonicalize = Some(function),
+            b"allow" => hooks.allow = function,
+            b"shadow" => hooks.shadow = function,
+            b"report" => hooks.report = function,
+            b"reset" => hooks.reset = function,
+            b"canonicalize" => hooks.canonicalize = function,
             other => {
                 if let Some(name) = other.strip_prefix(POST.as_bytes()) {
                     hooks.custom.insert(name.into(), function);
@@ -80,13 +101,57 @@ pub fn get(lua: &Lua) -> mlua::Result<Hooks> {
     Ok(hooks)
 }
 
+/// The members behind a kept value: one, or those of a list.
+fn members(lua: &Lua, value: &Value) -> mlua::Result<Vec<Member>> {
+    let one = |value: &Value| match value {
+        Value::Function(function) => Ok(Member::Function(function.clone())),
+        Value::String(name) => {
+            let name = name.to_string_lossy();
+            crate::stack::with_state(lua, |state| state.host.components.get(&name))
+                .flatten()
+                .map(Member::Component)
+                .ok_or_else(|| mlua::Error::runtime(unknown(&name)))
+        }
+        other => Err(mlua::Error::runtime(format!("a {} is no hook", other.type_name()))),
+    };
+    match value {
+        Value::Table(list) => list.sequence_values::<Value>().map(|value| one(&value?)).collect(),
+        value => Ok(vec![one(value)?]),
+    }
+}
+
+fn unknown(name: &str) -> String {
+    format!("there is no policy named \"{name}\": load it with loadPolicy first")
+}
+
+/// Looks at the policies given for a hook: each name must be that of a component that has it.
+fn look(state: &State, args: &Args<'_>, index: i32, hook: Hook) -> Result<(), Fault> {
+    for name in args.members(index)?.into_iter().flatten() {
+        let name = name.to_string();
+        let refused = match state.host.components.get(&name) {
+            None => unknown(&name),
+            Some(component) => match component.require(hook) {
+                Ok(()) => continue,
+                Err(error) => error.to_string(),
+            },
+        };
+        let setter = args.bound().map_or("a hook", |bound| bound.entry.name);
+        return Err(Fault::caught(format!("{setter}: {refused}")));
+    }
+    Ok(())
+}
+
 fn keep<'a>(
     state: &'a State,
     args: &Args<'a>,
     name: &str,
     flag: fn(&mut policy::Hooks) -> &mut bool,
 ) -> Result<Ret<'a>, Fault> {
-    args.function(1)?;
+    let hook = match name {
+        "shadow" => Hook::Allow,
+        name => Hook::ALL.into_iter().find(|hook| hook.name() == name).unwrap_or(Hook::Allow),
+    };
+    look(state, args, 1, hook)?;
     state.host.settings.change(|values| *flag(&mut values.hooks) = true);
     Ok(Ret::Keep { name: name.into(), index: 1, replace: true })
 }
@@ -117,7 +182,7 @@ fn endpoint<'a>(
     get: bool,
     to_sinks: bool,
 ) -> Result<Ret<'a>, Fault> {
-    args.function(index)?;
+    look(state, args, index, Hook::Endpoint)?;
     if state.role == super::Role::Config {
         let Ok(command) = std::str::from_utf8(name) else {
             super::complain(state, format!("custom endpoint \"{name}\": a name must be valid UTF-8"));

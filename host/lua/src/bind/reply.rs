@@ -7,17 +7,24 @@ use mlua::{MultiValue, Value};
 
 use crate::convert::{Fault, number, number_text, to_i32};
 
-/// What an allow hook returned: status, message, log message, attributes. Further values are ignored.
+/// What an allow hook returns, alone, to have no opinion. No function that gives a status does so by accident: it is no
+/// number.
+pub const PASS: &[u8] = b"pass";
+
+/// What an allow hook returned: status, message, log message, attributes, or [`PASS`]. Further values are ignored.
 ///
 /// # Errors
 /// The failed conversion.
-pub fn decision(values: &MultiValue) -> Result<Decision, Fault> {
-    Ok(Decision {
+pub fn decision(values: &MultiValue) -> Result<policy::Reply, Fault> {
+    if matches!(value(values, 0), Value::String(text) if *text.as_bytes() == *PASS) {
+        return Ok(policy::Reply::Pass);
+    }
+    Ok(policy::Reply::Decision(Decision {
         status: int(value(values, 0))?,
         msg: text(value(values, 1))?,
         log: text(value(values, 2))?,
         attrs: attrs(value(values, 3))?,
-    })
+    }))
 }
 
 /// What a custom POST endpoint returned: success, attributes.

@@ -52,6 +52,7 @@ fn host(caps: Arc<Capabilities>) -> Host {
         output: Arc::default(),
         runtime: RUNTIME.handle().clone(),
         version: "wforce 3.0.1".to_owned(),
+        components: Arc::new(policy::NoComponents),
         shutdown: Box::new(|| {}),
         bind_sockets: false,
     }

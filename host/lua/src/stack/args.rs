@@ -1,5 +1,7 @@
 //! Reading the arguments of a host function.
 
+mod tables;
+
 use std::ffi::{CStr, c_int};
 use std::marker::PhantomData;
 use std::slice;

@@ -1,10 +1,10 @@
 //! Time-window databases.
 
 use std::ops::Deref;
-use std::sync::Arc;
 
+use capabilities::stats::Db;
 use login::AddrText;
-use statsdb::{AddrKey, StatsDb};
+use statsdb::AddrKey;
 use wasmtime::Result;
 use wasmtime::component::Resource;
 
@@ -18,7 +18,7 @@ use crate::state::State;
 const STEPS: usize = 1_000;
 
 /// What a component's `db` stands for.
-pub struct Handle(Arc<StatsDb>);
+pub struct Handle(Db);
 
 /// A key or a value where it lies.
 enum Text<A> {
@@ -37,7 +37,7 @@ impl<A: Deref<Target = [u8]>> Deref for Text<A> {
     }
 }
 
-fn key(db: &StatsDb, key: Key) -> Text<AddrKey> {
+fn key(db: &Db, key: Key) -> Text<AddrKey> {
     match key {
         Key::Text(text) => Text::Text(text),
         Key::Address(address) => Text::Addr(db.addr_key(&convert::addr(address))),
@@ -57,7 +57,7 @@ fn not_a_number(error: &statsdb::NotANumber) -> Error {
 }
 
 /// One step.
-fn step(db: &StatsDb, now: u64, operation: Operation) -> Result<i32, Error> {
+fn step(db: &Db, now: u64, operation: Operation) -> Result<i32, Error> {
     let Operation { action, key: of, field, value: with } = operation;
     let (of, field, with) = (key(db, of), field.as_bytes(), with.map(value));
     let one = || Text::Text("1".to_owned());
@@ -80,7 +80,7 @@ fn step(db: &StatsDb, now: u64, operation: Operation) -> Result<i32, Error> {
 
 impl State {
     /// Counts the call, and finds the DB and the time.
-    fn db(&mut self, handle: &Resource<Handle>) -> Result<(&StatsDb, u64)> {
+    fn db(&mut self, handle: &Resource<Handle>) -> Result<(&Db, u64)> {
         self.host_call()?;
         let now = self.common.capabilities.clock.now();
         Ok((&self.table.get(handle)?.0, now))
@@ -177,14 +177,14 @@ impl HostDb for State {
     }
 
     fn reset(&mut self, db: Resource<Handle>, k: Key) -> Result<Result<(), Error>> {
-        let (db, _) = self.db(&db)?;
-        db.reset(&key(db, k));
+        let (db, now) = self.db(&db)?;
+        db.reset(now, &key(db, k));
         Ok(Ok(()))
     }
 
     fn reset_field(&mut self, db: Resource<Handle>, k: Key, field: String) -> Result<Result<(), Error>> {
-        let (db, _) = self.db(&db)?;
-        db.reset_field(&key(db, k), field.as_bytes());
+        let (db, now) = self.db(&db)?;
+        db.reset_field(now, &key(db, k), field.as_bytes());
         Ok(Ok(()))
     }
 

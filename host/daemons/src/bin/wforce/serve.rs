@@ -221,13 +221,15 @@ async fn until_told(
 
 /// SIGHUP: certificates and GeoIP databases are read again.
 fn reload(server: &Server<Chain>, started: &Started, log: &Log) {
-    log.notice("SIGHUP: reading certificates and GeoIP databases again");
+    log.notice("SIGHUP: reading certificates, GeoIP databases and components again");
     for error in server.reload_tls() {
         log.error(error.to_string());
     }
     let capabilities = started.capabilities.clone();
     // It reads files, and logs what came of it.
     tokio::task::spawn_blocking(move || capabilities.geoip.reload());
+    let chain = started.chain.clone();
+    tokio::spawn(async move { chain.reload_policies(None).await });
 }
 
 /// The work of each second.
@@ -238,6 +240,11 @@ async fn every_second(chain: Arc<Chain>) {
         seconds.tick().await;
         let capabilities = chain.capabilities();
         capabilities.tick(capabilities.clock.now());
+        let components = chain.components();
+        // It may load a file again, which takes a while. A tick that comes late is not made up for.
+        if tokio::task::spawn_blocking(move || components.tick()).await.is_err() {
+            capabilities.log.error("looking after the WebAssembly policies failed");
+        }
     }
 }
 

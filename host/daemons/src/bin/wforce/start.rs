@@ -1,6 +1,6 @@
 //! From the command line to a daemon that could serve: log, capabilities, configuration, engines.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use capabilities::log::{self, Format, Level, Log};
@@ -79,11 +79,12 @@ pub(crate) fn load(arguments: &Arguments, log: &Arc<Log>) -> Result<Started, Sto
         .build()
         .map_err(|error| fail(format!("cannot start: {error}")))?;
     let runtime = Arc::new(runtime);
-    let configuration =
-        lua::load(&place.source, host(arguments, &capabilities, &runtime)).map_err(|error| {
-            format!("Fatal Lua error: {}", error.lua_text()).lines().for_each(|line| log.error(line));
-            fail(format!("Cannot use the configuration: {error}"))
-        })?;
+    let host = host(arguments, &capabilities, &runtime);
+    let components = host.components.clone();
+    let configuration = lua::load(&place.source, host).map_err(|error| {
+        format!("Fatal Lua error: {}", error.lua_text()).lines().for_each(|line| log.error(line));
+        fail(format!("Cannot use the configuration: {error}"))
+    })?;
     let Configuration { settings, engines, aside, source, hooks, endpoints, output } = configuration;
     let events: Arc<dyn Events> = Arc::new(Replacements { capabilities: capabilities.clone() });
     let options = policy::Options {
@@ -105,8 +106,12 @@ pub(crate) fn load(arguments: &Arguments, log: &Arc<Log>) -> Result<Started, Sto
     };
     let chain = Arc::new(Chain::new(capabilities.clone(), executor, options));
     chain.set_shadow(shadow.map(Arc::new));
+    chain.set_components(components);
     Ok(Started { capabilities, settings, chain, output, runtime, place })
 }
+
+/// What compiles and runs components; all configurations of the process share it.
+static ENGINES: LazyLock<Arc<wasm::Engines>> = LazyLock::new(Arc::default);
 
 /// What the configuration's functions work on.
 pub(crate) fn host(arguments: &Arguments, capabilities: &Arc<Capabilities>, runtime: &Runtime) -> lua::Host {
@@ -116,6 +121,11 @@ pub(crate) fn host(arguments: &Arguments, capabilities: &Arc<Capabilities>, runt
         settings: Arc::default(),
         output: Arc::default(),
         runtime: runtime.handle().clone(),
+        components: Arc::new(wasm::Registry::new(
+            ENGINES.clone(),
+            capabilities.clone(),
+            runtime.handle().clone(),
+        )),
         version: format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION")),
         // `shutdown()` ends the process at once, without an answer (wforce compatibility).
         shutdown: Box::new(move || {

@@ -71,7 +71,7 @@ fn no_ops_check_arguments_and_return_nothing() {
         Role::Client,
         &[
             ("setAllow(nil)", "~Unable to convert parameter from nil to function"),
-            ("setAllow('x')", "~Unable to convert parameter from string to function"),
+            ("setAllow(true)", "~Unable to convert parameter from boolean to function"),
             ("return setAllow(print)", "none"),
             ("setCustomEndpoint('x', print)", "~requires at least 3"),
             ("return setCustomEndpoint('x', false, print)", "none"),

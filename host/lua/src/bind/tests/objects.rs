@@ -117,13 +117,17 @@ fn hooks_called_with_a_tuple() {
         ("return 0, '', '', {a = true}", "Unable to convert parameter from table to map of strings"),
         ("return nil, '', '', {}", "Unable to convert parameter from nil to int"),
         ("return", "Unable to convert parameter from nil to int"),
+        ("return 'pass'", "Pass"),
+        ("return 'pass', '', '', {}", "Pass"),
+        ("return 'Pass'", "Unable to convert parameter from string to int"),
         ("return true, '', '', {}", "Unable to convert parameter from boolean to int"),
     ] {
-        let show = |found: Result<login::Decision, Fault>| match found {
-            Ok(login::Decision { status, msg, log, attrs }) => {
+        let show = |found: Result<policy::Reply, Fault>| match found {
+            Ok(policy::Reply::Decision(login::Decision { status, msg, log, attrs })) => {
                 let attrs: Vec<_> = attrs.iter().map(|(key, value)| format!(" {key}={value}")).collect();
                 format!("{status} {msg} {log}{}", attrs.concat())
             }
+            Ok(other) => format!("{other:?}"),
             Err(fault) => fault.text().to_string(),
         };
         let quick = call_allow(&lua, &hook(body), Arc::new(tuple())).unwrap();

@@ -2,6 +2,13 @@
 
 use super::*;
 
+fn function(members: &[hooks::Member]) -> &mlua::Function {
+    match members {
+        [hooks::Member::Function(function)] => function,
+        other => panic!("not one function: {other:?}"),
+    }
+}
+
 #[test]
 fn hooks_are_kept_by_workers_only() {
     let world = World::new();
@@ -11,7 +18,7 @@ fn hooks_are_kept_by_workers_only() {
         setCustomGetEndpoint('a', function() return 'get' end)";
     let config = world.lua(Role::Config);
     assert_eq!(run(&config, file), "none");
-    assert!(hooks::get(&config).unwrap().allow.is_none());
+    assert!(hooks::get(&config).unwrap().allow.is_empty());
     let endpoints = world.host.settings.read(|values| values.endpoints.clone());
     assert_eq!(
         endpoints,
@@ -24,11 +31,11 @@ fn hooks_are_kept_by_workers_only() {
     let worker = world.lua(Role::Worker);
     assert_eq!(run(&worker, file), "none");
     let hooks = hooks::get(&worker).unwrap();
-    assert_eq!(hooks.allow.unwrap().call::<i32>(()).unwrap(), 2, "the last setter wins");
-    assert!(hooks.report.is_some() && hooks.reset.is_none() && hooks.canonicalize.is_none());
+    assert_eq!(function(&hooks.allow).call::<i32>(()).unwrap(), 2, "the last setter wins");
+    assert!(!hooks.report.is_empty() && hooks.reset.is_empty() && hooks.canonicalize.is_empty());
     let custom = &hooks.custom[bstr::BStr::new("a")];
-    assert_eq!(custom.call::<String>(()).unwrap(), "first", "the first endpoint wins");
-    assert_eq!(hooks.custom_get[bstr::BStr::new("a")].call::<String>(()).unwrap(), "get");
+    assert_eq!(function(custom).call::<String>(()).unwrap(), "first", "the first endpoint wins");
+    assert_eq!(function(&hooks.custom_get[bstr::BStr::new("a")]).call::<String>(()).unwrap(), "get");
     let flags = world.host.settings.read(|values| values.hooks);
     assert!(flags.allow && flags.report && !flags.reset && !flags.canonicalize);
 }

@@ -1,0 +1,58 @@
+//! WebAssembly policies: loaded by name, loaded again.
+
+use std::path::{Path, PathBuf};
+
+use bstr::ByteSlice;
+
+use crate::convert::Fault;
+use crate::stack::{Args, HostFn, Ret, State};
+
+pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
+    ("loadPolicy", load),
+    ("setPolicyCache", |state, args| {
+        let folder = args.text(1)?;
+        let folder =
+            folder.to_path().map_err(|_| Fault::caught("setPolicyCache: the folder must be UTF-8"))?;
+        state.host.components.cache(Some(PathBuf::from(folder)));
+        Ok(Ret::None)
+    }),
+    ("reloadPolicy", |state, args| {
+        let name = args.text(1)?.to_str_lossy().into_owned();
+        reload(state, &name);
+        Ok(Ret::None)
+    }),
+    ("reloadPolicies", |state, _| {
+        state.host.components.names().iter().for_each(|name| reload(state, name));
+        Ok(Ret::None)
+    }),
+    ("showPolicies", |state, _| {
+        state.host.components.lines().into_iter().for_each(|line| state.host.output.line(line));
+        Ok(Ret::None)
+    }),
+];
+
+fn load<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+    let (name, path) = (args.text(1)?, args.text(2)?);
+    let (Ok(name), Ok(path)) = (name.to_str(), path.to_str()) else {
+        return Err(Fault::caught("loadPolicy: name and file must be UTF-8"));
+    };
+    let options =
+        if args.given(3) { args.json(3)? } else { serde_json::Value::Object(serde_json::Map::new()) };
+    let loaded = state.host.components.load(name, Path::new(path), &options);
+    loaded.map_err(|error| Fault::caught(format!("loadPolicy: {error}")))?;
+    Ok(Ret::None)
+}
+
+fn reload(state: &State, name: &str) {
+    let log = &state.host.caps.log;
+    match state.host.components.reload(name) {
+        Ok(done) => {
+            log.notice(&done);
+            state.host.output.line(done);
+        }
+        Err(error) => {
+            log.error(error.to_string());
+            state.host.output.line(error.to_string());
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What is loaded, what is refused, and how one version replaces another.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+
+use policy::{Components, Hook};
+use serde_json::json;
+use support::{PASS, PATIENT, World, allow, component, decide, status};
+
+fn options() -> serde_json::Value {
+    json!({"deadline_ms": PATIENT})
+}
+
+#[test]
+fn verdicts_come_over() {
+    let world = World::new();
+    let passes = world.load("passes", &allow(PASS), &options());
+    let waits = world.load("waits", &allow(&decide(5)), &options());
+    assert_eq!(status(world.allow(&passes)), None);
+    assert_eq!(status(world.allow(&waits)), Some(5));
+    assert!(waits.require(Hook::Allow).is_ok());
+    assert!(waits.require(Hook::Report).unwrap_err().to_string().contains("does not export the hook report"));
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_with_what_to_do() {
+    let world = World::new();
+    assert!(world.refused(b"\0asm\x01\0\0\0", &options()).contains("no WebAssembly component"));
+    assert!(world.refused(&allow(PASS), &json!({"memory": 1})).contains("no option \"memory\""));
+    let missing = world.registry.load("x", std::path::Path::new("/nowhere.wasm"), &options()).unwrap_err();
+    assert!(missing.to_string().contains("cannot read /nowhere.wasm"), "{missing}");
+    let empty = wat::parse_str("(component)").unwrap();
+    assert!(world.refused(&empty, &options()).contains("exports no hook"));
+    let foreign = wat::parse_str(r#"(component (import "acme:files/disk@1.0.0" (instance)))"#).unwrap();
+    let text = world.refused(&foreign, &options());
+    assert!(
+        text.contains("imports acme:files/disk@1.0.0") && text.contains("portcullis:policy@0.1.0"),
+        "{text}"
+    );
+    let newer = wat::parse_str(r#"(component (import "portcullis:policy/stats@0.9.0" (instance)))"#).unwrap();
+    assert!(world.refused(&newer, &options()).contains("built against portcullis:policy/stats@0.9.0"));
+    world.load("once", &allow(PASS), &options());
+    let path = world.file("once", &allow(PASS));
+    assert!(
+        world.registry.load("once", &path, &options()).unwrap_err().to_string().contains("this name already")
+    );
+}
+
+#[test]
+fn a_policy_that_refuses_its_settings_is_not_loaded() {
+    let body = r#"(data (i32.const 0) "limit must be above 0")
+        (func (export "portcullis:policy/allow@0.1.0#allow") (param i32) (result i32) (unreachable))
+        (func (export "portcullis:policy/setup@0.1.0#check") (result i32)
+            (i32.store (i32.const 512) (i32.const 1)) (i32.store (i32.const 516) (i32.const 0))
+            (i32.store (i32.const 520) (i32.const 21)) (i32.const 512))"#;
+    let refuses = component("complete", &format!("{body}{}", stubs()));
+    assert!(
+        World::new().refused(&refuses, &options()).contains("refuses its settings: limit must be above 0")
+    );
+}
+
+/// The hooks that the world `complete` has besides.
+fn stubs() -> String {
+    let hook = |name: &str, params: &str| {
+        format!("(func (export \"portcullis:policy/{name}\") {params} (unreachable))")
+    };
+    [
+        hook("report@0.1.0#report", "(param i32) (result i32)"),
+        hook("reset@0.1.0#reset", "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)"),
+        hook("canonicalize@0.1.0#canonicalize", "(param i32 i32) (result i32)"),
+        hook("endpoint@0.1.0#get", "(param i32 i32) (result i32)"),
+        hook("endpoint@0.1.0#post", "(param i32 i32 i32 i32 i32 i32) (result i32)"),
+        hook("background@0.1.0#run", "(param i32 i32) (result i32)"),
+    ]
+    .concat()
+}
+
+#[test]
+fn a_new_version_takes_over_at_once_and_a_bad_one_does_not() {
+    let world = World::new();
+    let policy = world.load("p", &allow(&decide(1)), &options());
+    policy.require(Hook::Allow).unwrap();
+    assert_eq!(status(world.allow(&policy)), Some(1));
+    world.file("p", &allow(&decide(2)));
+    assert!(world.registry.reload("p").unwrap().contains("loaded"));
+    assert_eq!(status(world.allow(&policy)), Some(2));
+    world.file("p", b"garbage");
+    let error = world.registry.reload("p").unwrap_err().to_string();
+    assert!(error.contains("the old version goes on"), "{error}");
+    let report =
+        r#"(func (export "portcullis:policy/report@0.1.0#report") (param i32) (result i32) (unreachable))"#;
+    world.file("p", &component("only-report", report));
+    assert!(world.registry.reload("p").unwrap_err().to_string().contains("no longer exports allow"));
+    assert_eq!(status(world.allow(&policy)), Some(2));
+    assert!(world.registry.reload("q").is_err());
+}
+
+#[test]
+fn a_new_version_that_traps_on_its_first_calls_is_taken_back() {
+    let world = World::new();
+    let policy = world.load("p", &allow(&decide(1)), &json!({"deadline_ms": PATIENT, "on_error": "deny"}));
+    world.file("p", &allow("(unreachable)"));
+    world.registry.reload("p").unwrap();
+    assert_eq!(status(world.allow(&policy)), Some(-1), "this one call had nothing else");
+    assert_eq!(status(world.allow(&policy)), Some(1));
+    assert!(world.metric("portcullis_component_rollbacks_total{policy=\"p\"} 1"));
+    assert!(world.logged("back to the old one"));
+}
+
+#[test]
+fn a_watched_file_is_loaded_again_when_it_changes() {
+    let world = World::new();
+    let policy = world.load("p", &allow(&decide(1)), &json!({"deadline_ms": PATIENT, "watch": true}));
+    world.registry.tick();
+    assert_eq!(status(world.allow(&policy)), Some(1));
+    let path = world.file("p", &allow(&decide(2)));
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
+    std::fs::File::open(&path).unwrap().set_modified(later).unwrap();
+    world.registry.tick();
+    assert_eq!(status(world.allow(&policy)), Some(2));
+}
+
+#[test]
+fn instances_are_used_again_unless_each_call_gets_its_own() {
+    let world = World::new();
+    let reuse = world.load("reuse", &allow(PASS), &options());
+    let fresh = world.load("fresh", &allow(PASS), &json!({"deadline_ms": PATIENT, "isolation": "fresh"}));
+    let few = world.load("few", &allow(PASS), &json!({"deadline_ms": PATIENT, "max_calls": 2}));
+    for policy in [&reuse, &fresh, &few] {
+        (0..4).for_each(|_| assert_eq!(status(world.allow(policy)), None));
+    }
+    for (name, started) in [("reuse", 1), ("fresh", 4), ("few", 2)] {
+        let line = format!("portcullis_component_instances_started_total{{policy=\"{name}\"}} {started}");
+        assert!(world.metric(&line), "{name}");
+    }
+    assert!(world.metric("portcullis_component_instances{policy=\"fresh\"} 0"));
+}
+
+#[test]
+fn compiled_code_is_kept_and_only_our_own_is_used() {
+    let world = World::new();
+    let cache = world.folder.path().join("cache");
+    world.registry.cache(Some(cache.clone()));
+    let bytes = allow(&decide(9));
+    world.load("one", &bytes, &options());
+    let file = || std::fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(std::fs::metadata(file()).unwrap().permissions().mode() & 0o777, 0o600);
+    let two = world.load("two", &bytes, &options());
+    assert_eq!(status(world.allow(&two)), Some(9));
+    assert_eq!(std::fs::read_dir(&cache).unwrap().count(), 1, "the same component has the same file");
+    assert!(!world.logged("compiling again"));
+    // Damaged: one byte of the code.
+    let mut code = std::fs::read(file()).unwrap();
+    *code.last_mut().unwrap() ^= 1;
+    std::fs::write(file(), &code).unwrap();
+    assert_eq!(status(world.allow(&world.load("three", &bytes, &options()))), Some(9));
+    assert!(world.logged("its content is damaged: compiling again"));
+    // Writable by others.
+    std::fs::set_permissions(file(), std::fs::Permissions::from_mode(0o666)).unwrap();
+    assert_eq!(status(world.allow(&world.load("four", &bytes, &options()))), Some(9));
+    assert!(world.logged("others can write to it"));
+}
