@@ -128,6 +128,29 @@ impl Executor {
         Pending { shared: self.shared.clone(), stage: Stage::Fresh(call, Some(engine), self.now(), None) }
     }
 
+    /// Puts the engines of a new configuration in place of all. Calls that run end on the old ones, those that wait run on the
+    /// new ones. There are as many as before: surplus ones are dropped, missing ones are built.
+    ///
+    /// # Errors
+    /// A missing one could not be built; nothing has changed then.
+    pub fn replace(
+        &self,
+        mut engines: Vec<Box<dyn Policy>>,
+        aside: Option<Box<dyn Policy>>,
+        source: Arc<dyn PolicySource>,
+    ) -> Result<(), BuildError> {
+        engines.truncate(self.shared.engines);
+        while engines.len() < self.shared.engines {
+            engines.push(source.build()?);
+        }
+        let generation = self.shared.pool.change(source);
+        let old = self.shared.queue.lock().replace(generation, engines, aside);
+        // Closing Lua states takes a while: not under the lock.
+        drop(old);
+        self.shared.wake_worker();
+        Ok(())
+    }
+
     /// How many engines serve any call.
     pub fn engines(&self) -> usize {
         self.shared.engines
@@ -236,9 +259,9 @@ impl Shared {
     }
 
     /// Replaces an engine that is gone.
-    fn rebuild(&self, number: usize) {
+    fn rebuild(&self, number: usize, generation: u64) {
         if number < self.engines {
-            self.pool.rebuild(number);
+            self.pool.rebuild(number, generation);
         } else {
             self.pool.events().aside_lost();
         }

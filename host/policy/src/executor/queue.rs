@@ -26,14 +26,16 @@ pub(crate) struct Job {
 /// An engine with its number and stop handle.
 pub(crate) struct Engine {
     pub(super) number: usize,
+    /// Of which configuration it is; see [`Queue::replace`].
+    pub(super) generation: u64,
     pub(super) policy: Box<dyn Policy>,
     pub(super) interrupt: Arc<dyn Interrupt>,
 }
 
 impl Engine {
-    pub(super) fn new(number: usize, policy: Box<dyn Policy>) -> Engine {
+    pub(super) fn new(number: usize, generation: u64, policy: Box<dyn Policy>) -> Engine {
         let interrupt = policy.interrupt();
-        Engine { number, policy, interrupt }
+        Engine { number, generation, policy, interrupt }
     }
 }
 
@@ -77,6 +79,8 @@ pub(crate) struct Queue {
     free: Vec<Engine>,
     /// The engine that serves only calls bound to it, while it is free.
     aside: Option<Engine>,
+    /// Counts the configurations.
+    generation: u64,
     /// Engines for any call; the one kept aside has the next number.
     shared_engines: usize,
     /// Threads in calls that the watchdog has not found slow.
@@ -90,13 +94,15 @@ pub(crate) struct Queue {
 impl Queue {
     pub(super) fn new(engines: Vec<Box<dyn Policy>>, aside: Option<Box<dyn Policy>>) -> Queue {
         let shared_engines = engines.len();
-        let free = engines.into_iter().enumerate().rev().map(|(number, policy)| Engine::new(number, policy));
+        let free =
+            engines.into_iter().enumerate().rev().map(|(number, policy)| Engine::new(number, 0, policy));
         Queue {
             jobs: VecDeque::new(),
             bound: Vec::new(),
             resumed: VecDeque::new(),
             free: free.collect(),
-            aside: aside.map(|policy| Engine::new(shared_engines, policy)),
+            aside: aside.map(|policy| Engine::new(shared_engines, 0, policy)),
+            generation: 0,
             shared_engines,
             active: 0,
             parked: Vec::new(),
@@ -116,12 +122,35 @@ impl Queue {
         self.resumed.push_back(task);
     }
 
-    pub(super) fn give_back(&mut self, engine: Engine) {
+    /// The engine is free. One of an earlier configuration comes back at once: to be dropped, but not under the lock.
+    #[must_use]
+    pub(super) fn give_back(&mut self, engine: Engine) -> Option<Engine> {
+        if engine.generation != self.generation {
+            return Some(engine);
+        }
         if self.is_aside(&engine) {
             self.aside = Some(engine);
         } else {
             self.free.push(engine);
         }
+        None
+    }
+
+    /// Puts the engines of a new configuration in place of all. Calls that run end on the old ones. Gives the free ones back, to
+    /// be dropped outside of the lock.
+    pub(super) fn replace(
+        &mut self,
+        generation: u64,
+        engines: Vec<Box<dyn Policy>>,
+        aside: Option<Box<dyn Policy>>,
+    ) -> Vec<Engine> {
+        self.generation = generation;
+        let engines = engines.into_iter().enumerate().rev();
+        let engines = engines.map(|(number, policy)| Engine::new(number, generation, policy)).collect();
+        let mut old = std::mem::replace(&mut self.free, engines);
+        let aside = aside.map(|policy| Engine::new(self.shared_engines, generation, policy));
+        old.extend(std::mem::replace(&mut self.aside, aside));
+        old
     }
 
     fn is_aside(&self, engine: &Engine) -> bool {

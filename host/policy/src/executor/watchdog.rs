@@ -47,6 +47,7 @@ pub(crate) struct Running {
     function: FunctionName,
     interrupt: Arc<dyn Interrupt>,
     engine: usize,
+    generation: u64,
     since: u64,
     deadline: u64,
     verdict: Verdict,
@@ -62,6 +63,7 @@ impl Running {
             function: call.function.clone(),
             interrupt: engine.interrupt.clone(),
             engine: engine.number,
+            generation: engine.generation,
             since: now,
             deadline: call.deadline,
             verdict,
@@ -287,7 +289,7 @@ fn look_at(shared: &Arc<Shared>, slot: &Arc<Slot>, now: u64, lost: &mut Vec<Lost
     if let Some(call) = call {
         shared.watchdog.slots.lock().retain(|other| !Arc::ptr_eq(other, slot));
         shared.pool.events().abandoned(&call.function);
-        shared.rebuild(call.engine);
+        shared.rebuild(call.engine, call.generation);
         lost.push(Lost { slot: slot.clone(), interrupt: call.interrupt });
         // Without a thread in its place the executor goes on with one less; the system is out of threads then.
         let _ = worker::spawn(shared);

@@ -77,7 +77,7 @@ enum End {
     /// The engine is free again.
     Free(Engine, Verdict),
     /// The engine is gone; one with this number is to be built.
-    Spoilt(usize, Verdict),
+    Spoilt((usize, u64), Verdict),
     /// The call waits and keeps its engine.
     Suspended(Verdict),
     /// The watchdog gave this thread up while it was in the call.
@@ -104,13 +104,17 @@ impl Worker {
                     self.slot.leave();
                     return;
                 }
-                if let End::Spoilt(number, _) = end {
-                    shared.rebuild(number);
+                if let End::Spoilt((number, generation), _) = end {
+                    shared.rebuild(number, generation);
                 }
                 queue = shared.queue.lock();
                 let verdict = match end {
                     End::Free(engine, verdict) => {
-                        queue.give_back(engine);
+                        if let Some(stale) = queue.give_back(engine) {
+                            drop(queue);
+                            drop(stale);
+                            queue = shared.queue.lock();
+                        }
                         verdict
                     }
                     End::Spoilt(_, verdict) | End::Suspended(verdict) => verdict,
@@ -233,13 +237,17 @@ impl Worker {
             other => other,
         };
         self.answer(call, result);
-        if spoilt { End::Spoilt(engine.number, verdict) } else { End::Free(engine, verdict) }
+        if spoilt {
+            End::Spoilt((engine.number, engine.generation), verdict)
+        } else {
+            End::Free(engine, verdict)
+        }
     }
 
     fn panicked(&self, engine: &Engine, call: &Bound, verdict: Verdict) -> End {
         let text = "the server failed inside this policy call; its error output says where";
         self.answer(call, Err(Failure::new(FailureKind::Internal, text)));
-        End::Spoilt(engine.number, verdict)
+        End::Spoilt((engine.number, engine.generation), verdict)
     }
 
     fn answer(&self, call: &Bound, result: Result<Reply, Failure>) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bstr::{BString, ByteSlice};
 use capabilities::Level;
 use console::{BoxFuture, Executor, Notice, ServerConfig};
+use parking_lot::Mutex;
 use policy::{Call, Chain, Failure, Reply};
 
 use crate::start::Started;
@@ -17,7 +18,7 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 /// Runs console lines.
 pub(crate) struct Lines {
     chain: Arc<Chain>,
-    settings: Arc<lua::Settings>,
+    settings: Mutex<Arc<lua::Settings>>,
     output: Arc<lua::ConsoleBuffer>,
     /// One line at a time: the output is shared.
     turn: tokio::sync::Mutex<()>,
@@ -27,7 +28,13 @@ impl Lines {
     pub(crate) fn new(started: &Started) -> Lines {
         let Started { chain, settings, output, .. } = started;
         let (chain, settings, output) = (chain.clone(), settings.clone(), output.clone());
+        let settings = Mutex::new(settings);
         Lines { chain, settings, output, turn: tokio::sync::Mutex::new(()) }
+    }
+
+    /// The configuration was read again: these are the settings that console lines change from now on.
+    pub(crate) fn use_settings(&self, settings: Arc<lua::Settings>) {
+        *self.settings.lock() = settings;
     }
 
     /// The text a console shows for a line.
@@ -44,8 +51,10 @@ impl Lines {
 
     /// A few settings may be changed while the daemon runs, also by a line that failed half way.
     fn take_over(&self) {
-        let (hooks, ja3_attr, log_allowed) =
-            self.settings.read(|values| (values.hooks, values.ja3_attr.clone(), values.verbose_allow_log));
+        let (hooks, ja3_attr, log_allowed) = self
+            .settings
+            .lock()
+            .read(|values| (values.hooks, values.ja3_attr.clone(), values.verbose_allow_log));
         self.chain.update(|options| {
             options.hooks = hooks;
             options.ja3_attr.clone_from(&ja3_attr);

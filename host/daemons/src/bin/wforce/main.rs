@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod consoles;
 mod place;
+mod reload;
 mod serve;
 mod start;
 
@@ -24,7 +25,7 @@ pub(crate) const PROGRAM: &str = "wforce";
 
 /// The stack of the thread that runs the configuration: as large as a policy thread's, because a configuration can recurse
 /// as deeply as a policy.
-const STACK: usize = 512 << 20;
+pub(crate) const STACK: usize = 512 << 20;
 
 fn main() -> ExitCode {
     let main = std::thread::Builder::new().name("main".into()).stack_size(STACK).spawn(run);

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::consoles::Lines;
 use crate::start::{Started, Stop};
-use crate::{check, consoles, start};
+use crate::{check, consoles, reload, start};
 
 /// How long requests in flight get to finish at the end: more than a policy's budget, less than a service manager's
 /// patience.
@@ -90,7 +90,7 @@ fn serve(arguments: &Arguments, started: &Started, log: &Arc<Log>) -> u8 {
             tokio::spawn(feed_watchdog(interval, started.chain.clone()));
         }
         let left = (arguments.mode == Mode::Foreground).then(|| foreground(&runtime, &lines));
-        let why = until_told(signals, left, &server, started, log).await;
+        let why = until_told(signals, left, &server, (arguments, started, &*lines), log).await;
         log.notice(format!("{why}: finishing the requests in flight"));
         service::stopping();
         let cut = server.shutdown(LAST_REQUESTS).await;
@@ -195,7 +195,7 @@ async fn until_told(
     mut signals: Signals,
     left: Option<oneshot::Receiver<()>>,
     server: &Server<Chain>,
-    started: &Started,
+    configured: (&Arguments, &Started, &Lines),
     log: &Log,
 ) -> &'static str {
     let left = async {
@@ -214,22 +214,33 @@ async fn until_told(
             _ = signals.interrupt.recv() => return "SIGINT",
             _ = signals.quit.recv() => return "SIGQUIT",
             () = &mut left => return "the console was left",
-            _ = signals.hangup.recv() => reload(server, started, log),
+            _ = signals.hangup.recv() => read_again(server, configured, log),
         }
     }
 }
 
-/// SIGHUP: certificates and GeoIP databases are read again.
-fn reload(server: &Server<Chain>, started: &Started, log: &Log) {
-    log.notice("SIGHUP: reading certificates, GeoIP databases and components again");
+/// SIGHUP: certificates, `GeoIP` databases and the configuration are read again.
+fn read_again(
+    server: &Server<Chain>,
+    (arguments, started, lines): (&Arguments, &Started, &Lines),
+    log: &Log,
+) {
+    log.notice("SIGHUP: reading the configuration, certificates and GeoIP databases again");
     for error in server.reload_tls() {
         log.error(error.to_string());
     }
     let capabilities = started.capabilities.clone();
     // It reads files, and logs what came of it.
     tokio::task::spawn_blocking(move || capabilities.geoip.reload());
-    let chain = started.chain.clone();
-    tokio::spawn(async move { chain.reload_policies(None).await });
+    // This thread only waits for signals, so it may wait for this, too. The configuration needs a thread with a stack as large
+    // as that of the one it ran on at the start, and outside of the runtime.
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("reload".into()).stack_size(crate::STACK);
+        let spawned = thread.spawn_scoped(scope, || reload::run(arguments, started, lines));
+        if let Err(error) = spawned {
+            log.error(format!("cannot read the configuration again: {error}"));
+        }
+    });
 }
 
 /// The work of each second.

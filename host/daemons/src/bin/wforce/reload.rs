@@ -1,0 +1,60 @@
+//! SIGHUP: the configuration is read again while the server runs.
+//!
+//! The file runs in fresh Lua states, with fresh WebAssembly policies; if all of that works they take the place of the old
+//! ones, and calls that run end on those. Stats DBs, lists, counters and listeners stay: of the settings themselves only those
+//! that policies are made of are taken over.
+
+use lua::Configuration;
+use lua::vm::Source;
+use portcullis_daemons::arguments::Arguments;
+
+use crate::consoles::Lines;
+use crate::start::{self, Started};
+
+/// Why the old configuration goes on.
+#[derive(Debug, thiserror::Error)]
+enum ReloadError {
+    #[error("cannot read {0}: {1}")]
+    Read(String, std::io::Error),
+    #[error(transparent)]
+    Load(#[from] lua::vm::LoadError),
+    #[error(transparent)]
+    Build(#[from] policy::BuildError),
+}
+
+/// Reads the configuration again and logs what came of it. Not for a thread that serves requests, and one with a large
+/// stack: a configuration may recurse deeply.
+pub(crate) fn run(arguments: &Arguments, started: &Started, lines: &Lines) {
+    let log = &started.capabilities.log;
+    match try_run(arguments, started, lines) {
+        Ok(()) => log.notice(format!("{}: loaded again", started.place.config.display())),
+        Err(error) => log.error(format!("the configuration cannot be used, the old one goes on: {error}")),
+    }
+}
+
+fn try_run(arguments: &Arguments, started: &Started, lines: &Lines) -> Result<(), ReloadError> {
+    // The working folder is the configuration's.
+    let config = &started.place.config;
+    let file = config.file_name().map_or_else(|| config.clone(), Into::into);
+    let source =
+        Source::read(&file).map_err(|error| ReloadError::Read(config.display().to_string(), error))?;
+    let mut host = start::host(arguments, &started.capabilities, &started.runtime);
+    // Its sockets are bound already.
+    host.bind_sockets = false;
+    host.output = started.output.clone();
+    let components = host.components.clone();
+    let configuration = lua::load(&source.named(config), host)?;
+    let Configuration { settings, engines, aside, source, hooks, endpoints, .. } = configuration;
+    settings.seal();
+    started.chain.executor().replace(engines, Some(aside), source)?;
+    let (ja3_attr, log_allowed) = settings.read(|values| (values.ja3_attr.clone(), values.verbose_allow_log));
+    started.chain.update(|options| {
+        options.hooks = hooks;
+        options.endpoints.clone_from(&endpoints);
+        options.ja3_attr.clone_from(&ja3_attr);
+        options.log_allowed = log_allowed;
+    });
+    started.chain.set_components(components);
+    lines.use_settings(settings);
+    Ok(())
+}
