@@ -9,6 +9,8 @@ use crate::dump::Dump;
 use crate::layout::Layout;
 use crate::murmur::{SHARD_SEED, murmur3_32};
 use crate::schema::{DEFAULT_KEY_BYTES, DEFAULT_MAX_SIZE, DEFAULT_MIN_BYTES, MAX_KEY};
+use crate::share::origins::Origins;
+use crate::share::{NOBODY, Reset};
 use crate::shard::{Change, Shard};
 use crate::view::{Answer, Asked, View};
 use crate::wire::{self, FieldState, RestoreError};
@@ -35,6 +37,9 @@ pub struct StatsDb {
     v4_prefix: AtomicU8,
     v6_prefix: AtomicU8,
     replicates: AtomicBool,
+    origins: Origins,
+    /// The own origin once more, for whoever must not wait.
+    own_origin: AtomicU64,
 }
 
 /// A shard on cache lines of its own.
@@ -59,6 +64,8 @@ impl StatsDb {
             v4_prefix: AtomicU8::new(32),
             v6_prefix: AtomicU8::new(128),
             replicates: AtomicBool::new(false),
+            origins: Origins::default(),
+            own_origin: AtomicU64::new(NOBODY),
         })
     }
 
@@ -76,12 +83,27 @@ impl StatsDb {
         &self.layout
     }
 
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// This node's origin; [`NOBODY`] while the database is not shared with other nodes.
+    pub fn own_origin(&self) -> u64 {
+        self.own_origin.load(Ordering::Relaxed)
+    }
+
+    /// From now on this node's part of all counts is told from those of other nodes, under this origin.
+    pub fn share_as(&self, origin: u64) {
+        self.origins.set_own(origin);
+        self.own_origin.store(origin, Ordering::Relaxed);
+    }
+
     pub(crate) fn shard(&self, index: u32) -> &Mutex<Shard> {
         &self.shards[index as usize].0
     }
 
     #[inline]
-    fn shard_of(&self, key: &[u8]) -> &Mutex<Shard> {
+    pub(crate) fn shard_of(&self, key: &[u8]) -> &Mutex<Shard> {
         match &*self.shards {
             [only] => &only.0,
             shards => &shards[murmur3_32(key, SHARD_SEED) as usize % shards.len()].0,
@@ -177,9 +199,9 @@ impl StatsDb {
         let key = cut(key);
         let hash = self.layout.hash(key);
         let shard = self.shard_of(key).lock();
-        let record = shard.record(hash, key)?;
-        let field = record.field(&self.layout, number).ok()?;
-        Some(read(shard.view(&self.layout, record, number, field, now)))
+        let entry = shard.record(hash, key)?;
+        let field = entry.1.field(&self.layout, number).ok()?;
+        Some(read(shard.view(&self.layout, entry, number, field, now)))
     }
 
     /// Runs `read` on each field of a key under the shard's lock.
@@ -187,10 +209,10 @@ impl StatsDb {
         let key = cut(key);
         let hash = self.layout.hash(key);
         let shard = self.shard_of(key).lock();
-        let record = shard.record(hash, key)?;
-        let fields = record.fields(&self.layout).map(|(number, field)| {
+        let entry = shard.record(hash, key)?;
+        let fields = entry.1.fields(&self.layout).map(|(number, field)| {
             let name = self.layout.schema.fields[usize::from(number)].0.clone();
-            (name, read(shard.view(&self.layout, record, number, field, now)))
+            (name, read(shard.view(&self.layout, entry, number, field, now)))
         });
         Some(fields.collect())
     }
@@ -243,19 +265,24 @@ impl StatsDb {
         Some(answers.into_iter().map(|(name, answers)| (name, numbers(answers))).collect())
     }
 
-    /// `twReset(key)`: empties all fields of a key, which stays.
-    pub fn reset(&self, key: &[u8]) {
-        let key = cut(key);
-        let hash = self.layout.hash(key);
-        self.shard_of(key).lock().reset(&self.layout, hash, key, None);
+    /// `twReset(key)`: empties all fields of a key, which stays. Returns what other nodes of a shared database have to
+    /// know.
+    pub fn reset(&self, now: u64, key: &[u8]) -> Option<Reset> {
+        self.reset_some(now, key, None)
     }
 
-    /// `twResetField(key, field)`: empties one field of a key.
-    pub fn reset_field(&self, key: &[u8], field: &[u8]) {
+    /// `twResetField(key, field)`: empties one field of a key. Returns as [`StatsDb::reset`].
+    pub fn reset_field(&self, now: u64, key: &[u8], field: &[u8]) -> Option<Reset> {
+        let (number, _) = self.layout.field(field)?;
+        self.reset_some(now, key, Some(number))
+    }
+
+    fn reset_some(&self, now: u64, key: &[u8], only: Option<u16>) -> Option<Reset> {
         let key = cut(key);
-        let Some((number, _)) = self.layout.field(field) else { return };
         let hash = self.layout.hash(key);
-        self.shard_of(key).lock().reset(&self.layout, hash, key, Some(number));
+        let own = self.own_origin();
+        let mark = (own != NOBODY).then(|| Reset { time_ms: now.saturating_mul(1000), origin: own });
+        self.shard_of(key).lock().reset(&self.layout, hash, key, only, mark)
     }
 
     /// Number of keys.
@@ -364,7 +391,8 @@ impl StatsDb {
         if !restored.is_empty() {
             let key = cut(key);
             let hash = self.layout.hash(key);
-            self.shard_of(key).lock().restore(&self.layout, hash, key, now, restored);
+            let shared = self.own_origin() != NOBODY;
+            self.shard_of(key).lock().restore(&self.layout, (hash, key), now, restored, shared);
         }
         Ok(())
     }
@@ -381,7 +409,7 @@ fn shard_bytes(max_bytes: u64, max_len: u32, shards: u32) -> u64 {
 
 /// As much of a key as counts.
 #[inline]
-fn cut(key: &[u8]) -> &[u8] {
+pub(crate) fn cut(key: &[u8]) -> &[u8] {
     key.get(..MAX_KEY).unwrap_or(key)
 }
 

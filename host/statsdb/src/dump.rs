@@ -31,20 +31,6 @@ impl<D: Deref<Target = StatsDb>> Dump<D> {
         Self { db, shard: 0, handles: Vec::new(), batch: Vec::new().into_iter() }
     }
 
-    /// The handles of a shard's keys, the most recently written first.
-    fn order(&self, shard: u32) -> Vec<u32> {
-        let mut stamps = Vec::with_capacity(self.db.shard(shard).lock().len());
-        let begin = self.db.shard(shard).lock().stamp();
-        let mut from = 0;
-        while let Some(some) = self.db.shard(shard).lock().stamps(from, STAMP_BATCH) {
-            // Stamps wrap, so the order is that of their distance from now; later ones come last.
-            stamps.extend(some.map(|(stamp, handle)| (begin.wrapping_sub(stamp) as i32, handle)));
-            from += STAMP_BATCH;
-        }
-        stamps.sort_unstable();
-        stamps.into_iter().map(|(_, handle)| handle).collect()
-    }
-
     fn next_batch(&mut self, shard: u32) -> Vec<KeyState> {
         let mut batch = Vec::with_capacity(KEY_BATCH);
         let mut bytes = 0;
@@ -56,7 +42,8 @@ impl<D: Deref<Target = StatsDb>> Dump<D> {
         {
             let Some(record) = locked.record_at(handle) else { continue };
             let fields = record.fields(layout);
-            let fields = fields.map(|(number, field)| locked.view(layout, record, number, field, 0).state());
+            let entry = (handle, record);
+            let fields = fields.map(|(number, field)| locked.view(layout, entry, number, field, 0).state());
             let state = KeyState { shard, key: record.key().into(), fields: fields.collect() };
             bytes += state
                 .fields
@@ -81,11 +68,25 @@ impl<D: Deref<Target = StatsDb>> Iterator for Dump<D> {
             if !self.handles.is_empty() {
                 self.batch = self.next_batch(self.shard - 1).into_iter();
             } else if self.shard < self.db.schema().shards {
-                self.handles = self.order(self.shard);
+                self.handles = order(&self.db, self.shard);
                 self.shard += 1;
             } else {
                 return None;
             }
         }
     }
+}
+
+/// The handles of a shard's keys, the most recently written first.
+pub(crate) fn order(db: &StatsDb, shard: u32) -> Vec<u32> {
+    let mut stamps = Vec::with_capacity(db.shard(shard).lock().len());
+    let begin = db.shard(shard).lock().stamp();
+    let mut from = 0;
+    while let Some(some) = db.shard(shard).lock().stamps(from, STAMP_BATCH) {
+        // Stamps wrap, so the order is that of their distance from now; later ones come last.
+        stamps.extend(some.map(|(stamp, handle)| (begin.wrapping_sub(stamp) as i32, handle)));
+        from += STAMP_BATCH;
+    }
+    stamps.sort_unstable();
+    stamps.into_iter().map(|(_, handle)| handle).collect()
 }

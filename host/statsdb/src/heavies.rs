@@ -27,10 +27,11 @@ impl Heavy {
             }
     }
 
-    /// Adds a hashed value to a distinct count; a set that grows too large becomes registers of `bits` bits.
-    fn insert(&mut self, value: u64, bits: u8) {
+    /// Adds a hashed value to a distinct count; a set that grows too large becomes registers of `bits` bits. Whether
+    /// that changed it.
+    fn insert(&mut self, value: u64, bits: u8) -> bool {
         match self {
-            Self::Set(values) if values.contains(&value) => {}
+            Self::Set(values) if values.contains(&value) => return false,
             Self::Set(values) if values.len() < EXACT_MAX => values.push(value),
             Self::Set(values) => {
                 let mut registers = Registers::new(Ranks::Own, bits);
@@ -40,9 +41,10 @@ impl Heavy {
                 registers.insert(value);
                 *self = Self::Registers(registers);
             }
-            Self::Registers(registers) => registers.insert(value),
-            Self::Vacant(_) | Self::Sketch(_) => {}
+            Self::Registers(registers) => return registers.insert(value),
+            Self::Vacant(_) | Self::Sketch(_) => return false,
         }
+        true
     }
 }
 
@@ -82,15 +84,31 @@ impl Heavies {
         &self.slab[handle]
     }
 
-    /// Adds a hashed value to a distinct count.
-    pub fn insert(&mut self, handle: u32, value: u64, bits: u8) {
+    /// Adds a hashed value to a distinct count; whether that changed it.
+    pub fn insert(&mut self, handle: u32, value: u64, bits: u8) -> bool {
         let heavy = &mut self.slab[handle];
         let before = heavy.bytes();
-        heavy.insert(value, bits);
+        let changed = heavy.insert(value, bits);
         self.bytes = self.bytes - before + heavy.bytes();
+        changed
+    }
+
+    /// Puts another counter in the place of this one.
+    pub fn replace(&mut self, handle: u32, heavy: Heavy) {
+        self.bytes += heavy.bytes();
+        let before = std::mem::replace(&mut self.slab[handle], heavy);
+        self.bytes -= before.bytes();
     }
 
     /// The sketch with this handle.
+    pub fn sketch(&self, handle: u32) -> Option<&Sketch> {
+        match &self.slab[handle] {
+            Heavy::Sketch(sketch) => Some(sketch),
+            _ => None,
+        }
+    }
+
+    /// The sketch with this handle, to be changed.
     pub fn sketch_mut(&mut self, handle: u32) -> Option<&mut Sketch> {
         match &mut self.slab[handle] {
             Heavy::Sketch(sketch) => Some(sketch),

@@ -65,16 +65,42 @@ impl Registers {
         self.values.iter().all(|&rank| rank == 0)
     }
 
-    /// Adds a hashed value.
+    /// A value's register and its rank.
     #[inline]
-    pub fn insert(&mut self, value: u64) {
+    fn place(&self, value: u64) -> (usize, u8) {
         let shared = value as u32;
         let rank = match self.ranks {
             Ranks::Own => ((value >> 32) as u32).leading_zeros() + 1,
             Ranks::Shared => (shared << self.bits).leading_zeros().min(u32::from(32 - self.bits)) + 1,
         };
-        let register = &mut self.values[shared as usize & ((1 << self.bits) - 1)];
-        *register = (*register).max(rank as u8);
+        (shared as usize & ((1 << self.bits) - 1), rank as u8)
+    }
+
+    /// Adds a hashed value; whether that changed anything.
+    #[inline]
+    pub fn insert(&mut self, value: u64) -> bool {
+        let (place, rank) = self.place(value);
+        let register = &mut self.values[place];
+        let higher = rank > *register;
+        if higher {
+            *register = rank;
+        }
+        higher
+    }
+
+    /// Whether adding a hashed value would change nothing.
+    pub fn covers(&self, value: u64) -> bool {
+        let (place, rank) = self.place(value);
+        self.values[place] >= rank
+    }
+
+    /// Registers as another node of this kind has them; `None` if these cannot be any.
+    pub fn from_parts(ranks: Ranks, bits: u8, values: &[u8]) -> Option<Self> {
+        if !(4..=30).contains(&bits) || values.len() != 1 << bits {
+            return None;
+        }
+        let highest = if ranks == Ranks::Own { 33 } else { 33 - bits };
+        Some(Self { ranks, bits, values: values.iter().map(|&rank| rank.min(highest)).collect() })
     }
 
     /// Makes this the union of both: as many registers as the smaller one has, each the highest of all that share
@@ -195,7 +221,7 @@ impl Union {
             if self.values.len() > UNION_EXACT_MAX {
                 let bits = self.bits;
                 let registers = self.registers.get_or_insert_with(|| Registers::new(Ranks::Own, bits));
-                self.values.drain(..).for_each(|value| registers.insert(value));
+                self.values.drain(..).for_each(|value| _ = registers.insert(value));
             }
         }
     }
@@ -230,7 +256,7 @@ impl Union {
             }
         }
         let mut registers = self.registers.unwrap_or_else(|| Registers::new(Ranks::Own, self.bits));
-        self.values.into_iter().for_each(|value| registers.insert(value));
+        self.values.into_iter().for_each(|value| _ = registers.insert(value));
         // The conversion saturates.
         registers.estimate().round() as i32
     }

@@ -6,6 +6,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::countmin::Plan;
 use crate::hll;
+use crate::record::Field;
 use crate::{FieldKind, Schema, SchemaError};
 
 /// A checked schema and what follows from it.
@@ -76,6 +77,31 @@ impl Layout {
     pub fn window(&self, now: u64, start: u64) -> u32 {
         let elapsed = now.saturating_sub(start);
         u32::try_from(elapsed / self.window_secs).unwrap_or(u32::MAX)
+    }
+
+    /// The absolute number of the window that `now` lies in: unix seconds divided by the seconds of a window.
+    pub fn current(&self, now: u64) -> u32 {
+        u32::try_from(now / self.window_secs).unwrap_or(u32::MAX)
+    }
+
+    /// The absolute number of a field's window. One whose beginning is not aligned is taken for the aligned window that
+    /// it shares most of its time with.
+    pub fn absolute(&self, field: &Field, number: u32) -> u32 {
+        let start = field.start.unwrap_or(self.schema.start);
+        let middle = u64::from(number).saturating_mul(self.window_secs).saturating_add(self.window_secs / 2);
+        self.current(start.saturating_add(middle))
+    }
+
+    /// The number of a field's window by its absolute number; `None` if it was before the field's first.
+    pub fn relative(&self, field: &Field, absolute: u32) -> Option<u32> {
+        let start = field.start.unwrap_or(self.schema.start);
+        let middle = u64::from(absolute) * self.window_secs + (self.window_secs - 1) / 2;
+        u32::try_from(middle.checked_sub(start)? / self.window_secs).ok()
+    }
+
+    /// Number of fields.
+    pub fn fields(&self) -> u16 {
+        self.kinds.len() as u16
     }
 
     /// Whether a window still counts (or, for one that is to come, will count) when `current` is the current one.

@@ -21,6 +21,7 @@ mod murmur;
 mod record;
 mod schema;
 mod shard;
+mod share;
 mod slab;
 mod table;
 mod together;
@@ -34,4 +35,8 @@ pub use schema::{
     CountMinShape, FieldKind, NotANumber, Schema, SchemaError, ShapeError, UnknownKind, clamp_hll_bits,
 };
 pub use together::Together;
+pub use share::{
+    ALL_FIELDS, Amount, Blocks, CLASSIC, Catalogue, CodecError, KeyShare, Line, Merged, NOBODY, Outline, Part, RESERVED, Reader,
+    Reset, Room, Scope, Secret, SiblingChange, Translation, Writer, codec, translate,
+};
 pub use wire::{FieldState, KeyState, RestoreError, Slot};

@@ -176,20 +176,21 @@ impl Record {
     }
 
     /// The position of the window with number `current`, which is made if it is not there. That drops windows that
-    /// no longer count; handles of their heavy counters go to `free`.
+    /// no longer count in window `as_of` (the same one, unless something arrives late or early); handles of their heavy
+    /// counters go to `free`.
     #[inline]
     pub fn window_for_write(
         &mut self,
         layout: &Layout,
         kind: FieldKind,
         field: &Field,
-        current: u32,
+        (current, as_of): (u32, u32),
         free: impl FnMut(u32),
     ) -> usize {
         if field.count > 0 && self.u32_at(field.body) == current {
             return field.body;
         }
-        self.make_window(layout, kind, field, current, free)
+        self.make_window(layout, kind, field, (current, as_of), free)
     }
 
     fn make_window(
@@ -197,12 +198,12 @@ impl Record {
         layout: &Layout,
         kind: FieldKind,
         field: &Field,
-        current: u32,
+        (current, as_of): (u32, u32),
         mut free: impl FnMut(u32),
     ) -> usize {
         // Newer windows exist if the clock went back, or was ahead before. The newest ones stay, as many as can count
         // together, until their time comes; those between them and now would otherwise become any number.
-        let newer = self.windows(kind, field).take_while(|(number, _)| *number > current);
+        let newer = self.windows(kind, field).take_while(|(number, _)| *number > current && current == as_of);
         if let Some((_, between)) = newer.skip(layout.windows as usize).last() {
             if let Some(handle) = self.handle_at(kind, between) {
                 free(handle);
@@ -210,7 +211,7 @@ impl Record {
             self.splice(between, self.window_end(kind, between) - between, 0);
             self.put_u16(field.body - 2, field.count as u16 - 1);
             let field = Field { count: field.count - 1, ..*field };
-            return self.make_window(layout, kind, &field, current, free);
+            return self.make_window(layout, kind, &field, (current, as_of), free);
         }
         let mut place = None;
         let mut kept = 0;
@@ -222,7 +223,7 @@ impl Record {
             if number < current {
                 place.get_or_insert(at);
             }
-            if !layout.alive(number, current) {
+            if !layout.alive(number, as_of) {
                 break;
             }
             kept += 1;
@@ -259,6 +260,19 @@ impl Record {
         self.handles(kind, field).for_each(&mut free);
         self.splice(field.body, self.end(kind, field) - field.body, 0);
         self.put_u16(field.body - 2, 0);
+    }
+
+    /// The number of the window at `at`.
+    pub fn window_at(&self, at: usize) -> u32 {
+        self.u32_at(at)
+    }
+
+    /// The values of a window of a distinct count that keeps them inside the record.
+    pub fn inline_values(&self, at: usize) -> Vec<u64> {
+        match self.values_at(at) {
+            Values::Inline(values) => values.iter().map(|value| u64::from_le_bytes(*value)).collect(),
+            Values::Heavy(_) => Vec::new(),
+        }
     }
 
     /// The bytes of the counter of the window at `at`.

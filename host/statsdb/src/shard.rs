@@ -6,11 +6,15 @@ use crate::countmin::Sketch;
 use crate::heavies::{Heavies, Heavy};
 use crate::layout::Layout;
 use crate::record::{Field, Record, Values};
+use crate::share::Reset;
 use crate::slab::{NONE, Place, Slab};
 use crate::table::{Keys, Table};
 use crate::view::View;
+use overlays::Overlays;
 
+mod overlays;
 mod restore;
+mod shares;
 
 /// What an entry costs beside its record: its place in the slab and in the hash table (5 bytes a bucket, on average
 /// somewhat more than half of the buckets in use).
@@ -85,8 +89,10 @@ pub(crate) struct Shard {
     /// Bytes of all records.
     record_bytes: usize,
     max_bytes: u64,
-    /// Counts writes, wrapping.
-    stamp: u32,
+    /// Counts writes and resets.
+    changes: u64,
+    /// What other nodes counted, by handle; empty in a database without siblings.
+    overlays: Overlays,
 }
 
 impl Shard {
@@ -101,7 +107,8 @@ impl Shard {
             max_len,
             record_bytes: 0,
             max_bytes,
-            stamp: 0,
+            changes: 0,
+            overlays: Overlays::default(),
         }
     }
 
@@ -111,7 +118,7 @@ impl Shard {
 
     /// Bytes in use for what is stored (places that wait for new keys do not count).
     pub fn bytes(&self) -> usize {
-        self.len * ENTRY_BYTES + self.record_bytes + self.heavies.bytes()
+        self.len * ENTRY_BYTES + self.record_bytes + self.heavies.bytes() + self.overlays.bytes()
     }
 
     pub fn set_limits(&mut self, max_len: usize, max_bytes: u64) {
@@ -139,23 +146,24 @@ impl Shard {
         self.table.find(hash, |handle| self.entries[handle].record.key() == key)
     }
 
-    /// The record of a key.
+    /// The handle and the record of a key.
     #[inline]
-    pub fn record(&self, hash: u64, key: &[u8]) -> Option<&Record> {
-        Some(&self.entries[self.find(hash, key)?].record)
+    pub fn record(&self, hash: u64, key: &[u8]) -> Option<(u32, &Record)> {
+        let handle = self.find(hash, key)?;
+        Some((handle, &self.entries[handle].record))
     }
 
     /// A record's field, ready to be read.
     pub fn view<'a>(
         &'a self,
         layout: &'a Layout,
-        record: &'a Record,
+        (handle, record): (u32, &'a Record),
         number: u16,
         field: Field,
         now: u64,
     ) -> View<'a> {
         let current = layout.window(now, field.start.unwrap_or(layout.schema.start));
-        View { layout, heavies: &self.heavies, record, number, field, current }
+        View { layout, heavies: &self.heavies, overlay: self.overlays.get(handle), record, number, field, current }
     }
 
     /// Changes a field in its current window. `hash` is the key's.
@@ -172,9 +180,10 @@ impl Shard {
     /// The entry of a key, made if it is not there, as the most recently written one.
     #[inline]
     fn entry_for_write(&mut self, layout: &Layout, hash: u64, key: &[u8]) -> u32 {
-        self.stamp = self.stamp.wrapping_add(1);
+        self.changes += 1;
+        let stamp = self.changes as u32;
         if let Some(handle) = self.find(hash, key) {
-            self.entries[handle].record.set_stamp(self.stamp);
+            self.entries[handle].record.set_stamp(stamp);
             if handle != self.newest {
                 self.unlink(handle);
                 self.link(handle);
@@ -187,7 +196,7 @@ impl Shard {
             }
             self.evict(layout);
         }
-        let record = Record::new(key, self.stamp);
+        let record = Record::new(key, stamp);
         self.record_bytes += record.bytes();
         let handle = self.entries.insert(Entry { older: NONE, newer: NONE, record });
         self.link(handle);
@@ -218,6 +227,7 @@ impl Shard {
         for (number, field) in record.fields(layout) {
             record.handles(layout.kind(number), &field).for_each(|handle| self.heavies.free(handle));
         }
+        self.overlays.take(handle);
     }
 
     #[inline]
@@ -245,9 +255,19 @@ impl Shard {
         self.newest = handle;
     }
 
-    /// Empties a field of a key, or all of them.
-    pub fn reset(&mut self, layout: &Layout, hash: u64, key: &[u8], only: Option<u16>) {
-        let Some(handle) = self.find(hash, key) else { return };
+    /// Empties a field of a key, or all of them. Where other nodes have to know, `mark` is the reset; it counts as later
+    /// than any that is known.
+    pub fn reset(
+        &mut self,
+        layout: &Layout,
+        hash: u64,
+        key: &[u8],
+        only: Option<u16>,
+        mark: Option<Reset>,
+    ) -> Option<Reset> {
+        let Some(handle) = self.find(hash, key) else { return mark };
+        self.changes += 1;
+        let mark = self.mark_reset(layout, handle, only, mark);
         let record = &mut self.entries[handle].record;
         let before = record.bytes();
         let numbers: Vec<u16> = record.fields(layout).map(|(number, _)| number).collect();
@@ -257,6 +277,7 @@ impl Shard {
             }
         }
         self.record_bytes = self.record_bytes - before + record.bytes();
+        mark
     }
 
     /// The handles from `from` on (at most `most` of them are looked at), each after the count of writes at its last
@@ -271,9 +292,14 @@ impl Shard {
         })
     }
 
-    /// The count of writes so far.
+    /// The count of writes so far, as stamps have it.
     pub fn stamp(&self) -> u32 {
-        self.stamp
+        self.changes as u32
+    }
+
+    /// Handles are below this.
+    pub fn places(&self) -> u32 {
+        self.entries.places()
     }
 
     /// The record at a handle, if there still is one.
@@ -291,11 +317,11 @@ fn apply(layout: &Layout, record: &mut Record, heavies: &mut Heavies, number: u1
         return;
     }
     let current = layout.window(now, field.start.unwrap_or(layout.schema.start));
-    let at = record.window_for_write(layout, layout.kind(number), &field, current, |old| heavies.free(old));
+    let at = record.window_for_write(layout, layout.kind(number), &field, (current, current), |old| heavies.free(old));
     match change {
         Change::Create | Change::Touch => {}
         Change::Add(n) => record.add_int(at, n),
-        Change::Insert(value) => insert(layout, record, heavies, at, value),
+        Change::Insert(value) => _ = insert(layout, record, heavies, at, value),
         Change::Count(value, n) => {
             let Some(plan) = layout.plan(number) else { return };
             let handle = record.handle_at(layout.kind(number), at).unwrap_or_else(|| {
@@ -310,11 +336,17 @@ fn apply(layout: &Layout, record: &mut Record, heavies: &mut Heavies, number: u1
     }
 }
 
-/// Adds a hashed value to the distinct count of a window.
-fn insert(layout: &Layout, record: &mut Record, heavies: &mut Heavies, at: usize, value: u64) {
+/// Adds a hashed value to the distinct count of a window; whether that changed it.
+pub(crate) fn insert(
+    layout: &Layout,
+    record: &mut Record,
+    heavies: &mut Heavies,
+    at: usize,
+    value: u64,
+) -> bool {
     match record.values_at(at) {
         Values::Heavy(handle) => heavies.insert(handle, value, layout.register_bits),
-        Values::Inline(values) if values.contains(&value.to_le_bytes()) => {}
+        Values::Inline(values) if values.contains(&value.to_le_bytes()) => false,
         Values::Inline(values) => {
             // Only needed when the record is full, but cheap beside the reallocation that follows anyway.
             let mut set: Vec<u64> = Vec::new();
@@ -327,6 +359,7 @@ fn insert(layout: &Layout, record: &mut Record, heavies: &mut Heavies, at: usize
                 let handle = heavies.add(Heavy::Set(set));
                 record.set_heavy(at, handle);
             }
+            true
         }
     }
 }

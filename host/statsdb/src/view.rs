@@ -1,15 +1,19 @@
 //! Reading a field: sums, single windows and lists of windows, with or without a value in question.
 
 use crate::FieldKind;
+use crate::countmin::Sketch;
 use crate::heavies::{Heavies, Heavy};
 use crate::hll::Union;
 use crate::layout::Layout;
 use crate::record::{Field, Record, Values};
+use crate::share::overlay::Overlay;
 
 /// A field of a key at one moment.
 pub(crate) struct View<'a> {
     pub layout: &'a Layout,
     pub heavies: &'a Heavies,
+    /// What other nodes counted of the key.
+    pub overlay: Option<&'a Overlay>,
     pub record: &'a Record,
     /// The field's number.
     pub number: u16,
@@ -112,12 +116,16 @@ impl View<'_> {
     }
 
     fn counted(&self, at: usize, asked: Asked) -> i32 {
-        let Some(handle) = self.record.handle_at(FieldKind::CountMin, at) else { return 0 };
-        match (self.heavies.get(handle), self.layout.plan(self.number), asked) {
-            (Heavy::Sketch(sketch), Some(plan), Asked::Count(value)) => sketch.estimate(plan, value),
-            (Heavy::Sketch(sketch), ..) => sketch.total,
-            _ => 0,
-        }
+        let count = |sketch: &Sketch| match (self.layout.plan(self.number), asked) {
+            (Some(plan), Asked::Count(value)) => sketch.estimate(plan, value),
+            _ => sketch.total,
+        };
+        let handle = self.record.handle_at(FieldKind::CountMin, at);
+        let own = handle.and_then(|handle| self.heavies.sketch(handle)).map_or(0, count);
+        let Some(overlay) = self.overlay else { return own };
+        let window = self.layout.absolute(&self.field, self.record.window_at(at));
+        let others = overlay.sketches.window(self.number, window).iter().map(|cell| count(&cell.amount));
+        others.fold(own, i32::wrapping_add)
     }
 
     fn unite(&self, at: usize, union: &mut Union) {

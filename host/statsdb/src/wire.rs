@@ -154,7 +154,7 @@ impl View<'_> {
                 }
             }
             Some(Values::Heavy(handle)) => match self.heavies.get(handle) {
-                Heavy::Set(values) => values.iter().copied().for_each(|value| registers.insert(value)),
+                Heavy::Set(values) => values.iter().copied().for_each(|value| _ = registers.insert(value)),
                 Heavy::Registers(dense) => return dense.folded(self.layout.wire_bits, Ranks::Shared),
                 Heavy::Vacant(_) | Heavy::Sketch(_) => {}
             },
@@ -191,7 +191,7 @@ fn decode_registers(bytes: &[u8]) -> Option<Registers> {
 }
 
 /// Little-endian: eps, gamma, total, the cells row by row, then a and b of each row.
-fn encode_sketch(own: &Plan, sketch: &Sketch) -> Vec<u8> {
+pub(crate) fn encode_sketch(own: &Plan, sketch: &Sketch) -> Vec<u8> {
     let plan = sketch.foreign.as_deref().unwrap_or(own);
     let mut bytes = Vec::with_capacity(12 + 4 * sketch.cells.len() + 8 * plan.hashes().len());
     bytes.extend_from_slice(&plan.shape().eps.to_le_bytes());
@@ -202,7 +202,7 @@ fn encode_sketch(own: &Plan, sketch: &Sketch) -> Vec<u8> {
     bytes
 }
 
-fn decode_sketch(bytes: &[u8]) -> Option<Sketch> {
+pub(crate) fn decode_sketch(bytes: &[u8]) -> Option<Sketch> {
     let mut numbers = bytes.as_chunks::<4>().0.iter().copied();
     let (eps, gamma) = (f32::from_le_bytes(numbers.next()?), f32::from_le_bytes(numbers.next()?));
     let shape = CountMinShape::new(eps, gamma).ok()?;

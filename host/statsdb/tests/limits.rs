@@ -29,8 +29,8 @@ fn reads_and_resets_do_not_keep_a_key() {
     }
     db.get(NOW, b"a", b"i");
     db.windows(NOW, b"a", b"i", None);
-    db.reset(b"a");
-    db.reset_field(b"a", b"i");
+    db.reset(NOW, b"a");
+    db.reset_field(NOW, b"a", b"i");
     db.sub(NOW, b"b", b"i", b"1").unwrap();
     db.add(NOW, b"d", b"i", b"1").unwrap();
     assert_eq!(keys(&db), ["c", "b", "d"]);
@@ -134,11 +134,11 @@ fn of_a_long_key_the_first_4096_bytes_count() {
     assert_eq!(db.stats_of(NOW, &long).unwrap()[0].1, 2);
     let state = db.dump().next().unwrap();
     assert_eq!(state.key.len(), 4096);
-    db.reset_field(&long, b"i");
+    db.reset_field(NOW, &long, b"i");
     assert_eq!(db.get(NOW, &long, b"i"), 0);
     db.restore_key(NOW, &long, &state.fields).unwrap();
     assert_eq!((db.len(), db.get(NOW, &long, b"i")), (2, 2));
-    db.reset(&long);
+    db.reset(NOW, &long);
     assert_eq!(db.get(NOW, &long, b"i"), 0);
 }
 

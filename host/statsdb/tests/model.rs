@@ -174,13 +174,13 @@ fn run(ops: Vec<Op>) {
                     key.sets.iter_mut().for_each(BTreeMap::clear);
                     key.counts.iter_mut().for_each(BTreeMap::clear);
                 }
-                db.reset(&[key]);
+                db.reset(now, &[key]);
             }
             Op::ResetField(key) => {
                 if let Some(sets) = model.keys.get_mut(&key).and_then(|key| key.sets.as_mut()) {
                     sets.clear();
                 }
-                db.reset_field(&[key], b"h");
+                db.reset_field(now, &[key], b"h");
             }
             Op::MaxSize(max) => {
                 model.max = max as usize;

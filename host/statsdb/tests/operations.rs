@@ -123,7 +123,7 @@ fn unknown_fields_do_nothing() {
     db.sub(NOW, b"k", b"", b"abc").unwrap();
     db.add_count(NOW, b"k", b"x", b"abc", 1);
     db.add_int(NOW, b"k", b"x", 1);
-    db.reset_field(b"k", b"x");
+    db.reset_field(NOW, b"k", b"x");
     assert!(db.is_empty());
     assert_eq!(db.get(NOW, b"k", b"x"), 0);
     assert_eq!(db.get_value(NOW, b"k", b"x", b"v"), 0);
@@ -138,11 +138,11 @@ fn resets_empty_fields_and_keep_keys() {
         (0..300u32).for_each(|n| db.add(NOW, b"k", field, n.to_string().as_bytes()).unwrap());
     }
     let full = db.memory_bytes();
-    db.reset_field(b"k", b"h");
+    db.reset_field(NOW, b"k", b"h");
     let sums = |db: &StatsDb| db.stats_of(NOW, b"k").unwrap().into_iter().map(|(_, n)| n).collect::<Vec<_>>();
     assert_eq!(sums(&db), [300, 0, 44_850]);
-    db.reset(b"k");
-    db.reset(b"missing");
+    db.reset(NOW, b"k");
+    db.reset(NOW, b"missing");
     assert_eq!(sums(&db), [0, 0, 0]);
     assert_eq!(db.windows(NOW, b"k", b"i", None), [0, 0, 0]);
     assert_eq!(db.len(), 1);

@@ -88,8 +88,8 @@ impl Overlay {
     pub(crate) fn reset(&self, live: &StatsDb, now: u64, key: &[u8], field: Option<&[u8]>) {
         let Some(own) = self.db(live) else { return };
         match field {
-            Some(field) => own.reset_field(key, field),
-            None => own.reset(key),
+            Some(field) => own.reset_field(now, key, field),
+            None => own.reset(now, key),
         }
         let schema = live.schema();
         let until = now + u64::from(schema.window_secs.max(1)) * u64::from(schema.windows.max(1));

@@ -97,7 +97,8 @@ fn create<'a>(state: &'a State, args: &Args<'a>, shards: i32) -> Result<Ret<'a>,
         windows: u32::try_from(windows).unwrap_or(0),
         fields,
         shards: u32::try_from(shards).unwrap_or(0).max(1),
-        start: now(state),
+        // Windows begin at multiples of their length on every node, so that siblings count in the same ones.
+        start: 0,
         hll_bits,
         countmin,
     };

@@ -6,7 +6,7 @@ fn decimal(range: std::ops::Range<u32>) -> impl Iterator<Item = u64> {
 
 fn shared(bits: u8, values: impl IntoIterator<Item = String>) -> Registers {
     let mut registers = Registers::new(Ranks::Shared, bits);
-    values.into_iter().for_each(|value| registers.insert(hash(value.as_bytes())));
+    values.into_iter().for_each(|value| _ = registers.insert(hash(value.as_bytes())));
     registers
 }
 
@@ -52,7 +52,7 @@ fn dense_counts_at_14_bits_are_within_2_percent() {
     let mut registers = Registers::new(Ranks::Own, 14);
     let mut done = 0;
     for n in [1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000] {
-        decimal(done..n).for_each(|value| registers.insert(value));
+        decimal(done..n).for_each(|value| _ = registers.insert(value));
         done = n;
         assert!(error(&registers, n) < 0.02, "{n}: {}", registers.estimate());
     }
@@ -62,7 +62,7 @@ fn dense_counts_at_14_bits_are_within_2_percent() {
 fn dense_counts_hold_for_other_values_too() {
     for base in (1..20u32).map(|n| n << 24) {
         let mut registers = Registers::new(Ranks::Own, 14);
-        decimal(base..base + 30_000).for_each(|value| registers.insert(value));
+        decimal(base..base + 30_000).for_each(|value| _ = registers.insert(value));
         assert!(error(&registers, 30_000) < 0.03, "{base}: {}", registers.estimate());
     }
 }
@@ -88,9 +88,9 @@ fn folding_counts_as_if_there_had_been_fewer_registers() {
 fn merging_takes_the_highest_rank() {
     let (mut all, mut left, mut right) =
         (Registers::new(Ranks::Own, 11), Registers::new(Ranks::Own, 11), Registers::new(Ranks::Own, 11));
-    decimal(0..5000).for_each(|value| all.insert(value));
-    decimal(0..3000).for_each(|value| left.insert(value));
-    decimal(2000..5000).for_each(|value| right.insert(value));
+    decimal(0..5000).for_each(|value| _ = all.insert(value));
+    decimal(0..3000).for_each(|value| _ = left.insert(value));
+    decimal(2000..5000).for_each(|value| _ = right.insert(value));
     left.merge(&right);
     assert_eq!(left, all);
 }

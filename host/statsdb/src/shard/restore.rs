@@ -16,16 +16,28 @@ struct Window {
 }
 
 impl Shard {
-    /// Puts fields of a key in the given state, as the most recent write. Slots beyond those given stay.
-    pub fn restore(&mut self, layout: &Layout, hash: u64, key: &[u8], now: u64, fields: Vec<RestoredField>) {
+    /// Puts fields of a key in the given state, as the most recent write. Slots beyond those given stay. In a database
+    /// that is shared with other nodes all of it counts as the part of classic siblings.
+    pub fn restore(
+        &mut self,
+        layout: &Layout,
+        (hash, key): (u64, &[u8]),
+        now: u64,
+        fields: Vec<RestoredField>,
+        shared: bool,
+    ) {
         let handle = self.entry_for_write(layout, hash, key);
         let record = &mut self.entries[handle].record;
         let before = record.bytes();
+        let numbers: Vec<u16> = fields.iter().map(|field| field.number).collect();
         for field in fields {
             restore_field(layout, record, &mut self.heavies, now, field);
         }
         let after = record.bytes();
         self.record_bytes = self.record_bytes - before + after;
+        if shared || self.overlays.get(handle).is_some() {
+            self.all_is_classic(layout, handle, &numbers);
+        }
         self.trim_for(layout, handle);
     }
 }

@@ -1,0 +1,439 @@
+//! Nodes that tell each other what they counted, in any order, any number of times, with gaps.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::{START, schema};
+use portcullis_statsdb::{
+    Amount, KeyShare, Merged, Outline, Reader, Room, Schema, Scope, Secret, SiblingChange, StatsDb,
+    Translation, Writer, translate,
+};
+use proptest::prelude::*;
+
+const SECS: u32 = 10;
+const WINDOWS: u32 = 4;
+const SECRET: Secret = Secret([7; 16]);
+
+fn node(origin: u64) -> StatsDb {
+    let db = StatsDb::new(Schema { start: 0, ..schema(SECS, WINDOWS, 2) }).unwrap();
+    db.share_as(origin);
+    db
+}
+
+fn same(db: &StatsDb) -> Translation {
+    translate(&Outline::new(db.schema()), db)
+}
+
+/// Through bytes, as between nodes.
+fn travel(share: &KeyShare) -> KeyShare {
+    let mut writer = Writer::default();
+    writer.push(share);
+    let block = writer.finish();
+    let read: Vec<KeyShare> = Reader::new(&block).unwrap().map(Result::unwrap).collect();
+    assert_eq!(read, std::slice::from_ref(share));
+    read.into_iter().next().unwrap()
+}
+
+/// Everything one node knows goes to the other.
+fn tell(from: &StatsDb, to: &StatsDb, now: u64) {
+    for line in from.catalogue(now, &SECRET).lines() {
+        let share = from.share_of(now, line, &SECRET).unwrap();
+        assert_ne!(to.merge(now, &travel(&share), &same(to), Room::Spare), Merged::NoRoom);
+    }
+}
+
+fn digests(db: &StatsDb, now: u64) -> Vec<(u64, u64)> {
+    db.catalogue(now, &SECRET).lines().iter().map(|line| (line.key, line.digest)).collect()
+}
+
+fn add(db: &StatsDb, now: u64, key: &[u8], n: i32) {
+    db.add(now, key, b"i", n.to_string().as_bytes()).unwrap();
+}
+
+#[test]
+fn parts_of_all_nodes_add_up_however_often_they_are_told() {
+    let (a, b, c) = (node(100), node(200), node(300));
+    add(&a, START, b"k", 1);
+    add(&b, START, b"k", 10);
+    add(&c, START + 10, b"k", 100);
+    for _ in 0..3 {
+        tell(&a, &b, START + 10);
+        tell(&b, &c, START + 10);
+        tell(&c, &a, START + 10);
+        tell(&c, &b, START + 10);
+    }
+    for db in [&a, &b, &c] {
+        assert_eq!(db.windows(START + 10, b"k", b"i", None), [100, 11, 0, 0]);
+    }
+    assert_eq!(digests(&a, START + 10), digests(&b, START + 10));
+    assert_eq!(digests(&b, START + 10), digests(&c, START + 10));
+    // What each counts from now on replaces what it had told.
+    add(&a, START + 10, b"k", 5);
+    add(&a, START, b"k", 2);
+    tell(&a, &c, START + 10);
+    assert_eq!(c.windows(START + 10, b"k", b"i", None), [105, 13, 0, 0]);
+    assert_ne!(digests(&b, START + 10), digests(&c, START + 10));
+}
+
+#[test]
+fn an_older_part_does_not_replace_a_newer_one() {
+    let (a, b) = (node(100), node(200));
+    add(&a, START, b"k", 1);
+    let old = a.own_cell(b"k", a.field(b"i").unwrap().0, a.window(START)).unwrap();
+    add(&a, START, b"k", 1);
+    let new = a.own_cell(b"k", a.field(b"i").unwrap().0, a.window(START)).unwrap();
+    assert_eq!(b.merge(START, &new, &same(&b), Room::Make), Merged::Changed);
+    assert_eq!(b.merge(START, &old, &same(&b), Room::Make), Merged::Known);
+    assert_eq!(b.merge(START, &new, &same(&b), Room::Make), Merged::Known);
+    assert_eq!(b.get(START, b"k", b"i"), 2);
+    // A node is not told by others what it counted itself.
+    assert_eq!(a.merge(START, &b.share(START, b"k", Scope::Nodes).unwrap(), &same(&a), Room::Make), Merged::Known);
+    assert_eq!(a.get(START, b"k", b"i"), 2);
+}
+
+#[test]
+fn a_reset_erases_what_it_saw_and_what_it_could_have_seen() {
+    let (a, b) = (node(100), node(200));
+    for db in [&a, &b] {
+        add(db, START, b"k", 5);
+        db.add(START, b"k", b"h", b"x").unwrap();
+        db.add(START, b"k", b"c", b"x").unwrap();
+    }
+    tell(&a, &b, START);
+    tell(&b, &a, START);
+    let stale = b.share(START, b"k", Scope::Nodes).unwrap();
+    let reset = a.reset(START, b"k").unwrap();
+    assert_eq!((reset.time_ms, reset.origin), (START * 1000, 100));
+    assert_eq!(a.get(START, b"k", b"i"), 0);
+    // Told again by somebody who has not heard of the reset yet: it stays erased.
+    a.merge(START, &stale, &same(&a), Room::Make);
+    assert_eq!((a.get(START, b"k", b"i"), a.get(START, b"k", b"h"), a.get(START, b"k", b"c")), (0, 0, 0));
+    add(&a, START, b"k", 1);
+    tell(&a, &b, START);
+    assert_eq!((b.get(START, b"k", b"i"), b.get(START, b"k", b"h"), b.get(START, b"k", b"c")), (1, 0, 0));
+    // What is counted in later windows is not touched by it, though the node that counted had not heard of it.
+    let c = node(300);
+    add(&c, START, b"k", 7);
+    add(&c, START + 10, b"k", 9);
+    tell(&c, &a, START + 10);
+    assert_eq!(a.windows(START + 10, b"k", b"i", None), [9, 1, 0, 0]);
+    tell(&a, &c, START + 10);
+    assert_eq!(c.windows(START + 10, b"k", b"i", None), [9, 1, 0, 0]);
+    assert_eq!(digests(&a, START + 10), digests(&c, START + 10));
+    // The next one of the same second counts as later.
+    assert_eq!(a.reset_field(START, b"k", b"i").unwrap().time_ms, START * 1000 + 1);
+}
+
+#[test]
+fn two_resets_at_once_do_not_count_twice() {
+    let (a, b) = (node(100), node(200));
+    add(&a, START, b"k", 5);
+    tell(&a, &b, START);
+    a.reset(START, b"k");
+    b.reset(START, b"k");
+    tell(&a, &b, START);
+    tell(&b, &a, START);
+    add(&b, START, b"k", 3);
+    tell(&b, &a, START);
+    assert_eq!((a.get(START, b"k", b"i"), b.get(START, b"k", b"i")), (3, 3));
+}
+
+#[test]
+fn sketches_of_several_nodes_are_counted_together() {
+    let (a, b) = (node(100), node(200));
+    a.add_count(START, b"k", b"c", b"NL", 5);
+    b.add_count(START, b"k", b"c", b"NL", 2);
+    b.add_count(START, b"k", b"c", b"US", 1);
+    for _ in 0..2 {
+        tell(&a, &b, START);
+        tell(&b, &a, START);
+    }
+    for db in [&a, &b] {
+        assert!(db.get_value(START, b"k", b"c", b"NL") >= 7);
+        assert_eq!(db.windows(START, b"k", b"c", None), [8, 0, 0, 0]);
+        assert_eq!(db.current(START, b"k", b"c", None), 8);
+    }
+    assert_eq!(digests(&a, START), digests(&b, START));
+    b.reset_field(START, b"k", b"c");
+    tell(&b, &a, START);
+    assert_eq!((a.get(START, b"k", b"c"), b.get(START, b"k", b"c")), (0, 0));
+    a.set_max_bytes(0);
+    assert_eq!(a.memory_bytes(), 0);
+}
+
+#[test]
+fn classic_siblings_count_at_each_node_and_are_not_passed_on() {
+    let (a, b) = (node(100), node(200));
+    for db in [&a, &b] {
+        db.apply_classic(START, b"k", b"i", SiblingChange::Add(b"5")).unwrap();
+        db.apply_classic(START, b"k", b"i", SiblingChange::SubInt(1)).unwrap();
+        db.apply_classic(START, b"k", b"c", SiblingChange::AddCount(b"x", 3)).unwrap();
+        db.apply_classic(START, b"k", b"h", SiblingChange::Add(b"x")).unwrap();
+        db.apply_classic(START, b"k", b"i", SiblingChange::Add(b"x")).unwrap_err();
+        add(db, START, b"k", 100);
+    }
+    tell(&a, &b, START);
+    tell(&b, &a, START);
+    for db in [&a, &b] {
+        assert_eq!((db.get(START, b"k", b"i"), db.get(START, b"k", b"h")), (204, 1));
+        assert_eq!(db.get_value(START, b"k", b"c", b"x"), 3);
+    }
+    // A snapshot has it all.
+    let again = node(101);
+    let all = a.share(START, b"k", Scope::Everything).unwrap();
+    again.merge(START, &travel(&all), &same(&again), Room::Make);
+    assert_eq!(again.get(START, b"k", b"i"), 204);
+    assert_eq!(again.get_value(START, b"k", b"c", b"x"), 3);
+}
+
+#[test]
+fn a_restarted_node_gets_back_what_it_had_told() {
+    let (a, b) = (node(100), node(200));
+    add(&a, START, b"k", 5);
+    let snapshot = a.share(START, b"k", Scope::Everything).unwrap();
+    add(&a, START, b"k", 6);
+    tell(&a, &b, START);
+    drop(a);
+    let a = node(101);
+    a.merge(START, &snapshot, &same(&a), Room::Make);
+    assert_eq!(a.get(START, b"k", b"i"), 5);
+    add(&a, START, b"k", 1);
+    tell(&b, &a, START);
+    tell(&a, &b, START);
+    assert_eq!((a.get(START, b"k", b"i"), b.get(START, b"k", b"i")), (12, 12));
+}
+
+#[test]
+fn a_full_database_is_not_pushed_out_by_what_others_know() {
+    let (a, b) = (node(100), node(200));
+    b.set_max_size(2);
+    for n in 0..20u8 {
+        add(&a, START, &[n], 1);
+    }
+    add(&b, START, b"mine", 1);
+    for line in a.catalogue(START, &SECRET).lines() {
+        b.merge(START, &a.share_of(START, line, &SECRET).unwrap(), &same(&b), Room::Spare);
+    }
+    assert_eq!(b.get(START, b"mine", b"i"), 1);
+    assert_eq!(b.len(), 2);
+}
+
+#[test]
+fn an_evicted_key_comes_back_with_what_was_counted_here() {
+    let (a, b) = (node(100), node(200));
+    add(&a, START, b"k", 5);
+    tell(&a, &b, START);
+    a.set_max_size(0);
+    for n in 0..4u8 {
+        add(&a, START, &[n], 1);
+    }
+    a.set_max_size(100);
+    assert_eq!(a.get(START, b"k", b"i"), 0);
+    tell(&b, &a, START);
+    assert_eq!(a.get(START, b"k", b"i"), 5);
+    add(&a, START, b"k", 1);
+    tell(&a, &b, START);
+    assert_eq!(b.get(START, b"k", b"i"), 6);
+}
+
+#[test]
+fn other_windows_and_fields_are_taken_as_well_as_they_can() {
+    let from = node(100);
+    for n in 0..4 {
+        add(&from, START + 10 * n, b"k", 1 << n);
+        from.add(START + 10 * n, b"k", b"h", n.to_string().as_bytes()).unwrap();
+    }
+    let share = from.share(START + 30, b"k", Scope::Everything).unwrap();
+    let coarse = StatsDb::new(Schema { start: 0, ..schema(20, 4, 1) }).unwrap();
+    let how = translate(&Outline::new(from.schema()), &coarse);
+    coarse.merge(START + 30, &share, &how, Room::Make);
+    assert_eq!(coarse.windows(START + 30, b"k", b"i", None), [12, 3, 0, 0]);
+    assert_eq!(coarse.windows(START + 30, b"k", b"h", None), [2, 2, 0, 0]);
+    let mut fields = schema(10, 4, 1).fields;
+    fields[1].1 = portcullis_statsdb::FieldKind::Int;
+    fields.remove(0);
+    let other = StatsDb::new(Schema { start: 0, fields, ..schema(10, 4, 1) }).unwrap();
+    let how = translate(&Outline::new(from.schema()), &other);
+    other.merge(START + 30, &share, &how, Room::Make);
+    assert_eq!(other.get(START + 30, b"k", b"h"), 0);
+}
+
+#[test]
+fn parts_from_wrong_clocks_are_left_out() {
+    let (a, b) = (node(100), node(200));
+    add(&a, START + 100_000, b"k", 5);
+    let cell = a.own_cell(b"k", a.field(b"i").unwrap().0, a.window(START + 100_000)).unwrap();
+    b.merge(START, &cell, &same(&b), Room::Make);
+    assert_eq!(b.get(START + 100_000, b"k", b"i"), 0);
+    b.merge(START + 200_000, &cell, &same(&b), Room::Make);
+    assert_eq!(b.get(START + 200_000, b"k", b"i"), 0);
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Wait(u64),
+    Add(usize, u8, i32),
+    Insert(usize, u8, u16),
+    Count(usize, u8, u16, i32),
+    Reset(usize, u8),
+    /// A node says what it knows of a key; it arrives later, or never, or twice.
+    Say(usize, u8),
+    Hear(usize, usize),
+    /// A node ends and starts again from what it had saved just before, or an operation earlier.
+    Restart(usize, bool),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let (node, key) = (0usize..3, 0u8..3);
+    prop_oneof![
+        1 => (0u64..12).prop_map(Op::Wait),
+        6 => (node.clone(), key.clone(), -50i32..100).prop_map(|(node, k, n)| Op::Add(node, k, n)),
+        3 => (node.clone(), key.clone(), 0u16..400).prop_map(|(node, k, v)| Op::Insert(node, k, v)),
+        2 => (node.clone(), key.clone(), 0u16..5, -5i32..9).prop_map(|(node, k, v, n)| Op::Count(node, k, v, n)),
+        1 => (node.clone(), key.clone()).prop_map(|(node, k)| Op::Reset(node, k)),
+        4 => (node.clone(), key).prop_map(|(node, k)| Op::Say(node, k)),
+        6 => (node.clone(), any::<prop::sample::Index>()).prop_map(|(node, i)| Op::Hear(node, i.index(1000))),
+        1 => (node, any::<bool>()).prop_map(|(node, told)| Op::Restart(node, told)),
+    ]
+}
+
+/// What should come out if nothing was reset and nothing lost: sums, values and totals by key and window.
+#[derive(Default)]
+struct Truth {
+    ints: BTreeMap<(u8, u64), i32>,
+    sets: BTreeMap<(u8, u64), BTreeSet<u16>>,
+    counts: BTreeMap<(u8, u64), i32>,
+}
+
+fn run(ops: Vec<Op>) {
+    let mut nodes = [node(100), node(200), node(300)];
+    let mut truth = Truth::default();
+    let mut air: Vec<KeyShare> = Vec::new();
+    let (mut now, mut boots, mut resets) = (START, 0, false);
+    for op in ops {
+        let window = now / u64::from(SECS);
+        match op {
+            Op::Wait(secs) => now += secs,
+            Op::Add(node, key, n) => {
+                add(&nodes[node], now, &[key], n);
+                *truth.ints.entry((key, window)).or_default() += n;
+            }
+            Op::Insert(node, key, value) => {
+                nodes[node].add(now, &[key], b"h", value.to_string().as_bytes()).unwrap();
+                truth.sets.entry((key, window)).or_default().insert(value);
+            }
+            Op::Count(node, key, value, n) => {
+                nodes[node].add_count(now, &[key], b"c", value.to_string().as_bytes(), n);
+                *truth.counts.entry((key, window)).or_default() += n;
+            }
+            Op::Reset(node, key) => {
+                resets = true;
+                nodes[node].reset(now, &[key]);
+            }
+            Op::Say(node, key) => air.extend(nodes[node].share(now, &[key], Scope::Nodes)),
+            Op::Hear(node, index) => {
+                if !air.is_empty() {
+                    let share = travel(&air[index % air.len()]);
+                    nodes[node].merge(now, &share, &same(&nodes[node]), Room::Make);
+                }
+            }
+            Op::Restart(which, told) => {
+                // What was saved is older than what was told, or the other way round.
+                let save = |db: &StatsDb| -> Vec<KeyShare> {
+                    (0..3u8).filter_map(|key| db.share(now, &[key], Scope::Everything)).collect()
+                };
+                let saved = save(&nodes[which]);
+                if told {
+                    tell(&nodes[which], &nodes[(which + 1) % 3], now);
+                }
+                boots += 1;
+                nodes[which] = node(1000 + boots);
+                for share in if told { Vec::new() } else { saved } {
+                    nodes[which].merge(now, &share, &same(&nodes[which]), Room::Make);
+                }
+            }
+        }
+    }
+    for _ in 0..2 {
+        for (from, to) in [(0, 1), (1, 2), (2, 0), (0, 2), (2, 1), (1, 0)] {
+            tell(&nodes[from], &nodes[to], now);
+        }
+    }
+    let [a, b, c] = &nodes;
+    assert_eq!(digests(a, now), digests(b, now));
+    assert_eq!(digests(b, now), digests(c, now));
+    for key in 0..3u8 {
+        for field in [&b"i"[..], b"h", b"c"] {
+            let windows: Vec<_> = nodes.iter().map(|db| db.windows(now, &[key], field, None)).collect();
+            let sums: Vec<_> = windows.iter().map(|windows| windows.iter().sum::<i32>()).collect();
+            if field == b"h" && sums.iter().any(|sum| *sum > 200) {
+                continue;
+            }
+            assert!(sums.windows(2).all(|two| two[0] == two[1]), "{key} {field:?} {windows:?}");
+        }
+        if resets {
+            continue;
+        }
+        for age in 0..u64::from(WINDOWS) {
+            let window = (key, now / u64::from(SECS) - age);
+            let of = |field: &[u8]| a.windows(now, &[key], field, None).get(age as usize).copied().unwrap_or(0);
+            assert_eq!(of(b"i"), truth.ints.get(&window).copied().unwrap_or(0));
+            assert_eq!(of(b"c"), truth.counts.get(&window).copied().unwrap_or(0));
+            assert_eq!(of(b"h"), truth.sets.get(&window).map_or(0, BTreeSet::len) as i32);
+        }
+    }
+    for db in nodes {
+        db.set_max_bytes(0);
+        assert_eq!((db.len(), db.memory_bytes()), (0, 0));
+    }
+}
+
+fn amount() -> impl Strategy<Value = Amount> {
+    prop_oneof![
+        any::<i32>().prop_map(Amount::Int),
+        proptest::collection::vec(any::<u8>(), 0..80).prop_map(Amount::Sketch),
+        proptest::collection::vec(any::<u64>(), 0..5).prop_map(Amount::Values),
+        (any::<bool>(), proptest::collection::vec(any::<u8>(), 16))
+            .prop_map(|(shared, values)| Amount::Registers { shared, bits: 4, values }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+
+    #[test]
+    fn nodes_converge_to_the_truth(ops in proptest::collection::vec(op(), 1..60)) {
+        run(ops);
+    }
+
+    #[test]
+    fn whatever_arrives_the_database_goes_on(
+        parts in proptest::collection::vec(
+            (0u16..5, -9i64..9, any::<u64>(), any::<u64>(), amount()), 0..8
+        ),
+        resets in proptest::collection::vec((0u16..4, 0u64..(START * 2000), any::<u64>()), 0..3),
+    ) {
+        let db = node(100);
+        let window = i64::from(db.window(START));
+        let parts = parts.into_iter().map(|(field, step, origin, version, amount)| {
+            let window = (window + step) as u32;
+            portcullis_statsdb::Part { field, window, origin, version, amount }
+        });
+        let resets = resets.into_iter().map(|(field, time_ms, origin)| {
+            let field = if field == 3 { portcullis_statsdb::ALL_FIELDS } else { field };
+            (field, portcullis_statsdb::Reset { time_ms, origin })
+        });
+        let share = KeyShare { key: "k".into(), resets: resets.collect(), parts: parts.collect() };
+        let share = travel(&share);
+        db.merge(START, &share, &same(&db), Room::Make);
+        let first = digests(&db, START);
+        // Once more makes no difference.
+        prop_assert_ne!(db.merge(START, &share, &same(&db), Room::Make), Merged::Changed);
+        prop_assert_eq!(digests(&db, START), first);
+        add(&db, START, b"k", 1);
+        db.reset(START, b"k");
+        db.set_max_bytes(0);
+        prop_assert_eq!(db.memory_bytes(), 0);
+    }
+}
