@@ -1,0 +1,145 @@
+//! The state directory: stats DBs and lists outlive the process.
+//!
+//! ```text
+//! state            the last complete snapshot
+//! state.1          the one before
+//! state.tmp        being written; left over after a crash, of no use
+//! state.damaged    the last one that could not be read, for whoever wants to know why
+//! lock             held while a daemon uses the directory
+//! ```
+
+mod frame;
+mod keeper;
+mod restore;
+mod save;
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+pub use keeper::Keeper;
+pub use restore::{Damage, Restored};
+pub use save::Saved;
+
+use crate::lists::Lists;
+use crate::log::Log;
+use crate::stats::StatsRegistry;
+
+/// Why a directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// It is not there and cannot be made, or may not be written to.
+    #[error("state directory {path}: {source}")]
+    Unusable {
+        /// The directory, or what in it is the matter.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Another process has it.
+    #[error("state directory {0}: another daemon uses it; each needs a directory of its own")]
+    InUse(PathBuf),
+}
+
+/// A state directory that this process holds.
+pub struct StateDir {
+    path: PathBuf,
+    /// Locked as long as it is open.
+    _lock: File,
+}
+
+impl StateDir {
+    /// Takes hold of a directory, which is made if it is not there.
+    ///
+    /// # Errors
+    /// If it cannot be written to, or another process holds it.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let unusable = |path: &Path| {
+            let path = path.to_owned();
+            |source| StateError::Unusable { path, source }
+        };
+        std::fs::create_dir_all(path).map_err(unusable(path))?;
+        let lock_path = path.join("lock");
+        let lock = private().open(&lock_path).map_err(unusable(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StateError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => Err(unusable(&lock_path)(error)),
+        }
+    }
+
+    /// Saves everything. `now`: unix seconds.
+    ///
+    /// # Errors
+    /// If the disk refuses; the last complete snapshot stays as it was.
+    pub fn save(&self, stats: &StatsRegistry, lists: &Lists, now: u64) -> io::Result<Saved> {
+        let tmp = self.path.join("state.tmp");
+        let mut file = io::BufWriter::with_capacity(1 << 18, private().truncate(true).open(&tmp)?);
+        let mut saved = save::write(&mut file, stats, lists, now)?;
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        saved.bytes = file.metadata()?.len();
+        let (last, before) = (self.last(), self.before());
+        // A link first: at no instant is there no complete snapshot under either name.
+        match std::fs::remove_file(&before) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        match std::fs::hard_link(&last, &before) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                // A file system without links.
+                std::fs::rename(&last, &before)?;
+            }
+            _ => {}
+        }
+        std::fs::rename(&tmp, &last)?;
+        File::open(&self.path)?.sync_all()?;
+        Ok(saved)
+    }
+
+    /// Fills stats DBs and lists, which are empty yet, from the last snapshot, or the one before if that is damaged.
+    /// `now`: unix seconds.
+    pub fn restore(&self, stats: &StatsRegistry, lists: &Lists, now: u64, log: &Log) -> Restored {
+        let mut restored = Restored::default();
+        for path in [self.last(), self.before()] {
+            match restore::read(&path, stats, lists, now) {
+                Ok(read) => {
+                    return Restored { from: Some(path), damaged: restored.damaged, ..read };
+                }
+                Err(Damage::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(damage) => {
+                    restored.damaged += 1;
+                    let aside = self.path.join("state.damaged");
+                    let kept = match std::fs::rename(&path, &aside) {
+                        Ok(()) => format!("it is kept as {}", aside.display()),
+                        Err(error) => format!("and it cannot be set aside: {error}"),
+                    };
+                    log.error(format!(
+                        "the snapshot {} cannot be used: {damage}; {kept}, and the one before is tried",
+                        path.display()
+                    ));
+                }
+            }
+        }
+        restored
+    }
+
+    fn last(&self) -> PathBuf {
+        self.path.join("state")
+    }
+
+    fn before(&self) -> PathBuf {
+        self.path.join("state.1")
+    }
+}
+
+/// Files that only the daemon's user may read: they hold logins and addresses.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).mode(0o600);
+    options
+}
+
+#[cfg(test)]
+mod tests;
