@@ -14,6 +14,7 @@ pub mod geoip;
 pub mod lists;
 pub mod log;
 pub mod metrics;
+pub mod state;
 pub mod stats;
 
 use std::path::PathBuf;

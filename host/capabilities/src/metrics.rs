@@ -103,6 +103,15 @@ impl ShadowMetrics {
     }
 }
 
+/// The handles of the state directory.
+struct StateMetrics {
+    saves: IntCounter,
+    failures: IntCounter,
+    last: IntGauge,
+    bytes: IntGauge,
+    milliseconds: IntGauge,
+}
+
 /// Families whose series appear when there is something to count (siblings, webhooks); the parts that fill them hold
 /// their handles.
 pub struct Families {
@@ -144,6 +153,7 @@ pub struct Metrics {
     log_dropped: IntCounter,
     shadow: ShadowMetrics,
     components: components::Components,
+    state: StateMetrics,
     stats_db_keys: IntGauge,
     stats_db_bytes: IntGauge,
     response_seconds: Histogram,
@@ -284,6 +294,19 @@ impl Metrics {
     pub fn set_stats_db_size(&self, keys: usize, bytes: usize) {
         self.stats_db_keys.set(keys as i64);
         self.stats_db_bytes.set(bytes as i64);
+    }
+
+    /// A snapshot was completed. `now`: unix seconds.
+    pub fn state_saved(&self, now: u64, took: Duration, bytes: u64) {
+        self.state.saves.inc();
+        self.state.last.set(now as i64);
+        self.state.bytes.set(bytes as i64);
+        self.state.milliseconds.set(took.as_millis() as i64);
+    }
+
+    /// A snapshot could not be written.
+    pub fn state_failed(&self) {
+        self.state.failures.inc();
     }
 
     /// Lets the 300-second counts advance; call it about every second. `now`: seconds of any steady count.

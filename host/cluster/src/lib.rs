@@ -1,2 +1,4 @@
 //! Siblings, reliable sessions, start-up sync, forwarder.
 #![forbid(unsafe_code)]
+
+pub mod session;

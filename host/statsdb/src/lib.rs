@@ -31,12 +31,13 @@ mod wire;
 pub use addr_key::AddrKey;
 pub use db::StatsDb;
 pub use dump::Dump;
+pub use schema::MAX_KEY;
 pub use schema::{
     CountMinShape, FieldKind, NotANumber, Schema, SchemaError, ShapeError, UnknownKind, clamp_hll_bits,
 };
-pub use together::Together;
 pub use share::{
-    ALL_FIELDS, Amount, Blocks, CLASSIC, Catalogue, CodecError, KeyShare, Line, Merged, NOBODY, Outline, Part, RESERVED, Reader,
-    Reset, Room, Scope, Secret, SiblingChange, Translation, Writer, codec, translate,
+    ALL_FIELDS, Amount, Blocks, CLASSIC, Catalogue, CodecError, KeyShare, Line, Merged, NOBODY, Outline,
+    Part, RESERVED, Reader, Reset, Room, Scope, Secret, SiblingChange, Translation, Writer, codec, translate,
 };
+pub use together::Together;
 pub use wire::{FieldState, KeyState, RestoreError, Slot};

@@ -163,7 +163,15 @@ impl Shard {
         now: u64,
     ) -> View<'a> {
         let current = layout.window(now, field.start.unwrap_or(layout.schema.start));
-        View { layout, heavies: &self.heavies, overlay: self.overlays.get(handle), record, number, field, current }
+        View {
+            layout,
+            heavies: &self.heavies,
+            overlay: self.overlays.get(handle),
+            record,
+            number,
+            field,
+            current,
+        }
     }
 
     /// Changes a field in its current window. `hash` is the key's.
@@ -317,7 +325,8 @@ fn apply(layout: &Layout, record: &mut Record, heavies: &mut Heavies, number: u1
         return;
     }
     let current = layout.window(now, field.start.unwrap_or(layout.schema.start));
-    let at = record.window_for_write(layout, layout.kind(number), &field, (current, current), |old| heavies.free(old));
+    let at = record
+        .window_for_write(layout, layout.kind(number), &field, (current, current), |old| heavies.free(old));
     match change {
         Change::Create | Change::Touch => {}
         Change::Add(n) => record.add_int(at, n),

@@ -10,6 +10,16 @@ pub struct Direction {
 }
 
 impl Direction {
+    /// A direction of a secretbox connection whose first nonce is this one.
+    pub fn new(key: &Key, nonce: [u8; 24]) -> Self {
+        Self { key: key.clone(), nonce: Nonce::secretbox(nonce) }
+    }
+
+    /// Encrypts a text.
+    pub fn seal(&mut self, text: &[u8]) -> Vec<u8> {
+        seal(&self.key, &mut self.nonce, text)
+    }
+
     /// Encrypts a text and puts it in a frame.
     ///
     /// # Errors

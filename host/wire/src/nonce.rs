@@ -36,6 +36,11 @@ impl Nonce {
         Ok(Self { cipher, bytes })
     }
 
+    /// The nonce of these bytes for [`Cipher::Secretbox`].
+    pub fn secretbox(bytes: [u8; STORE]) -> Self {
+        Self { cipher: Cipher::Secretbox, bytes }
+    }
+
     /// A new random nonce.
     ///
     /// # Errors

@@ -90,7 +90,7 @@ impl Overlay {
         match field {
             Some(field) => own.reset_field(now, key, field),
             None => own.reset(now, key),
-        }
+        };
         let schema = live.schema();
         let until = now + u64::from(schema.window_secs.max(1)) * u64::from(schema.windows.max(1));
         let mut resets = self.resets.lock();

@@ -10,7 +10,7 @@ use prometheus::{
 
 use super::components::Components;
 use super::window::Window;
-use super::{AllowStatus, Counted, Families, Metrics, MetricsError, ShadowMetrics};
+use super::{AllowStatus, Counted, Families, Metrics, MetricsError, ShadowMetrics, StateMetrics};
 use crate::lists::{Colour, Kind};
 use crate::log::Log;
 
@@ -231,6 +231,13 @@ pub(super) fn register(prefix: &str, log: Arc<Log>) -> Result<Metrics, MetricsEr
         log_dropped: ours
             .counter("log_lines_dropped_total", "Log lines lost to a full queue or a stuck syslog")?,
         components: components(&ours)?,
+        state: StateMetrics {
+            saves: ours.counter("state_saves_total", "Snapshots of the state directory")?,
+            failures: ours.counter("state_save_failures_total", "Snapshots that could not be written")?,
+            last: ours.gauge("state_last_save_timestamp_seconds", "When the last snapshot was completed")?,
+            bytes: ours.gauge("state_bytes", "Size of the last snapshot")?,
+            milliseconds: ours.gauge("state_save_milliseconds", "How long the last snapshot took")?,
+        },
         shadow: ShadowMetrics {
             compared: ours.counters(
                 "shadow_total",

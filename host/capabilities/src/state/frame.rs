@@ -31,7 +31,8 @@ const MAX_BYTES: usize = 1 << 30;
 /// Writes a frame.
 pub(super) fn write(file: &mut impl Write, payload: &[u8]) -> io::Result<()> {
     let len = u32::try_from(payload.len()).ok().filter(|len| *len as usize <= MAX_BYTES);
-    let len = len.ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "a key too large for a snapshot"))?;
+    let len =
+        len.ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "a key too large for a snapshot"))?;
     file.write_all(&len.to_le_bytes())?;
     file.write_all(&xxh3_64(payload).to_le_bytes())?;
     file.write_all(payload)

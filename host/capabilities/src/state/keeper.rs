@@ -29,11 +29,8 @@ impl Keeper {
     /// # Errors
     /// If there is no thread to be had.
     pub fn start(dir: StateDir, every: Duration, capabilities: Arc<Capabilities>) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
-            ending: Mutex::new(false),
-            changed: Condvar::new(),
-            saved: AtomicU64::new(0),
-        });
+        let shared =
+            Arc::new(Shared { ending: Mutex::new(false), changed: Condvar::new(), saved: AtomicU64::new(0) });
         let keeper = Arc::clone(&shared);
         let run = move || keeper.run(&dir, every, &capabilities);
         let thread = std::thread::Builder::new().name("state".into()).spawn(run)?;

@@ -61,7 +61,7 @@ pub(super) fn read(path: &Path, stats: &StatsRegistry, lists: &Lists, now: u64) 
         match kind {
             DB => {
                 let outline = Outline::decode(&mut body)?;
-                let db = dbs.iter().map(|db| crate::stats::local(db)).find(|db| *db.name() == outline.name);
+                let db = dbs.iter().map(crate::stats::Db::local).find(|db| *db.name() == outline.name);
                 if db.is_none() {
                     restored.unknown.push(outline.name.to_string());
                 }
@@ -70,7 +70,10 @@ pub(super) fn read(path: &Path, stats: &StatsRegistry, lists: &Lists, now: u64) 
             KEYS => {
                 let Some((db, translation)) = &current else { continue };
                 for share in Reader::new(body)? {
-                    if db.merge(now, &share?, translation, Room::Make) == Merged::Changed {
+                    if matches!(
+                        db.merge(now, &share?, translation, Room::Make),
+                        Merged::Changed | Merged::Reset
+                    ) {
                         restored.keys += 1;
                     }
                 }

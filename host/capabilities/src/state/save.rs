@@ -32,7 +32,7 @@ pub(super) fn write(
     let mut saved = Saved::default();
     frame(file, &[&[HEAD], FORMAT, &now.to_le_bytes()].concat())?;
     for db in stats.all() {
-        let db = crate::stats::local(&db);
+        let db = db.local();
         let mut payload = vec![DB];
         Outline::new(db.schema()).encode(&mut payload);
         frame(file, &payload)?;

@@ -77,13 +77,13 @@ impl Db {
 
     /// Empties all fields of a key, which stays.
     pub fn reset(&self, now: u64, key: &[u8]) {
-        self.0.local.reset(key);
+        self.0.local.reset(now, key);
         self.tell(now, key, Change::Reset);
     }
 
     /// Empties one field of a key.
     pub fn reset_field(&self, now: u64, key: &[u8], field: &[u8]) {
-        self.0.local.reset_field(key, field);
+        self.0.local.reset_field(now, key, field);
         self.tell(now, key, Change::ResetField { field });
     }
 

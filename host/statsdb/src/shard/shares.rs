@@ -10,6 +10,9 @@ use crate::share::origins::{CLASSIC_NUMBER, Origins};
 use crate::share::overlay::Overlay;
 use crate::share::{ALL_FIELDS, KeyShare, Reset, Scope};
 
+/// Cells that a key may have before a merge looks for some that no longer count.
+const PRUNE_FROM: usize = 16;
+
 impl Shard {
     /// A key, ready to be told of. `own`: this node's origin.
     pub fn source<'a>(&'a self, layout: &'a Layout, handle: u32, own: u64) -> Option<Source<'a>> {
@@ -78,6 +81,9 @@ impl Shard {
         };
         self.changes += 1;
         let mut overlay = self.overlays.take(handle).unwrap_or_default();
+        if overlay.len() > PRUNE_FROM {
+            overlay.prune(oldest(layout, current), layout.window_secs * 1000);
+        }
         let record = &mut self.entries[handle].record;
         let before = record.bytes();
         let own = origins.own();
@@ -85,9 +91,9 @@ impl Shard {
         let overlay_of = &mut *overlay;
         let mut target =
             Target { layout, heavies, record, overlay: overlay_of, origins, own, current, fresh };
-        let mut changed = false;
+        let (mut changed, mut reset_here) = (false, false);
         for (field, reset) in resets {
-            changed |= target.reset(field, reset);
+            reset_here |= target.reset(field, reset);
         }
         for (part, reset) in parts {
             changed |= target.part(part, reset);
@@ -96,7 +102,11 @@ impl Shard {
         self.record_bytes = self.record_bytes - before + after;
         self.overlays.put(handle, overlay);
         self.trim_for(layout, handle);
-        if changed { Merged::Changed } else { Merged::Known }
+        match (reset_here, changed) {
+            (true, _) => Merged::Reset,
+            (false, true) => Merged::Changed,
+            (false, false) => Merged::Known,
+        }
     }
 
     /// Counts `n` as the part of siblings that speak classic packets. It was or will be added to the record.

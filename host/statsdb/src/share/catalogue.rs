@@ -62,7 +62,8 @@ impl Secret {
                 Amount::Sketch(bytes) if bytes.get(8..12) == Some(&[0; 4]) && is_empty(bytes) => 0,
                 Amount::Sketch(bytes) => part(one.field, one.window, one.origin, bytes),
                 Amount::Values(values) => {
-                    let each = values.iter().map(|value| part(one.field, one.window, 0, &value.to_le_bytes()));
+                    let each =
+                        values.iter().map(|value| part(one.field, one.window, 0, &value.to_le_bytes()));
                     each.fold(0u64, u64::wrapping_add)
                 }
                 Amount::Registers { values, .. } if values.iter().all(|rank| *rank == 0) => 0,
@@ -86,8 +87,7 @@ fn is_empty(bytes: &[u8]) -> bool {
 }
 
 impl Catalogue {
-    /// Looks at all keys of a database, with short locks. What no longer counts at `now` (unix seconds) is left out, and
-    /// forgotten where it takes memory of its own.
+    /// Looks at all keys of a database, with short locks. What no longer counts at `now` (unix seconds) is left out.
     pub fn new(db: &StatsDb, now: u64, secret: &Secret) -> Self {
         let layout = db.layout();
         let names: Vec<u64> = layout.schema.fields.iter().map(|(name, _)| xxh3_64(name)).collect();
@@ -98,14 +98,14 @@ impl Catalogue {
             let mut from = 0;
             loop {
                 let ids = db.origins().ids();
-                let mut locked = db.shard(shard).lock();
+                let locked = db.shard(shard).lock();
                 let places = locked.places();
                 if from >= places {
                     break;
                 }
                 for handle in from..places.min(from + BATCH) {
-                    locked.prune(layout, handle, current);
-                    let Some(share) = locked.share(layout, handle, current, db.own_origin(), super::Scope::Nodes, &ids)
+                    let Some(share) =
+                        locked.share(layout, handle, current, db.own_origin(), super::Scope::Nodes, &ids)
                     else {
                         continue;
                     };

@@ -26,6 +26,8 @@ pub enum Room {
 pub enum Merged {
     /// Something was new.
     Changed,
+    /// A reset was new.
+    Reset,
     /// All of it was known, or no longer counts.
     Known,
     /// The key is not there, and there is no room for it.
@@ -212,13 +214,7 @@ impl Target<'_> {
 }
 
 /// Drops a field's windows up to `last`.
-pub(crate) fn erase(
-    layout: &Layout,
-    record: &mut Record,
-    heavies: &mut Heavies,
-    number: u16,
-    last: u32,
-) {
+pub(crate) fn erase(layout: &Layout, record: &mut Record, heavies: &mut Heavies, number: u16, last: u32) {
     let Ok(field) = record.field(layout, number) else { return };
     let kind = layout.kind(number);
     let mut writer = FieldWriter::new(number, field.start);
@@ -255,4 +251,3 @@ impl Heavies {
         changed
     }
 }
-

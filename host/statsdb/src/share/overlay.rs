@@ -163,6 +163,11 @@ impl Overlay {
         self.ints.window(field, window).iter().fold(0i32, |sum, cell| sum.wrapping_add(cell.amount))
     }
 
+    /// Number of cells.
+    pub fn len(&self) -> usize {
+        self.ints.0.len() + self.sketches.0.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.ints.0.is_empty() && self.sketches.0.is_empty() && self.resets.is_empty()
     }

@@ -110,6 +110,13 @@ impl StatsDb {
         })
     }
 
+    /// The reset that holds for a field of a key, [`super::ALL_FIELDS`] for the one of all; the default one if there is
+    /// none.
+    pub fn reset_of(&self, key: &[u8], field: u16) -> super::Reset {
+        let reset = self.with_source(key, |source| Some(source.overlay?.reset_of(field)));
+        reset.unwrap_or_default()
+    }
+
     /// A single value of a distinct count, with the resets of the key. `None` if it is no longer there.
     pub fn own_value(&self, key: &[u8], field: u16, window: u32, value: u64) -> Option<KeyShare> {
         self.with_source(key, |source| {
@@ -151,6 +158,23 @@ impl StatsDb {
             return None;
         }
         shard.share(self.layout(), line.handle, current, self.own_origin(), Scope::Nodes, &ids)
+    }
+
+    /// Forgets what other nodes counted in windows that are over.
+    pub fn prune(&self, now: u64) {
+        let current = self.layout().current(now);
+        for shard in 0..self.schema().shards {
+            let mut from = 0;
+            loop {
+                let mut locked = self.shard(shard).lock();
+                let end = locked.places().min(from + 256);
+                if from >= end {
+                    break;
+                }
+                (from..end).for_each(|handle| locked.prune(self.layout(), handle, current));
+                from = end;
+            }
+        }
     }
 
     /// A catalogue of all keys, as of `now`.

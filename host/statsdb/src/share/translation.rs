@@ -23,9 +23,8 @@ pub struct Translation {
 /// How shares of a schema are to be read by `db`: fields are the same if name and kind are.
 pub fn translate(theirs: &Outline, db: &StatsDb) -> Translation {
     let layout = db.layout();
-    let number = |name: &[u8], kind| {
-        layout.field(name).filter(|(_, own)| *own == kind).map(|(number, _)| number)
-    };
+    let number =
+        |name: &[u8], kind| layout.field(name).filter(|(_, own)| *own == kind).map(|(number, _)| number);
     let window_secs = u64::from(theirs.window_secs.max(1));
     Translation {
         fields: theirs.fields.iter().map(|(name, kind)| number(name, *kind)).collect(),

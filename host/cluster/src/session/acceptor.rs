@@ -1,0 +1,320 @@
+//! The end that receives changes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use capabilities::stats::Db;
+use parking_lot::Mutex;
+use statsdb::{
+    Amount, CodecError, KeyShare, Line, Merged, Part, Reader, Room, Secret, StatsDb, Translation, Writer,
+    translate,
+};
+
+use super::dialer::is_full;
+use super::message::Message;
+use super::repair::Answers;
+use super::{Channel, Journal, MAX_TEXT, SessionError, VERSION};
+
+/// Most databases that a dialer may number.
+const MAX_DBS: usize = 4096;
+/// Most origins whose positions are remembered; those heard of longest ago go.
+const MAX_ORIGINS: usize = 1024;
+
+/// Up to where this node has the journals of others. Shared by all connections.
+#[derive(Default)]
+pub struct Heard {
+    positions: Mutex<HashMap<u64, (u64, u64)>>,
+}
+
+impl Heard {
+    /// The position plus one; 0 if the origin was never heard of.
+    fn known(&self, origin: u64) -> u64 {
+        self.positions.lock().get(&origin).map_or(0, |(position, _)| position + 1)
+    }
+
+    fn note(&self, origin: u64, position: u64, now_ms: u64) {
+        let mut positions = self.positions.lock();
+        if positions.len() >= MAX_ORIGINS && !positions.contains_key(&origin) {
+            let oldest = positions.iter().min_by_key(|(_, (_, heard))| *heard).map(|(origin, _)| *origin);
+            oldest.and_then(|oldest| positions.remove(&oldest));
+        }
+        positions.insert(origin, (position, now_ms));
+    }
+}
+
+/// What came of merging.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub changed: u64,
+    pub parts: u64,
+}
+
+/// One connection that was accepted.
+pub struct Acceptor {
+    journal: Arc<Journal>,
+    heard: Arc<Heard>,
+    channel: Channel,
+    dialer: Option<u64>,
+    said_hello: bool,
+    /// For each number of the dialer's: this node's number of the database, and how shares are read.
+    dbs: Vec<Option<(usize, Translation)>>,
+    answers: Option<Answers>,
+    /// An acknowledgement is due.
+    ack: bool,
+    position: u64,
+    applied: u64,
+}
+
+impl Acceptor {
+    /// A connection whose nonces were exchanged.
+    pub fn new(journal: Arc<Journal>, heard: Arc<Heard>, channel: Channel) -> Self {
+        Self {
+            journal,
+            heard,
+            channel,
+            dialer: None,
+            said_hello: false,
+            dbs: Vec::new(),
+            answers: None,
+            ack: false,
+            position: 0,
+            applied: 0,
+        }
+    }
+
+    /// Parts of counters that were taken over.
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// The dialer's origin, once it is known: the connection has then proved that it knows the key.
+    pub fn dialer(&self) -> Option<u64> {
+        self.dialer
+    }
+
+    /// Takes in bytes. `now`: unix seconds; `now_ms`: milliseconds of any steady count.
+    ///
+    /// # Errors
+    /// If the connection has to be closed.
+    pub fn receive(&mut self, bytes: &[u8], now: u64, now_ms: u64) -> Result<(), SessionError> {
+        self.channel.feed(bytes);
+        while let Some(text) = self.channel.next_text()? {
+            self.message(Message::decode(&text)?, now, now_ms)?;
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, message: Message, now: u64, now_ms: u64) -> Result<(), SessionError> {
+        let Some(dialer) = self.dialer else {
+            let Message::Hello { version, origin, .. } = message else {
+                return Err(SessionError::Unexpected);
+            };
+            if version != VERSION {
+                return Err(SessionError::Version(version));
+            }
+            if origin == self.journal.origin() {
+                return Err(SessionError::Oneself);
+            }
+            self.dialer = Some(origin);
+            return Ok(());
+        };
+        match message {
+            Message::Db { db, outline } => {
+                if usize::from(db) != self.dbs.len() || self.dbs.len() >= MAX_DBS {
+                    return Err(SessionError::Unexpected);
+                }
+                let own = self.journal.dbs();
+                let place = own.iter().position(|db| *db.name() == outline.name);
+                let entry = place.map(|place| (place, translate(&outline, own[place].local())));
+                self.dbs.push(entry.filter(|(_, how)| how.same_windows()));
+            }
+            Message::Shares { position, repair, blocks, entries: _ } => {
+                let own = self.journal.dbs();
+                let mut counts = Counts::default();
+                for (number, block) in &blocks {
+                    let Some(entry) = self.dbs.get(usize::from(*number)) else {
+                        return Err(SessionError::Unexpected);
+                    };
+                    if let Some((place, how)) = entry {
+                        let target =
+                            Target { journal: &self.journal, place: *place, db: own[*place].local(), how };
+                        target.merge(block, now, repair, &mut counts)?;
+                    }
+                }
+                self.applied += counts.parts;
+                if !repair {
+                    self.position = position;
+                    self.heard.note(dialer, position, now_ms);
+                    self.ack = true;
+                }
+            }
+            Message::Ping => self.ack = true,
+            Message::Sums { db, secret, now, bits, first, sums } => {
+                if first == 0 {
+                    self.answers = match self.dbs.get(usize::from(db)) {
+                        None => return Err(SessionError::Unexpected),
+                        // Not here, or of other windows: there is nothing to compare with.
+                        Some(None) => Answers::none(db, secret, bits),
+                        Some(Some((place, _))) => {
+                            Answers::new(db, self.journal.dbs()[*place].local(), now, secret, bits)
+                        }
+                    };
+                }
+                let answers = self.answers.as_mut().filter(|answers| answers.db == db);
+                if !answers.is_some_and(|answers| answers.sums(bits, first, &sums)) {
+                    return Err(SessionError::Unexpected);
+                }
+            }
+            Message::Want { db, keys } => {
+                let answers = self.answers.as_mut().filter(|answers| answers.db == db);
+                if !answers.is_some_and(|answers| answers.want(&keys)) {
+                    return Err(SessionError::Unexpected);
+                }
+            }
+            Message::Repaired { db } => match self.answers.as_mut().filter(|answers| answers.db == db) {
+                Some(answers) => answers.finish(),
+                None => return Err(SessionError::Unexpected),
+            },
+            _ => return Err(SessionError::Unexpected),
+        }
+        Ok(())
+    }
+
+    /// The next frame to be sent; `None` if there is nothing to say until something arrives.
+    ///
+    /// # Errors
+    /// If the connection has to be closed.
+    pub fn produce(&mut self, now: u64) -> Result<Option<Vec<u8>>, SessionError> {
+        match self.next_message(now) {
+            Some(message) => Ok(Some(self.channel.seal(&message.encode())?)),
+            None => Ok(None),
+        }
+    }
+
+    fn next_message(&mut self, now: u64) -> Option<Message> {
+        let dialer = self.dialer?;
+        if !self.said_hello {
+            self.said_hello = true;
+            let known = self.heard.known(dialer);
+            self.position = known.saturating_sub(1);
+            return Some(Message::Hello { version: VERSION, origin: self.journal.origin(), known });
+        }
+        if std::mem::take(&mut self.ack) {
+            return Some(Message::Ack { position: self.position });
+        }
+        let answers = self.answers.as_mut()?;
+        if let Some(message) = answers.message() {
+            return Some(message);
+        }
+        if let Some(Some((place, _))) = self.dbs.get(usize::from(answers.db)) {
+            let dbs = self.journal.dbs();
+            let secret = *answers.secret();
+            let (block, keys) = repair_block(dbs[*place].local(), now, &secret, || answers.next_line());
+            if keys > 0 {
+                let blocks = vec![(answers.db, block)];
+                return Some(Message::Shares { position: 0, repair: true, blocks, entries: Vec::new() });
+            }
+        }
+        if answers.is_done() {
+            let db = answers.db;
+            self.answers = None;
+            return Some(Message::Repaired { db });
+        }
+        None
+    }
+}
+
+/// Takes over blocks of databases that this end numbered itself.
+pub(super) fn merge_blocks(
+    journal: &Journal,
+    dbs: &[Db],
+    told: &[Option<Translation>],
+    blocks: &[(u16, Vec<u8>)],
+    now: u64,
+) -> Result<Counts, SessionError> {
+    let mut counts = Counts::default();
+    for (number, block) in blocks {
+        let place = usize::from(*number);
+        let (Some(db), Some(Some(how))) = (dbs.get(place), told.get(place)) else {
+            return Err(SessionError::Unexpected);
+        };
+        Target { journal, place, db: db.local(), how }.merge(block, now, true, &mut counts)?;
+    }
+    Ok(counts)
+}
+
+/// Where a block goes.
+struct Target<'a> {
+    journal: &'a Journal,
+    /// The database's number in the journal.
+    place: usize,
+    db: &'a StatsDb,
+    how: &'a Translation,
+}
+
+impl Target<'_> {
+    fn merge(&self, block: &[u8], now: u64, repair: bool, counts: &mut Counts) -> Result<(), SessionError> {
+        let content = |error: CodecError| SessionError::Message(error.into());
+        for share in Reader::new(block).map_err(content)? {
+            let share = share.map_err(content)?;
+            let room = match repair {
+                true => Room::Spare,
+                // A reset of a key that is not here needs no key.
+                false if share.parts.is_empty() => Room::Never,
+                false => Room::Make,
+            };
+            counts.parts += share.parts.len() as u64;
+            let merged = self.db.merge(now, &share, self.how, room);
+            if matches!(merged, Merged::Changed | Merged::Reset) {
+                counts.changed += 1;
+            }
+            // What a repair brings nobody else may be about to tell. And whoever was told of counts from before a reset by
+            // this node has to hear of the reset from it, too, after them.
+            if merged == Merged::Reset || (repair && merged == Merged::Changed) {
+                self.journal.pass_on(self.place as u16, &share.key);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A frame full of keys, and how many.
+pub(super) fn repair_block(
+    db: &StatsDb,
+    now: u64,
+    secret: &Secret,
+    mut next: impl FnMut() -> Option<Line>,
+) -> (Vec<u8>, u64) {
+    let mut writer = Writer::default();
+    let mut keys = 0;
+    while !is_full(&writer)
+        && let Some(line) = next()
+    {
+        keys += 1;
+        if let Some(share) = db.share_of(now, &line, secret) {
+            writer.push(&shorten(share));
+        }
+    }
+    (writer.finish(), keys)
+}
+
+/// Leaves out the oldest windows of a key that would not fit in a frame: only distinct counts of very many registers get
+/// there.
+pub(super) fn shorten(mut share: KeyShare) -> KeyShare {
+    let size = |part: &Part| match &part.amount {
+        Amount::Int(_) => 32,
+        Amount::Sketch(bytes) => 32 + bytes.len(),
+        Amount::Values(values) => 32 + 8 * values.len(),
+        Amount::Registers { values, .. } => 32 + values.len(),
+    };
+    if share.parts.iter().map(size).sum::<usize>() > MAX_TEXT / 2 {
+        share.parts.sort_by_key(|part| std::cmp::Reverse(part.window));
+        let mut room = MAX_TEXT / 2;
+        share.parts.retain(|part| {
+            let fits = size(part) <= room;
+            room = room.saturating_sub(size(part));
+            fits
+        });
+    }
+    share
+}

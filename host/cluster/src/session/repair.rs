@@ -1,0 +1,227 @@
+//! Comparing two databases: what either end remembers while it is going on.
+
+use std::collections::VecDeque;
+
+use statsdb::{Catalogue, Line, Secret, StatsDb};
+
+use super::message::{MAX_ITEMS, Message};
+
+/// Keys in a leaf, about, when the database was counted.
+const LEAF_KEYS: usize = 8;
+/// Fewest and most bits of a leaf's number.
+const BITS: std::ops::RangeInclusive<u8> = 4..=17;
+
+/// The dialer's side of the repair of one database.
+pub(super) struct Comparison {
+    pub db: u16,
+    catalogue: Catalogue,
+    secret: Secret,
+    now: u64,
+    bits: u8,
+    /// The next leaf whose sum is to be sent.
+    next: u32,
+    /// Keys to be sent.
+    send: VecDeque<Line>,
+    /// Keys to be asked for.
+    want: Vec<u64>,
+    /// The acceptor has told all its lines.
+    all_told: bool,
+    /// The end was announced.
+    announced: bool,
+}
+
+impl Comparison {
+    pub fn new(number: u16, db: &StatsDb, now: u64, secret: Secret) -> Self {
+        db.prune(now);
+        let catalogue = db.catalogue(now, &secret);
+        let leaves = (catalogue.lines().len() / LEAF_KEYS).max(1).ilog2() as u8;
+        let bits = leaves.clamp(*BITS.start(), *BITS.end());
+        let (send, want) = (VecDeque::new(), Vec::new());
+        Self {
+            db: number,
+            catalogue,
+            secret,
+            now,
+            bits,
+            next: 0,
+            send,
+            want,
+            all_told: false,
+            announced: false,
+        }
+    }
+
+    /// The next message but for shares, of which [`Comparison::next_line`] tells.
+    pub fn message(&mut self) -> Option<Message> {
+        let leaves = 1u32 << self.bits;
+        if self.next < leaves {
+            let first = self.next;
+            let count = (leaves - first).min(MAX_ITEMS as u32);
+            self.next += count;
+            let sums = self.catalogue.sums(u32::from(self.bits), first, count);
+            let Self { db, secret, now, bits, .. } = *self;
+            return Some(Message::Sums { db, secret, now, bits, first, sums });
+        }
+        if !self.want.is_empty() {
+            let rest = self.want.split_off(self.want.len().min(MAX_ITEMS));
+            return Some(Message::Want { db: self.db, keys: std::mem::replace(&mut self.want, rest) });
+        }
+        if self.all_told && self.send.is_empty() && !self.announced {
+            self.announced = true;
+            return Some(Message::Repaired { db: self.db });
+        }
+        None
+    }
+
+    /// The next key to be sent.
+    pub fn next_line(&mut self) -> Option<Line> {
+        self.send.pop_front()
+    }
+
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// Compares the acceptor's lines of some leaves with its own.
+    pub fn compare(&mut self, leaves: &[u32], theirs: &[(u64, u64)], last: bool) {
+        let mut theirs = theirs.to_vec();
+        theirs.sort_unstable();
+        let known = |key: u64| theirs.binary_search_by_key(&key, |line| line.0).map(|at| theirs[at].1).ok();
+        for leaf in leaves {
+            for line in self.catalogue.leaf(u32::from(self.bits), *leaf) {
+                if known(line.key) != Some(line.digest) {
+                    self.send.push_back(*line);
+                }
+            }
+        }
+        for (key, digest) in &theirs {
+            if self.catalogue.find(*key).is_none_or(|line| line.digest != *digest) {
+                self.want.push(*key);
+            }
+        }
+        self.all_told |= last;
+    }
+
+    /// Whether the acceptor has to say [`Message::Repaired`] next.
+    pub fn is_announced(&self) -> bool {
+        self.announced
+    }
+}
+
+/// The acceptor's side.
+pub(super) struct Answers {
+    pub db: u16,
+    catalogue: Catalogue,
+    secret: Secret,
+    bits: u8,
+    /// The next leaf whose sum is expected.
+    next: u32,
+    /// Leaves that differ.
+    leaves: VecDeque<u32>,
+    /// Whether the last message about leaves was made.
+    told: bool,
+    /// Keys to be sent.
+    send: VecDeque<u64>,
+    /// The dialer is through.
+    finished: bool,
+    /// The database is not here: nothing differs.
+    absent: bool,
+}
+
+impl Answers {
+    pub fn new(number: u16, db: &StatsDb, now: u64, secret: Secret, bits: u8) -> Option<Self> {
+        BITS.contains(&bits).then(|| Self {
+            db: number,
+            catalogue: db.catalogue(now, &secret),
+            secret,
+            bits,
+            next: 0,
+            leaves: VecDeque::new(),
+            told: false,
+            send: VecDeque::new(),
+            finished: false,
+            absent: false,
+        })
+    }
+
+    /// Of a database that is not here, or of another kind: there is nothing to be said.
+    pub fn none(db: u16, secret: Secret, bits: u8) -> Option<Self> {
+        BITS.contains(&bits).then(|| Self {
+            db,
+            catalogue: Catalogue::default(),
+            secret,
+            bits,
+            next: 0,
+            leaves: VecDeque::new(),
+            told: false,
+            send: VecDeque::new(),
+            finished: false,
+            absent: true,
+        })
+    }
+
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// Compares sums; false if they are not the ones that come next.
+    pub fn sums(&mut self, bits: u8, first: u32, sums: &[u64]) -> bool {
+        let leaves = 1u32 << self.bits;
+        if bits != self.bits || first != self.next || sums.len() as u64 > u64::from(leaves - first) {
+            return false;
+        }
+        self.next += sums.len() as u32;
+        if self.absent {
+            return true;
+        }
+        let own = self.catalogue.sums(u32::from(bits), first, sums.len() as u32);
+        let differ = (first..).zip(own.iter().zip(sums)).filter(|(_, (own, theirs))| own != theirs);
+        self.leaves.extend(differ.map(|(leaf, _)| leaf));
+        true
+    }
+
+    /// The dialer wants these keys; false if it wants more than there are.
+    pub fn want(&mut self, keys: &[u64]) -> bool {
+        self.send.extend(keys);
+        self.send.len() <= self.catalogue.lines().len()
+    }
+
+    pub fn finish(&mut self) {
+        self.finished = true;
+    }
+
+    /// The next message but for shares.
+    pub fn message(&mut self) -> Option<Message> {
+        let complete = self.next == 1 << self.bits;
+        if !self.leaves.is_empty() || (complete && !self.told) {
+            let (mut leaves, mut lines) = (Vec::new(), Vec::new());
+            while lines.len() < MAX_ITEMS
+                && leaves.len() < MAX_ITEMS
+                && let Some(leaf) = self.leaves.pop_front()
+            {
+                leaves.push(leaf);
+                let own = self.catalogue.leaf(u32::from(self.bits), leaf);
+                lines.extend(own.iter().map(|line| (line.key, line.digest)));
+            }
+            let last = complete && self.leaves.is_empty();
+            self.told |= last;
+            return Some(Message::Lines { db: self.db, leaves, lines, last });
+        }
+        None
+    }
+
+    /// The next key to be sent.
+    pub fn next_line(&mut self) -> Option<Line> {
+        while let Some(key) = self.send.pop_front() {
+            if let Some(line) = self.catalogue.find(key) {
+                return Some(*line);
+            }
+        }
+        None
+    }
+
+    /// Whether everything was answered.
+    pub fn is_done(&self) -> bool {
+        self.finished && self.send.is_empty() && self.leaves.is_empty()
+    }
+}

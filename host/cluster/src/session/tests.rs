@@ -1,0 +1,103 @@
+#![allow(clippy::unwrap_used)]
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use statsdb::Secret;
+use wire::Key;
+
+use super::*;
+
+fn key(byte: u8) -> Key {
+    Key::from_bytes(&[byte; 32]).unwrap()
+}
+
+fn pair(dialer: u8, acceptor: u8) -> (Channel, Channel) {
+    let (ours, theirs) = (opening().unwrap(), opening().unwrap());
+    (Channel::dialed(&key(dialer), &ours, &theirs), Channel::accepted(&key(acceptor), &theirs, &ours))
+}
+
+#[test]
+fn frames_arrive_in_order_whole_or_in_pieces() {
+    let (mut a, mut b) = pair(1, 1);
+    let frames = [a.seal(b"one").unwrap(), a.seal(b"").unwrap(), a.seal(&[7; MAX_TEXT]).unwrap()].concat();
+    for piece in frames.chunks(1000) {
+        b.feed(piece);
+    }
+    let texts: Vec<_> = std::iter::from_fn(|| b.next_text().unwrap()).collect();
+    assert_eq!(texts, [&b"one"[..], b"", &[7; MAX_TEXT]]);
+    let back = b.seal(b"answer").unwrap();
+    a.feed(&back);
+    assert_eq!(a.next_text().unwrap().unwrap(), b"answer");
+    assert_eq!(a.seal(&[0; MAX_TEXT + 1]), Err(ChannelError::Length(MAX_TEXT + 1)));
+}
+
+#[test]
+fn replayed_swapped_changed_and_foreign_frames_do_not_open() {
+    let (mut a, mut b) = pair(1, 1);
+    let (first, second) = (a.seal(b"one").unwrap(), a.seal(b"two").unwrap());
+    b.feed(&first);
+    assert!(b.next_text().unwrap().is_some());
+    b.feed(&first);
+    assert_eq!(b.next_text(), Err(ChannelError::Rejected));
+    // A whole connection recorded before means nothing to the next one.
+    let (_, mut later) = pair(1, 1);
+    later.feed(&first);
+    assert_eq!(later.next_text(), Err(ChannelError::Rejected));
+    let (mut a, mut b) = pair(1, 1);
+    a.seal(b"lost").unwrap();
+    b.feed(&a.seal(b"two").unwrap());
+    assert_eq!(b.next_text(), Err(ChannelError::Rejected));
+    let (mut a, mut b) = pair(1, 2);
+    b.feed(&a.seal(b"wrong key").unwrap());
+    assert_eq!(b.next_text(), Err(ChannelError::Rejected));
+    let (mut a, mut b) = pair(1, 1);
+    let mut changed = second;
+    changed.truncate(3);
+    b.feed(&changed);
+    assert_eq!(b.next_text(), Ok(None));
+    // What was sent cannot be sent back either.
+    let own = a.seal(b"mirror").unwrap();
+    a.feed(&own);
+    assert_eq!(a.next_text(), Err(ChannelError::Rejected));
+    for length in [0u32, 15, MAX_TEXT as u32 + 17, u32::MAX] {
+        let (_, mut b) = pair(1, 1);
+        b.feed(&length.to_be_bytes());
+        assert_eq!(b.next_text(), Err(ChannelError::Length(length as usize)));
+    }
+}
+
+#[test]
+fn an_end_says_why_it_gives_up() {
+    let journal = |origin| Arc::new(Journal::new(origin, 1000));
+    let accept = |message: &Message| {
+        let (mut a, b) = pair(1, 1);
+        let mut acceptor = Acceptor::new(journal(100), Arc::default(), b);
+        acceptor.receive(&a.seal(&message.encode()).unwrap(), 0, 0)
+    };
+    assert_eq!(accept(&Message::Ping), Err(SessionError::Unexpected));
+    let hello = |version, origin| Message::Hello { version, origin, known: 0 };
+    assert_eq!(accept(&hello(2, 200)), Err(SessionError::Version(2)));
+    assert_eq!(accept(&hello(1, 100)), Err(SessionError::Oneself));
+    assert_eq!(accept(&hello(1, 200)), Ok(()));
+    let mut dialer = Dialer::new(journal(100), Secret([1; 16]));
+    let (a, _) = pair(1, 1);
+    dialer.connected(a, 1000);
+    assert!(dialer.produce(0, 1000).unwrap().is_some());
+    assert_eq!(dialer.produce(0, 60_000), Err(SessionError::Silent));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    #[test]
+    fn whatever_a_text_is_it_is_refused_or_understood(text in proptest::collection::vec(any::<u8>(), 0..60), kind in 0u8..11) {
+        let mut text = text;
+        if let Some(first) = text.first_mut() {
+            *first = kind;
+        }
+        if let Ok(message) = Message::decode(&text) {
+            let again = message.encode();
+            prop_assert_eq!(Message::decode(&again).unwrap(), message);
+        }
+    }
+}
