@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
 
 use statsdb::{CountMinShape, FieldKind, Schema};
 
@@ -93,7 +94,6 @@ fn everything_comes_back() {
     // The least recently written key goes first, as before.
     db.set_max_size(2);
     assert!(db.stats_of(NOW + 61, b"192.0.2.99/32").is_some());
-    use std::os::unix::fs::PermissionsExt;
     assert_eq!(std::fs::metadata(place.file("state")).unwrap().permissions().mode() & 0o777, 0o600);
 }
 

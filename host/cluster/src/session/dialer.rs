@@ -37,6 +37,10 @@ pub struct DialerStatus {
 }
 
 /// What is going on over one connection.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four things that have or have not been said, each on its own"
+)]
 struct Connection {
     channel: Channel,
     /// The sibling has said hello.

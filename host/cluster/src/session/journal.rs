@@ -15,6 +15,9 @@ const ENTRY_BYTES: usize = size_of::<Entry>();
 /// Entries looked at for one frame; most of a hot key's are the same and cost next to nothing.
 const BATCH: usize = 4096;
 
+/// Blocks of shares by the numbers of their databases.
+pub(super) type Blocks = Vec<(u16, Vec<u8>)>;
+
 /// What changed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum What {
@@ -134,7 +137,7 @@ impl Journal {
 
     /// The changes from a position on that fit in a frame, as blocks of shares: what the databases say now. Returns the
     /// position after the last of them; `None` if some are no longer kept.
-    pub(super) fn take(&self, from: u64, now: u64) -> Option<(u64, Vec<(u16, Vec<u8>)>)> {
+    pub(super) fn take(&self, from: u64, now: u64) -> Option<(u64, Blocks)> {
         let some: Vec<Entry> = {
             let entries = self.entries.lock();
             let skip = usize::try_from(from.checked_sub(entries.first)?).ok()?;

@@ -19,16 +19,17 @@ fn pair(dialer: u8, acceptor: u8) -> (Channel, Channel) {
 #[test]
 fn frames_arrive_in_order_whole_or_in_pieces() {
     let (mut a, mut b) = pair(1, 1);
-    let frames = [a.seal(b"one").unwrap(), a.seal(b"").unwrap(), a.seal(&[7; MAX_TEXT]).unwrap()].concat();
+    let frames =
+        [a.seal(b"one").unwrap(), a.seal(b"").unwrap(), a.seal(&vec![7; MAX_TEXT]).unwrap()].concat();
     for piece in frames.chunks(1000) {
         b.feed(piece);
     }
     let texts: Vec<_> = std::iter::from_fn(|| b.next_text().unwrap()).collect();
-    assert_eq!(texts, [&b"one"[..], b"", &[7; MAX_TEXT]]);
+    assert_eq!(texts, [&b"one"[..], b"", &vec![7; MAX_TEXT]]);
     let back = b.seal(b"answer").unwrap();
     a.feed(&back);
     assert_eq!(a.next_text().unwrap().unwrap(), b"answer");
-    assert_eq!(a.seal(&[0; MAX_TEXT + 1]), Err(ChannelError::Length(MAX_TEXT + 1)));
+    assert_eq!(a.seal(&vec![0; MAX_TEXT + 1]), Err(ChannelError::Length(MAX_TEXT + 1)));
 }
 
 #[test]

@@ -152,8 +152,7 @@ impl Shard {
                     crate::FieldKind::CountMin => {
                         let Some(handle) = record.handle_at(kind, at) else { continue };
                         if let Some(sketch) = self.heavies.sketch(handle) {
-                            *overlay.sketches.get_or_insert(place, || Box::new(sketch.clone())) =
-                                Box::new(sketch.clone());
+                            overlay.sketches.get_or_insert(place, || Box::new(sketch.clone()));
                         }
                         self.heavies.free(handle);
                         record.set_sketch(at, crate::slab::NONE);

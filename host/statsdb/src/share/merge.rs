@@ -151,11 +151,12 @@ impl Target<'_> {
         if value == 0 && self.overlay.ints.get((field, window, number)).is_none() {
             return false;
         }
-        let Some(before) = self.overlay.ints.replace((field, window, number), version, value) else {
+        let before = self.overlay.ints.get((field, window, number)).copied().unwrap_or(0);
+        if !self.overlay.ints.replace((field, window, number), version, value) {
             return false;
-        };
-        self.record.add_int(at, value.wrapping_sub(before.unwrap_or(0)));
-        before.unwrap_or(0) != value
+        }
+        self.record.add_int(at, value.wrapping_sub(before));
+        before != value
     }
 
     fn sketch(&mut self, (field, window): (u16, u32), origin: u64, version: u64, sketch: Sketch) -> bool {
@@ -177,7 +178,7 @@ impl Target<'_> {
         if sketch.is_empty() && known.is_none() || known.is_some_and(|known| **known == sketch) {
             return false;
         }
-        self.overlay.sketches.replace((field, window, number), version, Box::new(sketch)).is_some()
+        self.overlay.sketches.replace((field, window, number), version, Box::new(sketch))
     }
 
     /// What a snapshot from a time without siblings says nobody in particular counted is told to siblings as the part of an
@@ -188,14 +189,11 @@ impl Target<'_> {
 
     fn registers(&mut self, (field, window): (u16, u32), registers: &Registers) -> bool {
         let Some(at) = self.window(field, window) else { return false };
-        let handle = match self.record.handle_at(FieldKind::Hll, at) {
-            Some(handle) => handle,
-            None => {
-                let handle = self.heavies.add(Heavy::Set(self.record.inline_values(at)));
-                self.record.set_heavy(at, handle);
-                handle
-            }
-        };
+        let handle = self.record.handle_at(FieldKind::Hll, at).unwrap_or_else(|| {
+            let handle = self.heavies.add(Heavy::Set(self.record.inline_values(at)));
+            self.record.set_heavy(at, handle);
+            handle
+        });
         self.heavies.merge(handle, registers)
     }
 
@@ -226,7 +224,9 @@ pub(crate) fn erase(layout: &Layout, record: &mut Record, heavies: &mut Heavies,
             dropped.extend(record.handle_at(kind, at));
         }
     }
-    dropped.into_iter().for_each(|handle| heavies.free(handle));
+    for handle in dropped {
+        heavies.free(handle);
+    }
     record.replace_field(layout, number, &writer.finish());
 }
 

@@ -60,17 +60,18 @@ impl<T> Cells<T> {
         self.place(at.0, at.1, at.2).ok().map(|place| &self.0[place].amount)
     }
 
-    /// Puts a newer amount in the place of an older one, which is returned; `None` if it is not newer.
-    pub fn replace(&mut self, at: (u16, u32, u16), version: u64, amount: T) -> Option<Option<T>> {
+    /// Puts a newer amount in the place of an older one; whether it is newer.
+    pub fn replace(&mut self, at: (u16, u32, u16), version: u64, amount: T) -> bool {
         match self.place(at.0, at.1, at.2) {
             Ok(place) if self.0[place].version < version => {
                 self.0[place].version = version;
-                Some(Some(std::mem::replace(&mut self.0[place].amount, amount)))
+                self.0[place].amount = amount;
+                true
             }
-            Ok(_) => None,
+            Ok(_) => false,
             Err(place) => {
                 self.0.insert(place, Cell { id: id(at.0, at.1, at.2), version, amount });
-                Some(None)
+                true
             }
         }
     }

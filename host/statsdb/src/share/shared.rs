@@ -71,14 +71,14 @@ impl StatsDb {
         };
         let key = cut(key);
         let hash = self.layout().hash(key);
-        let mut shard = self.shard_of(key).lock();
-        shard.write(self.layout(), hash, key, number, now, first);
-        if let Some(handle) = shard.handle(hash, key) {
+        let mut locked = self.shard_of(key).lock();
+        locked.write(self.layout(), hash, key, number, now, first);
+        if let Some(handle) = locked.handle(hash, key) {
             let window = self.layout().current(now);
             match (int, count) {
-                (Ok(n), None) if n != 0 => shard.add_classic_int(handle, number, window, n),
+                (Ok(n), None) if n != 0 => locked.add_classic_int(handle, number, window, n),
                 (_, Some((value, n))) => {
-                    shard.add_classic_count(self.layout(), handle, (number, window), value, n);
+                    locked.add_classic_count(self.layout(), handle, (number, window), value, n);
                 }
                 _ => {}
             }
@@ -188,7 +188,7 @@ impl StatsDb {
         let hash = self.layout().hash(key);
         let parts = how.parts(self.layout(), share);
         let resets = how.resets(share).collect();
-        let mut shard = self.shard_of(key).lock();
-        shard.merge(self.layout(), (hash, key), (now, room), self.origins(), resets, parts)
+        let mut locked = self.shard_of(key).lock();
+        locked.merge(self.layout(), (hash, key), (now, room), self.origins(), resets, parts)
     }
 }
