@@ -122,7 +122,10 @@ mod tests {
                 for value in [None, Some(&b"3"[..])] {
                     prop_assert_eq!(both.current(now, b"k", field, value), all.current(now, b"k", field, value));
                 }
-                prop_assert_eq!(both.get_value(now, b"k", field, b"3"), all.get_value(now, b"k", field, b"3"));
+                // Sketches have hashes of their own: values that collide in one need not in the other.
+                if field != b"c" {
+                    prop_assert_eq!(both.get_value(now, b"k", field, b"3"), all.get_value(now, b"k", field, b"3"));
+                }
             }
         }
     }
