@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use capabilities::Level;
+use capabilities::{Daemon, Level};
 use http::header::{AUTHORIZATION, EXPECT, HeaderName};
 use http::request::Parts;
 use http::{Request, StatusCode};
@@ -13,8 +13,8 @@ use hyper::body::{Body as _, Incoming};
 
 use crate::backend::Backend;
 use crate::body::{self, BodyError};
-use crate::command::{COMMANDS, Handler, Verb};
-use crate::commands::{custom, key_stats, lists, login, policies, reset, siblings, stats};
+use crate::command::{Handler, Verb};
+use crate::commands::{custom, key_stats, lists, login, policies, reset, siblings, stats, trackalert};
 use crate::credentials;
 use crate::reply::{self, Reply};
 use crate::route::{Password, Route, Target};
@@ -124,7 +124,7 @@ async fn run<B: Backend>(
     let limits = &shared.limits;
     match target {
         Target::Command(at) => {
-            let command = &COMMANDS[*at];
+            let command = &shared.commands[*at];
             let body = match command.verb {
                 Verb::Post => body::collect(body, limits.body_bytes, limits.body_patience).await?,
                 Verb::Get => Bytes::new(),
@@ -135,6 +135,7 @@ async fn run<B: Backend>(
                 Handler::Report => login::report(&*shared.backend, &body).await,
                 Handler::Allow if explain => Box::pin(login::explain(&*shared.backend, &body)).await,
                 Handler::Allow => login::allow(&*shared.backend, &body).await,
+                Handler::TakeReport => trackalert::report(&*shared.backend, &body).await,
                 Handler::Live => return Ok(reply::empty_html()),
                 // Boxed, so that what these need makes no room in every request's future.
                 handler => Box::pin(command_reply(shared, handler, &body)).await,
@@ -154,6 +155,8 @@ async fn run<B: Backend>(
                 let since = Instant::now();
                 let reply = if custom.endpoint.get {
                     custom::get(&*shared.backend, &custom.endpoint.name).await
+                } else if shared.daemon == Daemon::Trackalert {
+                    trackalert::custom(&*shared.backend, &custom.endpoint.name, &body).await
                 } else {
                     custom::post(&*shared.backend, &custom.endpoint.name, &body).await
                 };
@@ -172,6 +175,8 @@ async fn command_reply<B: Backend>(shared: &Shared<B>, handler: Handler, body: &
     match handler {
         Handler::Report => login::report(backend, body).await,
         Handler::Allow => login::allow(backend, body).await,
+        Handler::TakeReport => trackalert::report(backend, body).await,
+        Handler::TrackStats => trackalert::stats(backend),
         Handler::Reset => reset::reset(backend, body).await,
         Handler::AddList(colour) => lists::add(backend, colour, body).await,
         Handler::DeleteList(colour) => lists::delete(backend, colour, body).await,

@@ -7,17 +7,24 @@ use bstr::BString;
 use capabilities::Capabilities;
 use login::{CustomArgs, Decision, Login};
 use policy::component::Reloaded;
-use policy::{Chain, CustomReply, Endpoint, Explanation, Failure, ResetRequest};
+use policy::{Chain, CustomReply, Endpoint, Explanation, Failure, FailureKind, ResetRequest};
 
 /// The request's way behind the HTTP server: [`Chain`], or something small in its place in tests.
 ///
-/// Everything is generic over it, so a call through it costs nothing.
+/// Everything is generic over it, so a call through it costs nothing. A daemon whose table of commands never leads to
+/// one of these functions leaves that as it is.
 pub trait Backend: Send + Sync + 'static {
     /// A login that happened. Not canonical yet; the time is set there.
-    fn report(&self, login: Login) -> impl Future<Output = Result<(), Failure>> + Send;
+    fn report(&self, login: Login) -> impl Future<Output = Result<(), Failure>> + Send {
+        drop(login);
+        std::future::ready(Err(not_served()))
+    }
 
     /// Whether a login may go on. Not canonical yet; the time is set there.
-    fn allow(&self, login: Login) -> impl Future<Output = Result<Decision, Failure>> + Send;
+    fn allow(&self, login: Login) -> impl Future<Output = Result<Decision, Failure>> + Send {
+        drop(login);
+        std::future::ready(Err(not_served()))
+    }
 
     /// As `allow`, told why if this backend can.
     fn explain(
@@ -28,20 +35,31 @@ pub trait Backend: Send + Sync + 'static {
     }
 
     /// Forgets what was counted; `false` when the policy's own reset function said so.
-    fn reset(&self, request: ResetRequest) -> impl Future<Output = Result<bool, Failure>> + Send;
+    fn reset(&self, request: ResetRequest) -> impl Future<Output = Result<bool, Failure>> + Send {
+        drop(request);
+        std::future::ready(Err(not_served()))
+    }
 
     /// The login as the policy spells it.
-    fn canonicalize(&self, login: BString) -> impl Future<Output = Result<BString, Failure>> + Send;
+    fn canonicalize(&self, login: BString) -> impl Future<Output = Result<BString, Failure>> + Send {
+        std::future::ready(Ok(login))
+    }
 
     /// A custom POST endpoint.
     fn custom(
         &self,
         name: &str,
         args: CustomArgs,
-    ) -> impl Future<Output = Result<CustomReply, Failure>> + Send;
+    ) -> impl Future<Output = Result<CustomReply, Failure>> + Send {
+        let _ = (name, args);
+        std::future::ready(Err(not_served()))
+    }
 
     /// A custom GET endpoint.
-    fn custom_get(&self, name: &str) -> impl Future<Output = Result<BString, Failure>> + Send;
+    fn custom_get(&self, name: &str) -> impl Future<Output = Result<BString, Failure>> + Send {
+        let _ = name;
+        std::future::ready(Err(not_served()))
+    }
 
     /// Loads the files of all WebAssembly policies again, or of the one of this name, and logs what came of it.
     fn reload_policies(&self, name: Option<String>) -> impl Future<Output = Reloaded> + Send {
@@ -50,10 +68,16 @@ pub trait Backend: Send + Sync + 'static {
     }
 
     /// The custom endpoints; asked once, at the start.
-    fn endpoints(&self) -> Vec<Endpoint>;
+    fn endpoints(&self) -> Vec<Endpoint> {
+        Vec::new()
+    }
 
     /// Lists, stats DBs, metrics, log and access rules.
     fn capabilities(&self) -> &Arc<Capabilities>;
+}
+
+fn not_served() -> Failure {
+    Failure::new(FailureKind::Internal, "this daemon does not do that")
 }
 
 impl Backend for Chain {

@@ -8,6 +8,7 @@ pub(crate) mod policies;
 pub(crate) mod reset;
 pub(crate) mod siblings;
 pub(crate) mod stats;
+pub(crate) mod trackalert;
 
 use ::login::Addr;
 use ::login::json::Value;

@@ -4,27 +4,29 @@ pub(crate) mod schema;
 
 use std::fmt::Write as _;
 
+use capabilities::Daemon;
 use policy::Endpoint;
 use serde_json::{Map, Value, json};
 
-use crate::command::{Answer, COMMANDS, Command, Shape, Verb};
+use crate::command::{Answer, Command, Shape, Verb, commands};
 
 const JSON: &str = "application/json";
 const HTML: &str = "text/html";
 const TEXT: &str = "text/plain";
 
-/// The document for this version of the program and these custom endpoints.
+/// The document for this daemon, version of the program and these custom endpoints.
 ///
 /// Each command has its own path `/command/NAME`. The older form, `/?command=NAME`, is one operation for all commands
 /// called with `GET` and one for those called with `POST`: OpenAPI tells operations apart by path and method only.
-pub fn openapi(version: &str, endpoints: &[Endpoint]) -> Value {
+pub fn openapi(daemon: Daemon, version: &str, endpoints: &[Endpoint]) -> Value {
+    let commands = commands(daemon);
     let mut paths = Map::new();
-    for command in COMMANDS {
+    for command in commands {
         paths.insert(format!("/command/{}", command.name), json!({method(command.verb): by_path(command)}));
     }
     for endpoint in endpoints {
         // A built-in command of this name, in whatever case, hides it; so does an earlier endpoint of this verb.
-        if COMMANDS.iter().any(|command| command.name.eq_ignore_ascii_case(&endpoint.name)) {
+        if commands.iter().any(|command| command.name.eq_ignore_ascii_case(&endpoint.name)) {
             continue;
         }
         let verb = if endpoint.get { Verb::Get } else { Verb::Post };
@@ -35,16 +37,16 @@ pub fn openapi(version: &str, endpoints: &[Endpoint]) -> Value {
     }
     paths.insert(
         "/".to_owned(),
-        json!({"get": by_query(Verb::Get, endpoints), "post": by_query(Verb::Post, endpoints)}),
+        json!({"get": by_query(commands, Verb::Get, endpoints), "post": by_query(commands, Verb::Post, endpoints)}),
     );
     paths.insert("/metrics".to_owned(), json!({"get": metrics()}));
     paths.insert("/openapi.json".to_owned(), json!({"get": this_document()}));
     json!({
         "openapi": "3.1.0",
         "info": {
-            "title": "Portcullis",
+            "title": title(daemon),
             "version": version,
-            "description": "Login-abuse policy server: clients report logins and ask whether a login may go on. \
+            "description": about(daemon).to_owned() + " \
                 Strings are byte strings: bytes that are no UTF-8 come back as they were sent. Names in \
                 `/command/NAME` count in any case. Members of a body that are not named here are ignored, and so is \
                 the Content-Type of a request. `HEAD` works wherever `GET` does.",
@@ -70,6 +72,26 @@ pub fn openapi(version: &str, endpoints: &[Endpoint]) -> Value {
             },
         },
     })
+}
+
+fn title(daemon: Daemon) -> &'static str {
+    match daemon {
+        Daemon::Wforce => "Portcullis",
+        Daemon::Trackalert => "Portcullis trackalert",
+        Daemon::Replfwd => "Portcullis replfwd",
+    }
+}
+
+fn about(daemon: Daemon) -> &'static str {
+    match daemon {
+        Daemon::Wforce => {
+            "Login-abuse policy server: clients report logins and ask whether a login may go on."
+        }
+        Daemon::Trackalert => {
+            "The long memory of logins: clients report them, policies look through them later."
+        }
+        Daemon::Replfwd => "Passes on what siblings send each other.",
+    }
 }
 
 fn method(verb: Verb) -> &'static str {
@@ -134,8 +156,8 @@ fn by_path(command: &Command) -> Value {
 }
 
 /// The older form of all commands of a verb.
-fn by_query(verb: Verb, endpoints: &[Endpoint]) -> Value {
-    let commands = || COMMANDS.iter().filter(move |command| command.verb == verb && !command.path_only);
+fn by_query(table: &[Command], verb: Verb, endpoints: &[Endpoint]) -> Value {
+    let commands = || table.iter().filter(move |command| command.verb == verb && !command.path_only);
     let mine = || endpoints.iter().filter(move |endpoint| endpoint.get == (verb == Verb::Get));
     let mut names: Vec<&str> = commands().map(|command| command.name).collect();
     let (mut requests, mut responses) = (Vec::new(), Map::new());

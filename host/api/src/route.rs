@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use capabilities::Daemon;
 use http::Method;
 use policy::Endpoint;
 
-use crate::command::{COMMANDS, Verb};
+use crate::command::{Command, Verb, commands};
 use crate::query;
 
 /// What is to run.
@@ -52,6 +53,7 @@ pub enum Route {
 
 /// All there is to call.
 pub struct Router {
+    commands: &'static [Command],
     custom: HashMap<Arc<str>, Custom>,
     custom_lower: HashMap<String, Custom>,
 }
@@ -66,10 +68,11 @@ struct Custom {
 const PREFIX: &str = "/command/";
 
 impl Router {
-    /// The built-in commands and these custom endpoints. Of two with the same name and verb the first one counts; in
+    /// The built-in commands of a daemon and these custom endpoints. Of two with the same name and verb the first one counts; in
     /// the path form names are the same if they differ in case only. A built-in command hides a custom endpoint.
-    pub fn new(endpoints: &[Endpoint]) -> Self {
-        let mut router = Self { custom: HashMap::new(), custom_lower: HashMap::new() };
+    pub fn new(daemon: Daemon, endpoints: &[Endpoint]) -> Self {
+        let commands = commands(daemon);
+        let mut router = Self { commands, custom: HashMap::new(), custom_lower: HashMap::new() };
         for (at, endpoint) in endpoints.iter().enumerate() {
             router.custom.entry(Arc::clone(&endpoint.name)).or_default().add(endpoint.get, at);
             router.custom_lower.entry(endpoint.name.to_ascii_lowercase()).or_default().add(endpoint.get, at);
@@ -110,9 +113,9 @@ impl Router {
     fn find_old(&self, verb: Option<Verb>, query: &str) -> Route {
         let (Some(verb), Some(name)) = (verb, query::command_of(query)) else { return Route::NotFoundInside };
         let built_in =
-            COMMANDS.iter().position(|command| command.name.as_bytes() == &*name && !command.path_only);
+            self.commands.iter().position(|command| command.name.as_bytes() == &*name && !command.path_only);
         if let Some(at) = built_in {
-            return if COMMANDS[at].verb == verb {
+            return if self.commands[at].verb == verb {
                 Route::Run(Target::Command(at), Password::Needed)
             } else {
                 Route::NotFoundInside
@@ -123,9 +126,10 @@ impl Router {
     }
 
     fn find_by_path(&self, method: &Method, verb: Option<Verb>, name: &[u8]) -> Route {
-        let built_in = COMMANDS.iter().position(|command| command.name.as_bytes().eq_ignore_ascii_case(name));
+        let built_in =
+            self.commands.iter().position(|command| command.name.as_bytes().eq_ignore_ascii_case(name));
         if let Some(at) = built_in {
-            let command = &COMMANDS[at];
+            let command = &self.commands[at];
             let password = if command.open { Password::Free } else { Password::Needed };
             if command.path_only {
                 return own_path(method, verb, Target::Command(at), password);
@@ -177,12 +181,15 @@ mod tests {
     }
 
     fn router() -> Router {
-        Router::new(&[
-            endpoint("Mine", false),
-            endpoint("mine", false),
-            endpoint("Mine", true),
-            endpoint("Stats", false),
-        ])
+        Router::new(
+            Daemon::Wforce,
+            &[
+                endpoint("Mine", false),
+                endpoint("mine", false),
+                endpoint("Mine", true),
+                endpoint("Stats", false),
+            ],
+        )
     }
 
     fn find(method: &str, target: &str) -> Route {
@@ -193,14 +200,14 @@ mod tests {
 
     fn name(route: &Route) -> Option<&'static str> {
         match route {
-            Route::Run(Target::Command(at), _) => Some(COMMANDS[*at].name),
+            Route::Run(Target::Command(at), _) => Some(commands(Daemon::Wforce)[*at].name),
             _ => None,
         }
     }
 
     #[test]
     fn both_forms_reach_every_command() {
-        for command in COMMANDS {
+        for command in commands(Daemon::Wforce) {
             let method = if command.verb == Verb::Get { "GET" } else { "POST" };
             let other = if command.verb == Verb::Get { "POST" } else { "GET" };
             let path = format!("/command/{}", command.name);
@@ -226,7 +233,7 @@ mod tests {
 
     #[test]
     fn only_health_is_free_of_the_password_and_only_by_path() {
-        for command in COMMANDS {
+        for command in commands(Daemon::Wforce) {
             let method = if command.verb == Verb::Get { "GET" } else { "POST" };
             let free =
                 matches!(find(method, &format!("/command/{}", command.name)), Route::Run(_, Password::Free));

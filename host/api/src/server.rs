@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use capabilities::Daemon;
 use capabilities::log::Level;
 use capabilities::metrics::Counted;
 use policy::Endpoint;
@@ -15,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::backend::Backend;
-use crate::command::{COMMANDS, Counter};
+use crate::command::{Command, Counter, commands};
 use crate::connection::Connections;
 use crate::openapi::openapi;
 use crate::route::Router;
@@ -54,11 +55,13 @@ pub enum ListenerError {
 
 /// What all connections share.
 pub(crate) struct Shared<B> {
+    pub(crate) daemon: Daemon,
     pub(crate) backend: Arc<B>,
     pub(crate) limits: Limits,
     pub(crate) router: Router,
     pub(crate) endpoints: Vec<Custom>,
-    /// In the order of [`COMMANDS`].
+    pub(crate) commands: &'static [Command],
+    /// In the order of the commands.
     pub(crate) counters: Vec<Counted>,
     pub(crate) ready: AtomicBool,
     pub(crate) openapi: Bytes,
@@ -90,8 +93,8 @@ impl<B: Backend> Server<B> {
     /// # Errors
     /// The threads could not be started.
     pub fn start(settings: Settings, backend: Arc<B>) -> io::Result<(Self, Vec<ListenerError>)> {
-        let Settings { listeners, max_connections, threads, limits, version } = settings;
-        let shared = Arc::new(Shared::new(backend, max_connections, limits, &version));
+        let Settings { daemon, listeners, max_connections, threads, limits, version } = settings;
+        let shared = Arc::new(Shared::new(daemon, backend, max_connections, limits, &version));
         let pool = Arc::new(Pool::start(threads)?);
         let (stop, stopped) = watch::channel(false);
         let (mut addrs, mut all_tls, mut tasks, mut errors) =
@@ -178,9 +181,10 @@ impl<B: Backend> Server<B> {
 }
 
 impl<B: Backend> Shared<B> {
-    fn new(backend: Arc<B>, max_connections: usize, limits: Limits, version: &str) -> Self {
+    fn new(daemon: Daemon, backend: Arc<B>, max_connections: usize, limits: Limits, version: &str) -> Self {
         let metrics = &backend.capabilities().metrics;
-        let counters = COMMANDS
+        let commands = commands(daemon);
+        let counters = commands
             .iter()
             .map(|command| match command.counter {
                 Counter::Command => metrics.command(command.name),
@@ -188,13 +192,15 @@ impl<B: Backend> Shared<B> {
             })
             .collect();
         let endpoints = backend.endpoints();
-        let router = Router::new(&endpoints);
-        let openapi = openapi(version, &endpoints).to_string().into();
+        let router = Router::new(daemon, &endpoints);
+        let openapi = openapi(daemon, version, &endpoints).to_string().into();
         let endpoints = endpoints
             .into_iter()
             .map(|endpoint| {
                 let counter = if endpoint.get {
                     metrics.command(&format!("{}_Get", endpoint.name))
+                } else if daemon == Daemon::Trackalert {
+                    metrics.command(&endpoint.name)
                 } else {
                     metrics.other_command(&endpoint.name)
                 };
@@ -205,6 +211,8 @@ impl<B: Backend> Shared<B> {
             limits,
             router,
             endpoints,
+            daemon,
+            commands,
             counters,
             ready: AtomicBool::new(false),
             openapi,

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use capabilities::Daemon;
+
 use crate::tls::TlsConfig;
 
 /// One address to listen on.
@@ -55,6 +57,8 @@ impl Default for Limits {
 /// All settings of the server.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Whose commands are served.
+    pub daemon: Daemon,
     /// Where to listen.
     pub listeners: Vec<Listener>,
     /// Connections beyond it are closed without a response. wforce: 10000.
@@ -70,6 +74,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            daemon: Daemon::Wforce,
             listeners: Vec::new(),
             max_connections: 10_000,
             threads: Threads::Own(4),

@@ -341,7 +341,10 @@ fn the_openapi_document_is_served() {
     );
     let document: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(document["info"]["version"], "1.2.3");
-    assert_eq!(document, api::openapi("1.2.3", &api::Backend::endpoints(&*server.memory)));
+    assert_eq!(
+        document,
+        api::openapi(capabilities::Daemon::Wforce, "1.2.3", &api::Backend::endpoints(&*server.memory))
+    );
     // Every operation it names is there, and answers with a status it names.
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {

@@ -1,7 +1,20 @@
-//! What the daemons share: arguments, going to the background, and the service manager.
+//! What the daemons share: from the command line to the end. What one of them does differently is its
+//! [`flavour::Flavour`].
 #![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program's own output")]
 
 pub mod arguments;
 pub mod background;
+pub mod check;
+pub mod client;
+pub mod consoles;
+pub mod flavour;
+pub mod http;
+pub mod place;
+pub mod program;
+pub mod reload;
+pub mod serve;
 pub mod service;
 pub mod shadow;
+pub mod signals;
+pub mod start;

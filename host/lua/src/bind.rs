@@ -24,8 +24,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use capabilities::Capabilities;
 use capabilities::log::Level;
+use capabilities::{Capabilities, Daemon};
 
 pub use crate::console_text::ConsoleBuffer as Output;
 use crate::convert::Fault;
@@ -46,6 +46,8 @@ pub enum Role {
 
 /// What the functions work on; shared by all Lua states of a daemon.
 pub struct Host {
+    /// Which daemon this is: it decides which functions there are.
+    pub daemon: Daemon,
     /// Stats DBs, lists, logs, ...
     pub caps: Arc<Capabilities>,
     /// What the configuration set.
@@ -69,7 +71,7 @@ pub struct Host {
 /// # Errors
 /// Out of memory.
 pub fn install(lua: &mlua::Lua, role: Role, host: &Arc<Host>) -> mlua::Result<()> {
-    crate::stack::open(lua, role, host, bound(role))
+    crate::stack::open(lua, role, host, bound(host.daemon, role))
 }
 
 /// A login tuple for a hook. It is shared until the hook writes one of its fields.
@@ -159,12 +161,13 @@ fn functions() -> impl Iterator<Item = (&'static str, HostFn)> {
     .copied()
 }
 
-/// The functions as states of this role get them.
-fn bound(role: Role) -> &'static [Bound] {
-    static TABLES: [OnceLock<Vec<Bound>>; 3] = [const { OnceLock::new() }; 3];
-    TABLES[role as usize].get_or_init(|| {
+/// The functions as states of this role get them in this daemon.
+fn bound(daemon: Daemon, role: Role) -> &'static [Bound] {
+    static TABLES: [[OnceLock<Vec<Bound>>; 3]; 3] = [const { [const { OnceLock::new() }; 3] }; 3];
+    TABLES[daemon as usize][role as usize].get_or_init(|| {
         let functions: HashMap<&str, HostFn> = functions().collect();
-        surface::entries().filter_map(|entry| bind(entry, role, functions.get(entry.name).copied())).collect()
+        let entries = surface::entries_of(daemon);
+        entries.filter_map(|entry| bind(entry, role, functions.get(entry.name).copied())).collect()
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use capabilities::Daemon;
 use mlua::Lua;
 use policy::{BuildError, Endpoint, Policy, PolicySource};
 
@@ -39,7 +40,12 @@ pub fn load(source: &Source, host: Host) -> Result<Configuration, LoadError> {
     let config = evaluate(source, Role::Config, &host)?;
     let workers = Workers { source: source.clone(), host: host.clone() };
     let mut engines: Vec<Box<dyn Policy>> = Vec::new();
-    for _ in 0..host.settings.read(|values| values.lua_states.max(1)) {
+    let states = match host.daemon {
+        // It has no policies.
+        Daemon::Replfwd => 0,
+        Daemon::Wforce | Daemon::Trackalert => host.settings.read(|values| values.lua_states.max(1)),
+    };
+    for _ in 0..states {
         engines.push(Box::new(workers.open()?));
     }
     let wrap = |error| LoadError::new(&source.path, &error);

@@ -105,6 +105,14 @@ pub fn custom_endpoints(values: &Values) -> Vec<String> {
     std::iter::once(row("Custom Endpoint", "Type", "Send to Report Sink?")).chain(rows).collect()
 }
 
+/// `showCustomEndpoints()` of trackalert, whose endpoints are all of one kind.
+pub fn custom_endpoint_names(values: &Values) -> Vec<String> {
+    let row = |name: &str| format!("{name:<30.30} ");
+    let mut names: Vec<&str> = values.endpoints.iter().map(|endpoint| &*endpoint.name).collect();
+    names.sort_unstable();
+    std::iter::once(row("Custom Endpoint")).chain(names.into_iter().map(row)).collect()
+}
+
 /// `showStringStatsDB()`: a row for each field; the columns of the DB only on its first one.
 pub fn stats_dbs<'a>(dbs: impl Iterator<Item = &'a Db>) -> Vec<String> {
     let row = |columns: [&str; 5], field: &str, kind: &str| {

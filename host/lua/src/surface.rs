@@ -4,6 +4,7 @@
 //! from it, the console completes from it, and tests compare it with what is bound.
 
 mod console;
+mod daemons;
 mod dns;
 mod fields;
 mod geo;
@@ -18,6 +19,8 @@ mod sibling;
 mod stats;
 mod webhook;
 
+use capabilities::Daemon;
+pub use daemons::Daemons;
 pub use fields::{FIELDS, Field};
 pub use markdown::{configuration_markdown, lua_api_markdown, reference_markdown};
 
@@ -194,6 +197,8 @@ pub struct Entry {
     pub object: Option<&'static str>,
     /// Its topic.
     pub group: Group,
+    /// The daemons that have it; in others there is no such global.
+    pub daemons: Daemons,
     /// In the configuration state of the server.
     pub config: Does,
     /// In the worker states, which serve requests.
@@ -229,6 +234,7 @@ impl Entry {
             name,
             object: None,
             group,
+            daemons: group.daemons(),
             config: states[0],
             worker: states[1],
             client: states[2],
@@ -281,6 +287,11 @@ impl Entry {
         self.config = Does::Acts;
         self.client = Does::Nothing;
         self.worker = Does::Acts;
+        self
+    }
+
+    const fn daemons(mut self, daemons: Daemons) -> Self {
+        self.daemons = daemons;
         self
     }
 
@@ -351,9 +362,14 @@ pub fn entries() -> impl Iterator<Item = &'static Entry> {
     .flatten()
 }
 
-/// What the console offers for completion: global functions with `(`, methods with `:` in front, sorted.
-pub fn completions() -> Vec<String> {
-    let mut words: Vec<String> = entries()
+/// The functions and methods that this daemon has.
+pub fn entries_of(daemon: Daemon) -> impl Iterator<Item = &'static Entry> {
+    entries().filter(move |entry| entry.daemons.contains(daemon))
+}
+
+/// What this daemon's console offers for completion: global functions with `(`, methods with `:` in front, sorted.
+pub fn completions(daemon: Daemon) -> Vec<String> {
+    let mut words: Vec<String> = entries_of(daemon)
         .map(|entry| match entry.object {
             Some(_) => format!(":{}(", entry.short_name()),
             None => format!("{}(", entry.name),

@@ -4,6 +4,7 @@ use http::StatusCode;
 use login::CustomArgs;
 use login::attrs::write_attrs;
 use login::json::ObjectWriter;
+use policy::CustomReply;
 
 use crate::backend::Backend;
 use crate::failure::{Refusal, parse, told};
@@ -15,13 +16,17 @@ pub(crate) async fn post<B: Backend>(backend: &B, name: &str, body: &[u8]) -> Re
 }
 
 async fn try_post<B: Backend>(backend: &B, name: &str, body: &[u8]) -> Result<Reply, Refusal> {
-    let reply = backend.custom(name, CustomArgs::from_json(&parse(body)?)).await?;
+    Ok(write_reply(&backend.custom(name, CustomArgs::from_json(&parse(body)?)).await?))
+}
+
+/// The answer of an endpoint whose function did its work, whatever that says about success.
+pub(crate) fn write_reply(reply: &CustomReply) -> Reply {
     let mut out = Vec::with_capacity(128);
     let mut object = ObjectWriter::new(&mut out);
     write_attrs(object.member(b"r_attrs"), &reply.attrs);
     object.bool(b"success", reply.success);
     object.finish();
-    Ok(reply::json(StatusCode::OK, out))
+    reply::json(StatusCode::OK, out)
 }
 
 /// Text out; an error is JSON, but typed as text (wforce compatibility).

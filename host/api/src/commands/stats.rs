@@ -24,7 +24,7 @@ pub(crate) fn get<B: Backend>(backend: &B) -> Reply {
     reply::json(StatusCode::OK, out)
 }
 
-fn counts(out: &mut Vec<u8>, mut counts: Vec<(String, u64)>) {
+pub(crate) fn counts(out: &mut Vec<u8>, mut counts: Vec<(String, u64)>) {
     counts.sort();
     let mut object = ObjectWriter::new(out);
     for (name, count) in counts {
@@ -33,6 +33,6 @@ fn counts(out: &mut Vec<u8>, mut counts: Vec<(String, u64)>) {
     object.finish();
 }
 
-fn int(count: u64) -> i64 {
+pub(crate) fn int(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

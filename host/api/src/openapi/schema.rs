@@ -272,6 +272,17 @@ pub(crate) fn stats() -> Value {
     }))
 }
 
+/// The counters of trackalert.
+pub(crate) fn track_stats() -> Value {
+    exactly(&json!({
+        "perfstats": counts("Answers by the milliseconds they took."),
+        "reports": {"type": "integer", "description": "Reports since the start."},
+        "sys-msec": {"type": "integer"},
+        "uptime": {"type": "integer", "description": "Seconds."},
+        "user-msec": {"type": "integer"},
+    }))
+}
+
 /// The body of a custom POST endpoint.
 pub(crate) fn custom() -> Value {
     json!({"type": "object", "properties": {"attrs": attrs("What the endpoint's function gets.")}})

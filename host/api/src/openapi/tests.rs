@@ -3,6 +3,7 @@ use super::*;
 
 fn document() -> Value {
     openapi(
+        Daemon::Wforce,
         "1.2.3",
         &[
             Endpoint { name: "mine".into(), get: false, to_sinks: false },
@@ -16,7 +17,7 @@ fn document() -> Value {
 #[test]
 fn every_command_stands_in_both_forms() {
     let document = document();
-    for command in COMMANDS {
+    for command in commands(Daemon::Wforce) {
         let operation = &document["paths"][format!("/command/{}", command.name)][method(command.verb)];
         assert_eq!(operation["operationId"], command.name);
         for answer in command.answers {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bstr::{BStr, BString};
+use capabilities::Daemon;
 use mlua::{Function, Lua, Table, Value};
 use policy::{Component, Hook};
 
@@ -22,9 +23,13 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("setReport", |state, args| keep(state, args, "report", |hooks| &mut hooks.report)),
     ("setReset", |state, args| keep(state, args, "reset", |hooks| &mut hooks.reset)),
     ("setCanonicalize", |state, args| keep(state, args, "canonicalize", |hooks| &mut hooks.canonicalize)),
-    ("setCustomEndpoint", |state, args| {
-        let (name, to_sinks) = (args.text(1)?, args.boolean(2)?);
-        endpoint(state, args, 3, BStr::new(&*name), false, to_sinks)
+    ("setCustomEndpoint", |state, args| match state.host.daemon {
+        Daemon::Wforce => {
+            let (name, to_sinks) = (args.text(1)?, args.boolean(2)?);
+            endpoint(state, args, 3, BStr::new(&*name), false, to_sinks)
+        }
+        // trackalert has no report sinks.
+        _ => endpoint(state, args, 2, BStr::new(&*args.text(1)?), false, false),
     }),
     ("setCustomGetEndpoint", |state, args| {
         let name = args.text(1)?;

@@ -1,5 +1,6 @@
 //! What is typed at the console.
 
+use capabilities::Daemon;
 use wire::{Key, test_crypto};
 
 use crate::console_text as text;
@@ -10,8 +11,15 @@ use crate::stack::{Args, HostFn, Ret, State};
 pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("stats", |state, _| {
         let stats = state.host.caps.metrics.stats();
-        let line =
-            format!("{} reports, {} allow-queries ({} denies)", stats.reports, stats.allows, stats.denieds);
+        let line = match state.host.daemon {
+            Daemon::Wforce => {
+                format!(
+                    "{} reports, {} allow-queries ({} denies)",
+                    stats.reports, stats.allows, stats.denieds
+                )
+            }
+            _ => format!("{} reports", stats.reports),
+        };
         Ok(lines(state, [line]))
     }),
     ("showPerfStats", |state, _| Ok(counters(state, state.host.caps.metrics.perf_stats()))),
@@ -25,7 +33,10 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("showNamedReportSinks", |state, _| Ok(rows(state, text::named_report_sinks))),
     ("showWebHooks", |state, _| Ok(rows(state, text::web_hooks))),
     ("showCustomWebHooks", |state, _| Ok(rows(state, text::custom_web_hooks))),
-    ("showCustomEndpoints", |state, _| Ok(rows(state, text::custom_endpoints))),
+    ("showCustomEndpoints", |state, _| match state.host.daemon {
+        Daemon::Wforce => Ok(rows(state, text::custom_endpoints)),
+        _ => Ok(rows(state, text::custom_endpoint_names)),
+    }),
     ("showStringStatsDB", |state, _| {
         let dbs = state.host.caps.stats.all();
         Ok(lines(state, text::stats_dbs(dbs.iter())))

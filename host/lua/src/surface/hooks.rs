@@ -1,7 +1,7 @@
 //! The functions a policy consists of.
 
 use super::Kind::{Bool, Map, Policy, Text};
-use super::{Entry, Group, optional, param};
+use super::{Daemons, Entry, Group, optional, param};
 
 const G: Group = Group::Hooks;
 
@@ -23,7 +23,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::anywhere(G, "setReport", &[param("hook", Policy)],
         "Takes note of logins. Called with a `LoginTuple` after each login, good or bad; what it returns is ignored. The last \
          call wins. Of a chain, each member gets it.")
-        .only_in_worker(),
+        .only_in_worker()
+        .daemons(Daemons::POLICIES),
     Entry::anywhere(G, "setReset", &[param("hook", Policy)],
         "Forgets what was counted. Called with a type (`ip`, `login`, `ja3`, `ip:login`, `ip:ja3`), the login or JA3 hash, and \
          the address (0.0.0.0 if none was given); returns true or false. The built-in blacklist entry is already deleted. The \
@@ -38,9 +39,14 @@ pub(super) const ENTRIES: &[Entry] = &[
          needed. With `to_sinks` true the request's attributes also go to every named report sink. The first registration of a \
          name wins.")
         .in_server(),
+    Entry::anywhere(G, "setCustomEndpoint", &[param("name", Text), param("hook", Policy)],
+        "Adds a POST command of this name. The hook gets `CustomFuncArgs` and returns a boolean and a table of attributes, both \
+         needed. The first registration of a name wins.")
+        .in_server().daemons(Daemons::TRACKALERT),
     Entry::anywhere(G, "setCustomGetEndpoint", &[param("name", Text), param("hook", Policy)],
         "Adds a GET command of this name. The hook gets nothing and returns the text of the answer. The first registration of a \
          name wins.")
         .in_server(),
-    Entry::config(G, "showCustomEndpoints", &[], "Prints the custom endpoints.").console(),
+    Entry::config(G, "showCustomEndpoints", &[], "Prints the custom endpoints.").console()
+        .daemons(Daemons::POLICIES),
 ];

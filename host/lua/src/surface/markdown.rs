@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Does, Entry, FIELDS, Group, entries};
+use capabilities::Daemon;
+
+use super::{Daemons, Does, Entry, FIELDS, Group, entries};
 
 /// Both references, one after the other.
 pub fn reference_markdown() -> String {
@@ -13,8 +15,9 @@ pub fn reference_markdown() -> String {
 pub fn configuration_markdown() -> String {
     let mut out = String::from(
         "# Configuration reference\n\n\
-         `wforce.conf` is a Lua program. It runs once in the configuration state and then once in each worker state; the \
-         functions on this page act in the configuration state and do nothing in the others.\n",
+         `wforce.conf` and `trackalert.conf` are Lua programs. Such a file runs once in the configuration state and then once in each worker state; the \
+         functions on this page act in the configuration state and do nothing in the others. Where nothing else is said, both daemons \
+         have a function.\n",
     );
     chapters(&mut out, is_setting);
     out
@@ -24,7 +27,8 @@ pub fn configuration_markdown() -> String {
 pub fn lua_api_markdown() -> String {
     let mut out = String::from(
         "# Lua API\n\n\
-         What policies call, and what is typed at the console. The number of arguments is exact. A number is accepted where a \
+         What policies call, and what is typed at the console. Where nothing else is said, both wforce and trackalert have a \
+         function. The number of arguments is exact. A number is accepted where a \
          string is expected (5 reads `5`) and a numeric string where a number is; booleans must be `true` or `false`. A host \
          function that refuses its arguments raises a Lua error with a string, which `pcall` catches.\n",
     );
@@ -78,6 +82,11 @@ fn describe(out: &mut String, entry: &Entry) {
     }
     if !entry.default.is_empty() {
         facts.push(format!("Default: {}.", entry.default));
+    }
+    if !entry.daemons.contains(Daemon::Wforce) || entry.daemons == Daemons::WFORCE {
+        facts.push(format!("Only in {}.", entry.daemons.names()));
+    } else if entry.daemons.contains(Daemon::Replfwd) {
+        facts.push("Also in replfwd.".to_owned());
     }
     facts.push(states(entry).to_owned());
     if entry.start_only {

@@ -1,7 +1,7 @@
 //! Listeners, access, the control socket, sizes.
 
 use super::Kind::{Bool, Int, List, Map, Text, Unsigned};
-use super::{Entry, Group, param};
+use super::{Daemons, Entry, Group, param};
 
 const G: Group = Group::Server;
 
@@ -15,20 +15,25 @@ pub(super) const ENTRIES: &[Entry] = &[
     ], "Serves the HTTP API on this address (`ip:port` or `[ip6]:port`, no host names). With `tls` true, certificate and key \
         name PEM files, relative to the configuration's folder; `MinProtocol` in the options is honoured. A listener with a \
         bad address or missing files is logged and left out. May be called several times.")
-        .not_in_client().start_only(),
+        .not_in_client().start_only()
+        .daemons(Daemons::ALL),
     Entry::config(G, "webserver", &[param("address", Text), param("password", Text)],
         "Deprecated: a plain listener together with the password. Use `addListener` and `setWebserverPassword`.")
-        .not_in_client().start_only(),
+        .not_in_client().start_only()
+        .daemons(Daemons::ALL),
     Entry::config(G, "setWebserverPassword", &[param("password", Text)],
         "The password of the HTTP API (basic authentication; any user name that is not empty). Until it is set, nobody gets in.")
-        .default("none: every request is refused"),
+        .default("none: every request is refused")
+        .daemons(Daemons::ALL),
     Entry::config(G, "addACL", &[param("netmask", Text)],
         "Lets a network use the HTTP API, or with a leading `!` keeps it out. The longest matching prefix decides. Text that is \
          no netmask is an error.")
-        .default("loopback, private and link-local networks"),
+        .default("loopback, private and link-local networks")
+        .daemons(Daemons::ALL),
     Entry::config(G, "setACL", &[param("netmasks", List)],
         "Replaces the whole ACL; an empty list keeps everybody out. If one entry is no netmask, nothing changes and the call is \
-         an error."),
+         an error.")
+        .daemons(Daemons::ALL),
     Entry::config(G, "controlSocket", &[param("address", Text)],
         "Listens for consoles on this address, port 4004 unless given. In a console client it names the server to talk to. The \
          daemon does not start if the address cannot be bound.")
@@ -36,7 +41,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::anywhere(G, "setKey", &[param("key", Text)],
         "The key of the control socket and of siblings without one of their own: 32 bytes as base64, as `makeKey()` prints it. \
          False, with a line in the log, if it is anything else. In workers it only answers true.")
-        .returns("boolean").default("none: the control socket refuses everybody"),
+        .returns("boolean").default("none: the control socket refuses everybody")
+        .daemons(Daemons::ALL),
     Entry::config(G, "setNumLuaStates", &[param("count", Int)],
         "How many Lua states serve calls; each has its own globals and serves one call at a time.")
         .default("6").start_only(),
@@ -56,13 +62,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         .default("64").start_only(),
     Entry::config(G, "setMetricsNoPassword", &[],
         "Lets Prometheus read `/metrics` without a password. The ACL still holds.")
-        .default("password needed"),
+        .default("password needed")
+        .daemons(Daemons::ALL),
     Entry::config(G, "setVerboseAllowLog", &[],
         "Logs an `allowLog` line for allowed logins too (at level info), not only for denied and tarpitted ones.")
-        .default("off"),
+        .default("off")
+        .daemons(Daemons::WFORCE),
     Entry::config(G, "setJA3AttrName", &[param("attribute", Text)],
         "The login attribute that holds the JA3 hash for the built-in lists.")
-        .default("ja3"),
+        .default("ja3")
+        .daemons(Daemons::WFORCE),
     Entry::anywhere(G, "shutdown", &[],
         "Ends the process at once with exit status 0, also while the configuration is being loaded."),
     Entry::config(G, "showACL", &[], "Prints the ACL, one netmask a line, `!` in front of those kept out, in the order they were added.")

@@ -5,10 +5,12 @@ use std::collections::HashSet;
 use super::*;
 
 #[test]
-fn every_name_occurs_once() {
-    let mut seen = HashSet::new();
-    for entry in entries() {
-        assert!(seen.insert(entry.name), "{} twice", entry.name);
+fn every_name_occurs_once_in_a_daemon() {
+    for daemon in Daemon::ALL {
+        let mut seen = HashSet::new();
+        for entry in entries_of(daemon) {
+            assert!(seen.insert(entry.name), "{} twice in {daemon}", entry.name);
+        }
     }
 }
 
@@ -42,7 +44,7 @@ fn the_reference_names_everything() {
 
 #[test]
 fn completion_offers_functions_and_methods() {
-    let words = completions();
+    let words = completions(Daemon::Wforce);
     for word in ["addACL(", "showStringStatsDB(", ":twAdd(", ":tostring("] {
         assert!(words.iter().any(|known| known == word), "{word}");
     }

@@ -1,7 +1,7 @@
 //! Webhooks.
 
 use super::Kind::{List, Map, Text, Unsigned, Unsigned64};
-use super::{Entry, Group, param};
+use super::{Daemons, Entry, Group, param};
 
 const G: Group = Group::Webhooks;
 
@@ -13,7 +13,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     hook(Entry::config(G, "addWebHook", &[param("events", List), param("config", Map)],
         "POSTs events (`report allow reset addbl delbl expirebl addwl delwl expirewl`) to the `url` of the configuration. Further \
          keys: `secret basic-auth api-key content-type kafka allow_filter ox-protect`. Unknown events are dropped; without a \
-         `url` it is logged and left out.").not_in_client()),
+         `url` it is logged and left out.").not_in_client().daemons(Daemons::WFORCE)),
     hook(Entry::config(G, "addCustomWebHook", &[param("name", Text), param("config", Map)],
         "A webhook that policies run with `runCustomWebHook`; the same configuration.").not_in_client()),
     hook(Entry::anywhere(G, "runCustomWebHook", &[param("name", Text), param("data", Text)],
@@ -34,6 +34,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Authorities to trust for webhooks and sync, a PEM file.").default("the system's")),
     hook(Entry::config(G, "setCurlClientCertAndKey", &[param("certificate", Text), param("key", Text)],
         "Certificate and key to show to webhook and sync servers, PEM files.").default("none")),
-    Entry::config(G, "showWebHooks", &[], "Prints the webhooks.").console(),
+    Entry::config(G, "showWebHooks", &[], "Prints the webhooks.").console().daemons(Daemons::WFORCE),
     Entry::config(G, "showCustomWebHooks", &[], "Prints the custom webhooks.").console(),
 ];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bstr::{BString, ByteSlice};
-use capabilities::Level;
+use capabilities::{Daemon, Level};
 use console::{BoxFuture, Executor, Notice, ServerConfig};
 use parking_lot::Mutex;
 use policy::{Call, Chain, Failure, Reply};
@@ -16,7 +16,7 @@ use crate::start::Started;
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// Runs console lines.
-pub(crate) struct Lines {
+pub struct Lines {
     chain: Arc<Chain>,
     settings: Mutex<Arc<lua::Settings>>,
     output: Arc<lua::ConsoleBuffer>,
@@ -25,7 +25,8 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    pub(crate) fn new(started: &Started) -> Lines {
+    /// Lines for the states of this daemon.
+    pub fn new(started: &Started) -> Lines {
         let Started { chain, settings, output, .. } = started;
         let (chain, settings, output) = (chain.clone(), settings.clone(), output.clone());
         let settings = Mutex::new(settings);
@@ -33,12 +34,12 @@ impl Lines {
     }
 
     /// The configuration was read again: these are the settings that console lines change from now on.
-    pub(crate) fn use_settings(&self, settings: Arc<lua::Settings>) {
+    pub fn use_settings(&self, settings: Arc<lua::Settings>) {
         *self.settings.lock() = settings;
     }
 
     /// The text a console shows for a line.
-    pub(crate) async fn run(&self, line: &[u8]) -> Vec<u8> {
+    pub async fn run(&self, line: &[u8]) -> Vec<u8> {
         let _turn = self.turn.lock().await;
         let result = self.everywhere(line).await;
         self.take_over();
@@ -92,7 +93,7 @@ impl Executor for Lines {
 }
 
 /// Serves the control sockets that the configuration opened.
-pub(crate) fn serve(started: &Started, lines: &Arc<Lines>) {
+pub fn serve(started: &Started, lines: &Arc<Lines>) {
     for listener in started.settings.take_control() {
         if let Err(error) = serve_one(started, lines, listener) {
             started.capabilities.log.error(format!("cannot serve the control socket: {error}"));
@@ -116,7 +117,7 @@ fn serve_one(started: &Started, lines: &Arc<Lines>, listener: std::net::TcpListe
 }
 
 /// The console on the daemon's own terminal; returns when it was left.
-pub(crate) fn foreground(runtime: &tokio::runtime::Handle, lines: &Lines) {
+pub fn foreground(daemon: Daemon, runtime: &tokio::runtime::Handle, lines: &Lines) {
     let run = |line: &[u8]| {
         let text = runtime.block_on(lines.run(line));
         if text.starts_with(b"Error: ") {
@@ -126,7 +127,7 @@ pub(crate) fn foreground(runtime: &tokio::runtime::Handle, lines: &Lines) {
             text
         }
     };
-    if let Err(error) = console::foreground(Path::new(".history"), lua::surface::completions(), run) {
+    if let Err(error) = console::foreground(Path::new(".history"), lua::surface::completions(daemon), run) {
         eprintln!("console: {error}");
     }
 }

@@ -2,32 +2,32 @@
 
 use std::path::{Path, PathBuf};
 
+use capabilities::Daemon;
 use lua::vm::Source;
-use portcullis_daemons::arguments::Arguments;
 
-use crate::PROGRAM;
+use crate::arguments::Arguments;
 
 /// The configuration's place.
-pub(crate) struct Place {
+pub struct Place {
     /// As messages name it.
-    pub(crate) config: PathBuf,
+    pub config: PathBuf,
     /// What went wrong but does not stop the start (wforce compatibility).
-    pub(crate) warnings: Vec<String>,
+    pub warnings: Vec<String>,
     /// Why the file, which is there, cannot be read: an operator who has one does not want to run without it.
-    pub(crate) unreadable: Option<String>,
+    pub unreadable: Option<String>,
     /// The file's text; empty if there is none.
-    pub(crate) source: Source,
+    pub source: Source,
 }
 
 /// The default configuration: in a folder of its own if there is one.
-fn default_config() -> PathBuf {
-    let own = PathBuf::from(format!("/etc/wforce/{PROGRAM}/{PROGRAM}.conf"));
-    if own.exists() { own } else { PathBuf::from(format!("/etc/wforce/{PROGRAM}.conf")) }
+fn default_config(daemon: Daemon) -> PathBuf {
+    let own = PathBuf::from(format!("/etc/wforce/{daemon}/{daemon}.conf"));
+    if own.exists() { own } else { PathBuf::from(format!("/etc/wforce/{daemon}.conf")) }
 }
 
 /// Makes the configuration's folder the current one, and reads the file.
-pub(crate) fn enter(arguments: &Arguments) -> Place {
-    let config = arguments.config.clone().unwrap_or_else(default_config);
+pub fn enter(daemon: Daemon, arguments: &Arguments) -> Place {
+    let config = arguments.config.clone().unwrap_or_else(|| default_config(daemon));
     let mut warnings = Vec::new();
     let folder = match config.parent() {
         Some(folder) if folder != Path::new("") => folder.to_owned(),

@@ -4,9 +4,9 @@
 //! ones, and calls that run end on those. Stats DBs, lists, counters and listeners stay: of the settings themselves only those
 //! that policies are made of are taken over.
 
+use crate::arguments::Arguments;
 use lua::Configuration;
 use lua::vm::Source;
-use portcullis_daemons::arguments::Arguments;
 
 use crate::consoles::Lines;
 use crate::start::{self, Started};
@@ -24,7 +24,7 @@ enum ReloadError {
 
 /// Reads the configuration again and logs what came of it. Not for a thread that serves requests, and one with a large
 /// stack: a configuration may recurse deeply.
-pub(crate) fn run(arguments: &Arguments, started: &Started, lines: &Lines) {
+pub fn run(arguments: &Arguments, started: &Started, lines: &Lines) {
     let log = &started.capabilities.log;
     match try_run(arguments, started, lines) {
         Ok(()) => log.notice(format!("{}: loaded again", started.place.config.display())),
@@ -38,7 +38,7 @@ fn try_run(arguments: &Arguments, started: &Started, lines: &Lines) -> Result<()
     let file = config.file_name().map_or_else(|| config.clone(), Into::into);
     let source =
         Source::read(&file).map_err(|error| ReloadError::Read(config.display().to_string(), error))?;
-    let mut host = start::host(arguments, &started.capabilities, &started.runtime);
+    let mut host = start::host(started.daemon, arguments, &started.capabilities, &started.runtime);
     // Its sockets are bound already.
     host.bind_sockets = false;
     host.output = started.output.clone();

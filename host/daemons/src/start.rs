@@ -4,41 +4,51 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use capabilities::log::{self, Format, Level, Log};
-use capabilities::{Capabilities, Options};
+use capabilities::{Capabilities, Daemon, Options};
 use lua::{Configuration, Settings};
 use policy::{BuildError, Chain, ChainOptions, Events, Executor};
-use portcullis_daemons::arguments::{Arguments, Mode};
-use portcullis_daemons::shadow;
 use tokio::runtime::Runtime;
 
+use crate::arguments::{Arguments, Mode};
+use crate::place;
 use crate::place::Place;
-use crate::{PROGRAM, place};
 
 /// The exit status for device regexes that cannot be used (wforce compatibility).
 const NO_REGEXES: u8 = 255;
 
 /// Why the daemon does not start: it has been logged; this is the exit status.
-pub(crate) struct Stop(pub(crate) u8);
+pub struct Stop(pub u8);
 
 /// A daemon with everything loaded, not serving yet.
-pub(crate) struct Started {
-    pub(crate) capabilities: Arc<Capabilities>,
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) chain: Arc<Chain>,
-    pub(crate) output: Arc<lua::ConsoleBuffer>,
-    pub(crate) runtime: Arc<Runtime>,
-    pub(crate) place: Place,
+pub struct Started {
+    /// Which daemon it is.
+    pub daemon: Daemon,
+    /// What the host owns.
+    pub capabilities: Arc<Capabilities>,
+    /// What the configuration said.
+    pub settings: Arc<Settings>,
+    /// The way to the policies.
+    pub chain: Arc<Chain>,
+    /// What console functions show.
+    pub output: Arc<lua::ConsoleBuffer>,
+    /// Where everything asynchronous runs, HTTP connections excepted.
+    pub runtime: Arc<Runtime>,
+    /// Where the configuration came from.
+    pub place: Place,
 }
 
 /// Opens the log. What goes to stdout changes once the daemon is up.
-pub(crate) fn open_log(arguments: &Arguments) -> std::io::Result<Arc<Log>> {
+///
+/// # Errors
+/// The log's thread cannot be started.
+pub fn open_log(daemon: Daemon, arguments: &Arguments) -> std::io::Result<Arc<Log>> {
     let level = if arguments.verbose { Level::Debug } else { arguments.loglevel.unwrap_or(Level::Info) };
     let format = match arguments.mode {
         _ if arguments.json => Format::Json,
         Mode::Docker => Format::Docker,
         _ => Format::Plain,
     };
-    let mut options = log::Options::new(PROGRAM);
+    let mut options = log::Options::new(daemon.name());
     options.facility = arguments.facility;
     options.stdout = Some(level);
     options.format = format;
@@ -51,12 +61,15 @@ pub(crate) fn open_log(arguments: &Arguments) -> std::io::Result<Arc<Log>> {
 }
 
 /// Loads everything.
-pub(crate) fn load(arguments: &Arguments, log: &Arc<Log>) -> Result<Started, Stop> {
+///
+/// # Errors
+/// What went wrong has been logged; the error is the exit status.
+pub fn load(daemon: Daemon, arguments: &Arguments, log: &Arc<Log>) -> Result<Started, Stop> {
     let fail = |text: String| {
         log.error(text);
         Stop(1)
     };
-    let place = place::enter(arguments);
+    let place = place::enter(daemon, arguments);
     for warning in &place.warnings {
         log.warn(warning);
     }
@@ -66,8 +79,12 @@ pub(crate) fn load(arguments: &Arguments, log: &Arc<Log>) -> Result<Started, Sto
     if arguments.check_config && !place.warnings.is_empty() {
         return Err(fail(format!("{}: there is nothing to check", place.config.display())));
     }
-    let options =
-        Options { log: log.clone(), metrics_prefix: PROGRAM.to_owned(), regexes: arguments.regexes.clone() };
+    // Only wforce parses device strings of its clients.
+    let regexes = if daemon == Daemon::Wforce { arguments.regexes.clone() } else { None };
+    if regexes.is_none() && arguments.regexes.is_some() {
+        log.warn(format!("-R is ignored: {daemon} reads no device strings"));
+    }
+    let options = Options { log: log.clone(), metrics_prefix: daemon.name().to_owned(), regexes };
     let capabilities = Capabilities::new(options).map_err(|error| {
         log.error(error.to_string());
         Stop(if arguments.regexes.is_some() { NO_REGEXES } else { 1 })
@@ -79,7 +96,7 @@ pub(crate) fn load(arguments: &Arguments, log: &Arc<Log>) -> Result<Started, Sto
         .build()
         .map_err(|error| fail(format!("cannot start: {error}")))?;
     let runtime = Arc::new(runtime);
-    let host = host(arguments, &capabilities, &runtime);
+    let host = host(daemon, arguments, &capabilities, &runtime);
     let components = host.components.clone();
     let configuration = lua::load(&place.source, host).map_err(|error| {
         format!("Fatal Lua error: {}", error.lua_text()).lines().for_each(|line| log.error(line));
@@ -107,16 +124,22 @@ pub(crate) fn load(arguments: &Arguments, log: &Arc<Log>) -> Result<Started, Sto
     let chain = Arc::new(Chain::new(capabilities.clone(), executor, options));
     chain.set_shadow(shadow.map(Arc::new));
     chain.set_components(components);
-    Ok(Started { capabilities, settings, chain, output, runtime, place })
+    Ok(Started { daemon, capabilities, settings, chain, output, runtime, place })
 }
 
 /// What compiles and runs components; all configurations of the process share it.
 static ENGINES: LazyLock<Arc<wasm::Engines>> = LazyLock::new(Arc::default);
 
 /// What the configuration's functions work on.
-pub(crate) fn host(arguments: &Arguments, capabilities: &Arc<Capabilities>, runtime: &Runtime) -> lua::Host {
+pub fn host(
+    daemon: Daemon,
+    arguments: &Arguments,
+    capabilities: &Arc<Capabilities>,
+    runtime: &Runtime,
+) -> lua::Host {
     let log = capabilities.log.clone();
     lua::Host {
+        daemon,
         caps: capabilities.clone(),
         settings: Arc::default(),
         output: Arc::default(),
@@ -126,7 +149,7 @@ pub(crate) fn host(arguments: &Arguments, capabilities: &Arc<Capabilities>, runt
             capabilities.clone(),
             runtime.handle().clone(),
         )),
-        version: format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION")),
+        version: format!("{daemon} {}", env!("CARGO_PKG_VERSION")),
         // `shutdown()` ends the process at once, without an answer (wforce compatibility).
         shutdown: Box::new(move || {
             log.flush(Duration::from_secs(1));

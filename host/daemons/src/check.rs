@@ -2,17 +2,18 @@
 
 use std::fmt::Write as _;
 
+use capabilities::Daemon;
 use lua::settings::{Complaint, Complaints, Listener};
 
-use crate::serve;
+use crate::http;
 use crate::start::Started;
 
 /// What the daemon would log at its start and go on without.
-pub(crate) fn complaints(started: &Started) -> Complaints {
+pub fn complaints(started: &Started) -> Complaints {
     let (mut complaints, listeners) =
         started.settings.read(|values| (values.complaints.clone(), values.listeners.clone()));
     for listener in listeners {
-        if let Some(Err(error)) = serve::tls(&listener).map(|tls| tls.check()) {
+        if let Some(Err(error)) = http::tls(&listener).map(|tls| tls.check()) {
             let Listener { addr, place, .. } = listener;
             complaints.add(Complaint { text: format!("addListener {addr}: {error}").into(), place });
         }
@@ -21,7 +22,7 @@ pub(crate) fn complaints(started: &Started) -> Complaints {
 }
 
 /// The first complaint with its place, and how many there are; nothing when there is none.
-pub(crate) fn verdict(started: &Started, complaints: &Complaints) -> Option<String> {
+pub fn verdict(started: &Started, complaints: &Complaints) -> Option<String> {
     let Complaint { text, place } = complaints.first.as_ref()?;
     let config = &started.place.config;
     let place = place.as_ref().map_or_else(|| config.display().to_string(), |place| place.text(config));
@@ -33,8 +34,8 @@ pub(crate) fn verdict(started: &Started, complaints: &Complaints) -> Option<Stri
 }
 
 /// One line for each thing the configuration makes.
-pub(crate) fn summary(started: &Started) -> String {
-    let Started { capabilities, settings, chain, place, .. } = started;
+pub fn summary(started: &Started) -> String {
+    let Started { daemon, capabilities, settings, chain, place, .. } = started;
     let mut text = format!("{}: configuration is fine\n", place.config.display());
     let mut line = |name: &str, value: String| {
         // Writing into a String does not fail.
@@ -53,14 +54,16 @@ pub(crate) fn summary(started: &Started) -> String {
     line("policy states", chain.executor().engines().to_string());
     line("policy budget", format!("{} ms", budget.as_millis()));
     let hooks = chain.hooks();
-    let set = [
+    let of_wforce = [
         ("allow", hooks.allow),
         ("report", hooks.report),
         ("reset", hooks.reset),
         ("canonicalize", hooks.canonicalize),
     ];
+    let of_trackalert = [("report", hooks.report)];
+    let set = if *daemon == Daemon::Wforce { &of_wforce[..] } else { &of_trackalert };
     for (name, is_set) in set {
-        line(name, if is_set { "set".into() } else { "not set: its default holds".into() });
+        line(name, if *is_set { "set".into() } else { "not set: its default holds".into() });
     }
     for endpoint in chain.endpoints() {
         let verb = if endpoint.get { "GET" } else { "POST" };

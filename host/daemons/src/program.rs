@@ -1,0 +1,53 @@
+//! A daemon's `main`.
+
+use std::process::ExitCode;
+
+use crate::arguments::{Arguments, Mode, usage};
+use crate::flavour::Flavour;
+use crate::{background, client, serve};
+
+/// The stack of the thread that runs the configuration: as large as a policy thread's, because a configuration can recurse
+/// as deeply as a policy.
+pub const STACK: usize = 512 << 20;
+
+/// Runs the daemon, or what else its command line asks for.
+pub fn main<F: Flavour>() -> ExitCode {
+    let main = std::thread::Builder::new().name("main".into()).stack_size(STACK).spawn(run::<F>);
+    match main.map(std::thread::JoinHandle::join) {
+        Ok(Ok(status)) => status,
+        // It has been told where it panicked.
+        Ok(Err(_)) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("{}: cannot start: {error}", F::DAEMON);
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run<F: Flavour>() -> ExitCode {
+    let program = F::DAEMON.name();
+    let arguments = match Arguments::parse(std::env::args_os().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            eprintln!("{program}: {error}\nTry '{program} --help'.");
+            return ExitCode::from(1);
+        }
+    };
+    if arguments.help {
+        print!("{}", usage(program));
+        return ExitCode::SUCCESS;
+    }
+    for option in &arguments.unknown {
+        println!("{program}: ignoring the unknown option {option}");
+    }
+    if arguments.client {
+        return client::run(F::DAEMON, &arguments);
+    }
+    if arguments.mode == Mode::Background && !arguments.check_config && !background::is_child() {
+        return background::start().unwrap_or_else(|error| {
+            eprintln!("{program}: cannot go to the background: {error}");
+            ExitCode::from(1)
+        });
+    }
+    serve::run::<F>(&arguments)
+}
