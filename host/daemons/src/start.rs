@@ -10,8 +10,8 @@ use policy::{BuildError, Chain, ChainOptions, Events, Executor};
 use tokio::runtime::Runtime;
 
 use crate::arguments::{Arguments, Mode};
-use crate::place;
 use crate::place::Place;
+use crate::{place, shadow};
 
 /// The exit status for device regexes that cannot be used (wforce compatibility).
 const NO_REGEXES: u8 = 255;
