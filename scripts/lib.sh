@@ -17,3 +17,13 @@ die() {
 }
 
 have() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif have sudo; then
+        sudo "$@"
+    else
+        die "need root (or sudo) to run: $*"
+    fi
+}
