@@ -1,6 +1,6 @@
 # Two commands do all the set-up: `make run` and `make test`. The work is in scripts/; each script says what it does.
 
-.PHONY: run test bench docs
+.PHONY: run test bench docs policies
 
 # Builds wforce and starts it on the demo configuration (policies/), listening on 127.0.0.1:8084. Ctrl-C ends it.
 run:
@@ -17,3 +17,7 @@ bench:
 # Builds the book into docs/book.
 docs:
 	@scripts/docs
+
+# Builds the WebAssembly policies of policies/ into target/policies.
+policies:
+	@scripts/policies

@@ -12,7 +12,8 @@ use portcullis_component::Interfaces;
 fn inspect(file: &str, wasi: bool) -> Result<String, String> {
     let bytes = std::fs::read(file).map_err(|error| error.to_string())?;
     let found = Interfaces::read(&bytes).map_err(|error| error.to_string())?;
-    let foreign: Vec<&str> = found.foreign().into_iter().filter(|name| !(wasi && name.starts_with("wasi:"))).collect();
+    let foreign: Vec<&str> =
+        found.foreign().into_iter().filter(|name| !(wasi && name.starts_with("wasi:"))).collect();
     if !foreign.is_empty() {
         return Err(format!("imports what a policy does not get: {}", foreign.join(", ")));
     }
@@ -28,7 +29,8 @@ fn inspect(file: &str, wasi: bool) -> Result<String, String> {
 }
 
 fn main() -> ExitCode {
-    let (flags, files): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|word| word.starts_with("--"));
+    let (flags, files): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|word| word.starts_with("--"));
     let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
     let unknown = flags.iter().any(|flag| flag != "--wasi");
     if unknown || files.is_empty() {

@@ -1,0 +1,61 @@
+//! Questions to the long memory: weeks of reports, as trackalert keeps them. A daemon without a report store answers
+//! `unavailable`.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use crate::bindings::imports::portcullis::policy::reports::{
+    Confirmation, Field, Filter, Measure, Outlier, Ranked, Report, Slot, Span,
+};
+use crate::{Error, host};
+
+/// A filter that only says since when; set its other fields as needed.
+pub fn since<'a>(since: f64) -> Filter<'a> {
+    Filter {
+        since,
+        until: None,
+        login: None,
+        network: None,
+        country: None,
+        asn: None,
+        device: None,
+        protocol: None,
+        success: None,
+        policy_reject: None,
+        attributes: &[],
+    }
+}
+
+macro_rules! questions {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        ///
+        /// If there is no report store, it does not answer, or the policy may not ask.
+        pub fn $name($($arg: $type),*) -> Result<$answer, Error> {
+            Ok(host::reports::$name($($arg),*)?)
+        }
+    )*};
+}
+
+questions! {
+    /// Reports, the newest first, at most so many.
+    find(filter: Filter<'_>, limit: u32) -> Vec<Report>;
+    /// Whether there is a good report of this login with this value of a field, since then.
+    seen(login: &str, field: Field, value: &str, since: f64) -> bool;
+    /// When the first and the last such report came.
+    first_and_last(filter: Filter<'_>) -> Option<Span>;
+    /// How many there are.
+    count(filter: Filter<'_>) -> f64;
+    /// How many different values of a field there are among them.
+    distinct(filter: Filter<'_>, field: Field) -> f64;
+    /// The values of a field with the highest rank, the highest first.
+    top(filter: Filter<'_>, field: Field, by: Measure, limit: u32) -> Vec<Ranked>;
+    /// The values of a field that are unusually frequent, compared with the time before.
+    significant(filter: Filter<'_>, field: Field, baseline_since: f64, limit: u32) -> Vec<Outlier>;
+    /// How many there were in each so many seconds, the oldest first.
+    histogram(filter: Filter<'_>, seconds: u32) -> Vec<Slot>;
+    /// A question in Elasticsearch's own JSON to the indexes of this name; the answer is JSON, too.
+    search(index: &str, query: &str) -> String;
+}
