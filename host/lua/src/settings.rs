@@ -91,6 +91,10 @@ pub struct Values {
     pub policy_budget: Duration,
     /// Bytes that a Lua state may use beyond what the file itself built up.
     pub policy_memory: usize,
+    /// Where stats DBs and lists are kept over a restart.
+    pub state_dir: Option<PathBuf>,
+    /// Time between two snapshots of them.
+    pub state_interval: Duration,
     /// Log allowed logins too.
     pub verbose_allow_log: bool,
     /// The attribute with the JA3 hash.
@@ -131,6 +135,8 @@ impl Default for Values {
             max_connections: 10_000,
             policy_budget: Duration::from_secs(1),
             policy_memory: 64 << 20,
+            state_dir: None,
+            state_interval: Duration::from_mins(1),
             verbose_allow_log: false,
             ja3_attr: "ja3".into(),
             endpoints: Vec::new(),

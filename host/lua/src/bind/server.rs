@@ -34,6 +34,17 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         state.host.settings.change(|values| values.policy_memory = bytes);
         Ok(Ret::None)
     }),
+    ("setStateDir", |state, args| {
+        let path = args.text(1)?.owned();
+        let path = PathBuf::from(path.to_os_str_lossy().into_owned());
+        state.host.settings.change(|values| values.state_dir = Some(path));
+        Ok(Ret::None)
+    }),
+    ("setStateInterval", |state, args| {
+        let every = Duration::from_secs(u64::from(args.unsigned(1)?.max(1)));
+        state.host.settings.change(|values| values.state_interval = every);
+        Ok(Ret::None)
+    }),
     ("setVerboseAllowLog", |state, _| {
         state.host.settings.change(|values| values.verbose_allow_log = true);
         Ok(Ret::None)

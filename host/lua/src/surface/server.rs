@@ -60,6 +60,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         "How much memory each Lua state may use beyond what the configuration file built up. A call that needs more fails, and \
          its Lua state is replaced. Not in wforce.")
         .default("64").start_only(),
+    Entry::config(G, "setStateDir", &[param("path", Text)],
+        "Keeps stats DBs and lists in this directory, so that they outlive a restart: saved every 60 seconds \
+         (`setStateInterval`) and at the end, restored at the start. Relative to the configuration's folder; made if it is not \
+         there; one daemon each. The daemon does not start if it cannot write there. Not in wforce.")
+        .default("nothing outlives a restart").not_in_client().start_only(),
+    Entry::config(G, "setStateInterval", &[param("seconds", Unsigned)],
+        "Seconds between two snapshots of the state directory, at least 1: what a crash loses at most. Not in wforce.")
+        .default("60").start_only(),
     Entry::config(G, "setMetricsNoPassword", &[],
         "Lets Prometheus read `/metrics` without a password. The ACL still holds.")
         .default("password needed")

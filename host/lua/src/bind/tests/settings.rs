@@ -70,13 +70,15 @@ fn tempfile() -> std::path::PathBuf {
 fn sizes_and_names() {
     let (world, _) = set(
         "setNumLuaStates(9) setNumWorkerThreads('3') setMaxWebserverConns(12.7) setVerboseAllowLog() setJA3AttrName('fp')
-         setPolicyBudget(250) setPolicyMemory(8) controlSocket('127.0.0.1') controlSocket('[::1]:5000') controlSocket('x')",
+         setPolicyBudget(250) setPolicyMemory(8) setStateDir('state') setStateInterval(0) controlSocket('127.0.0.1') controlSocket('[::1]:5000') controlSocket('x')",
     );
     let found = value(&world, |values| (values.lua_states, values.worker_threads, values.max_connections));
     assert_eq!(found, (9, 3, 12));
     assert!(value(&world, |values| values.verbose_allow_log));
     assert_eq!(value(&world, |values| values.ja3_attr.clone()), "fp");
     assert_eq!(value(&world, |values| values.policy_budget), Duration::from_millis(250));
+    assert_eq!(value(&world, |values| values.state_dir.clone()), Some("state".into()));
+    assert_eq!(value(&world, |values| values.state_interval), Duration::from_secs(1));
     assert_eq!(value(&world, |values| values.policy_memory), 8 << 20);
     let control = value(&world, |values| values.control.iter().map(ToString::to_string).collect::<Vec<_>>());
     assert_eq!(control, ["127.0.0.1:4004", "[::1]:5000"]);
