@@ -18,3 +18,4 @@ pub mod service;
 pub mod shadow;
 pub mod signals;
 pub mod start;
+pub mod state;

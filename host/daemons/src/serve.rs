@@ -15,7 +15,7 @@ use crate::flavour::Flavour;
 use crate::http::listen;
 use crate::signals::{Signals, until_told};
 use crate::start::{Started, Stop};
-use crate::{background, check, consoles, program, reload, service, start};
+use crate::{background, check, consoles, program, reload, service, start, state};
 
 /// How long requests in flight get to finish at the end: more than a policy's budget, less than a service manager's
 /// patience.
@@ -73,6 +73,14 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
             Ok(flavour) => flavour,
             Err(error) => {
                 log.error(format!("cannot start: {error}"));
+                return 1;
+            }
+        };
+        // Before the first request, which must find the counts of before.
+        let keeper = match state::start(&started.settings, &started.capabilities) {
+            Ok(keeper) => keeper,
+            Err(error) => {
+                log.error(format!("setStateDir: {error}"));
                 return 1;
             }
         };

@@ -27,7 +27,9 @@ fn restore(dir: &StateDir, capabilities: &Capabilities) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
     let restored = dir.restore(stats, lists, now, log);
     for name in &restored.unknown {
-        log.warn(format!("the snapshot has a stats DB \"{name}\" that the configuration does not make: left out"));
+        log.warn(format!(
+            "the snapshot has a stats DB \"{name}\" that the configuration does not make: left out"
+        ));
     }
     match restored.from {
         Some(path) => log.notice(format!(
