@@ -118,6 +118,9 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
             log.warn(format!("{cut} connections had to be cut off"));
         }
         flavour.end(started).await;
+        if let Some(keeper) = keeper {
+            keeper.finish();
+        }
         0
     });
     started.chain.executor().stop();
