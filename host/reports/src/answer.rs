@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::query::Field;
-use crate::{Report, ReportId};
+use crate::{Range, Report, ReportId};
 
 /// The answer to a [`Query`](crate::Query), of the same name. Its JSON form has the member `answer` to tell which it is;
 /// times are unix seconds.
@@ -122,5 +122,48 @@ fn optional_seconds<S: Serializer>(at: &Option<i64>, to: S) -> Result<S::Ok, S::
     match at {
         Some(ms) => crate::query::seconds_form::serialize(ms, to),
         None => to.serialize_none(),
+    }
+}
+
+impl Significant {
+    /// The terms of most score, greatest first; of equals the lesser value first.
+    pub(crate) fn rank(
+        terms: impl Iterator<Item = (String, u64, u64)>,
+        [now, baseline]: [Range; 2],
+        limit: usize,
+    ) -> Vec<Self> {
+        let mut terms: Vec<Self> = terms
+            .map(|(key, count, before)| {
+                let rate = count as f64 / now.seconds();
+                let score = rate / ((before + 1) as f64 / baseline.seconds());
+                Self { key, now: count, baseline: before, score }
+            })
+            .collect();
+        terms.sort_by(|left, right| {
+            right.score.total_cmp(&left.score).then_with(|| by_value(&left.key, &right.key))
+        });
+        terms.truncate(limit);
+        terms
+    }
+}
+
+impl Bin {
+    /// The intervals that a bounded range touches.
+    pub(crate) fn empty(range: Range, interval: i64) -> Vec<Self> {
+        if range.to <= range.from {
+            return Vec::new();
+        }
+        let first = range.from.div_euclid(interval) * interval;
+        let count = range.bins(interval);
+        let bin = |number: u64| Self { at: first + number as i64 * interval, totals: Totals::default() };
+        (0..count).map(bin).collect()
+    }
+}
+
+/// The order of values that are equally frequent: numbers as numbers, texts by their bytes.
+pub(crate) fn by_value(left: &str, right: &str) -> std::cmp::Ordering {
+    match (left.parse::<u64>(), right.parse::<u64>()) {
+        (Ok(left), Ok(right)) => left.cmp(&right),
+        _ => left.cmp(right),
     }
 }

@@ -6,12 +6,14 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod embedded;
 mod limits;
 mod query;
 mod report;
 mod store;
 
 pub use answer::{Answer, Bin, Group, Significant, Totals};
+pub use embedded::{Complain, EmbeddedSettings, EmbeddedStore};
 pub use limits::Limits;
 pub use query::{Field, Filter, Query, QueryError, Range, Rank, Trait};
 pub use report::{Confirmation, Ids, Place, Report, ReportId, device_of, network_of};

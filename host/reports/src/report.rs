@@ -11,6 +11,7 @@ use bstr::ByteSlice as _;
 use login::{Attrs, Login, MultiAttrs, Netmask};
 
 pub use confirmation::Confirmation;
+pub(crate) use document::{attrs_of, attrs_value, instant};
 
 pub use id::{Ids, ReportId};
 

@@ -58,7 +58,7 @@ impl Range {
     }
 
     /// Its length in seconds, at least a millisecond's.
-    pub fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         (self.to.saturating_sub(self.from).max(1)) as f64 / 1000.0
     }
 }

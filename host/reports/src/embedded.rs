@@ -1,0 +1,241 @@
+//! The embedded engine: an index for each day on the local disk, nothing to install.
+
+mod answer;
+mod catalog;
+mod check;
+mod condition;
+mod day;
+mod ingest;
+mod journal;
+mod keep;
+mod row;
+mod scan;
+mod schema;
+mod settings;
+mod tally;
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Sender};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::{
+    Answer, Answering, Confirmation, Health, Lease, Limits, Query, Report, ReportId, ReportStore, StoreError,
+    StoreStats,
+};
+use answer::Asking;
+use catalog::{Catalog, disk};
+use ingest::{Counts, Ingest, Job};
+use journal::Journal;
+use keep::Keeper;
+use scan::Deadline;
+pub use settings::{Complain, EmbeddedSettings};
+
+/// Reports on the local disk.
+pub struct EmbeddedStore {
+    catalog: Arc<Catalog>,
+    counts: Arc<Counts>,
+    room: Arc<Semaphore>,
+    questions: Arc<Semaphore>,
+    leases: Mutex<HashMap<String, (String, Instant)>>,
+    jobs: Option<Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+    keeper: Option<Sender<keep::Wish>>,
+    /// Held for as long as the store is open.
+    _lock: File,
+}
+
+impl EmbeddedStore {
+    /// Opens the store, or makes it. What a process took and had no time to index is indexed now.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`]: the folder cannot be used, or another process uses it. Broken days are no error.
+    pub fn open(settings: EmbeddedSettings) -> Result<Self, StoreError> {
+        let folder = settings.folder.clone();
+        let failed = |error: &dyn ToString| disk(&folder, &error.to_string());
+        fs::create_dir_all(&folder).map_err(|error| failed(&error))?;
+        let lock = File::create(folder.join("lock")).map_err(|error| failed(&error))?;
+        lock.try_lock().map_err(|_| failed(&"another process uses this report store"))?;
+        let catalog = Arc::new(Catalog::open(settings.clone())?);
+        let (journal, records) = Journal::open(&folder.join("journal")).map_err(|error| failed(&error))?;
+        let counts = Arc::new(Counts::default());
+        let (jobs, work) = mpsc::channel();
+        let (wishes, idle) = mpsc::channel();
+        let (idle_days, days) = mpsc::channel();
+        let mut ingest = Ingest::new(Arc::clone(&catalog), journal, Arc::clone(&counts), idle_days);
+        ingest.replay(records)?;
+        let keeper = Keeper { catalog: Arc::clone(&catalog), jobs: jobs.clone(), idle: days };
+        let threads = vec![
+            Builder::new()
+                .name("reports-ingest".into())
+                .spawn(move || ingest.run(&work))
+                .map_err(|error| failed(&error))?,
+            Builder::new()
+                .name("reports-keep".into())
+                .spawn(move || keeper.run(&idle))
+                .map_err(|error| failed(&error))?,
+        ];
+        Ok(Self {
+            catalog,
+            counts,
+            room: Arc::new(Semaphore::new(settings.queue.max(1))),
+            questions: Arc::new(Semaphore::new(settings.questions.max(1))),
+            leases: Mutex::default(),
+            jobs: Some(jobs),
+            threads,
+            keeper: Some(wishes),
+            _lock: lock,
+        })
+    }
+
+    async fn ask<T>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job,
+    ) -> Result<T, StoreError> {
+        let (done, answer) = oneshot::channel();
+        self.jobs.as_ref().ok_or(StoreError::Closed)?.send(job(done)).map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs on a thread of its own, as reading files blocks; only a few at a time.
+    async fn aside<T: Send + 'static>(
+        &self,
+        limits: Limits,
+        work: impl FnOnce(&Asking<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let began = Instant::now();
+        let waited = tokio::time::timeout(limits.time, Arc::clone(&self.questions).acquire_owned()).await;
+        let turn = waited.map_err(|_| StoreError::TimeOut(limits.time))?.map_err(|_| StoreError::Closed)?;
+        let catalog = Arc::clone(&self.catalog);
+        let left = limits.time.saturating_sub(began.elapsed());
+        let task = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work(&Asking { catalog: &catalog, limits, deadline: Deadline::after(left) })
+        });
+        task.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+    }
+
+    /// Drops days that are too old or too many now, and merges finished ones, instead of within a minute.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`].
+    pub async fn tidy(&self) -> Result<(), StoreError> {
+        let (done, answer) = oneshot::channel();
+        self.keeper
+            .as_ref()
+            .ok_or(StoreError::Closed)?
+            .send(keep::Wish(done))
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+impl ReportStore for EmbeddedStore {
+    fn ingest(&self, reports: Vec<Report>) -> Answering<'_, ()> {
+        Box::pin(async move {
+            // A batch beyond the whole queue takes all of it.
+            let room =
+                u32::try_from(reports.len().min(self.catalog.settings.queue.max(1))).unwrap_or(u32::MAX);
+            let permit =
+                Arc::clone(&self.room).acquire_many_owned(room).await.map_err(|_| StoreError::Closed)?;
+            self.ask(|done| Job::Reports { reports, permit, done }).await
+        })
+    }
+
+    fn query<'a>(&'a self, query: &'a Query, limits: Limits) -> Answering<'a, Answer> {
+        let query = query.clone();
+        Box::pin(self.aside(limits, move |asking| asking.answer(&query)))
+    }
+
+    fn search<'a>(&'a self, _index: &'a str, _body: &'a [u8], _limits: Limits) -> Answering<'a, Vec<u8>> {
+        Box::pin(async {
+            Err(StoreError::Search(
+                "the embedded store answers typed questions only; this needs Elasticsearch".into(),
+            ))
+        })
+    }
+
+    fn confirm<'a>(&'a self, id: &'a ReportId, confirmation: Confirmation) -> Answering<'a, bool> {
+        Box::pin(self.ask(move |done| Job::Confirm { id: id.clone(), as_: confirmation, done }))
+    }
+
+    fn lease<'a>(&'a self, name: &'a str, holder: &'a str, ttl: Duration) -> Answering<'a, Lease> {
+        // Only this process can use the store, so only it can want the lease.
+        Box::pin(async move {
+            let now = Instant::now();
+            let mut leases = self.leases.lock();
+            leases.retain(|_, (_, until)| *until > now);
+            if let Some((other, until)) = leases.get(name)
+                && other != holder
+            {
+                return Ok(Lease::Taken { holder: other.clone(), left: until.duration_since(now) });
+            }
+            leases.insert(name.to_owned(), (holder.to_owned(), now + ttl));
+            Ok(Lease::Held)
+        })
+    }
+
+    fn release<'a>(&'a self, name: &'a str, holder: &'a str) -> Answering<'a, ()> {
+        Box::pin(async move {
+            let mut leases = self.leases.lock();
+            if leases.get(name).is_some_and(|(other, _)| other == holder) {
+                leases.remove(name);
+            }
+            Ok(())
+        })
+    }
+
+    fn health(&self) -> Answering<'_, Health> {
+        Box::pin(async move {
+            let broken = self.catalog.broken.load(Ordering::Relaxed);
+            let mut complaints = Vec::new();
+            if broken > 0 {
+                complaints.push(format!("{broken} broken daily indexes are set aside"));
+            }
+            let ready = self.threads.iter().all(|thread| !thread.is_finished());
+            if !ready {
+                complaints.push("a thread of the report store has ended".into());
+            }
+            Ok(Health { ready, complaints, engine: "embedded".into() })
+        })
+    }
+
+    fn stats(&self) -> Answering<'_, StoreStats> {
+        Box::pin(async move {
+            let days = self.catalog.all();
+            Ok(StoreStats {
+                reports: days.iter().map(|day| day.reports()).sum(),
+                bytes: days.iter().map(|day| day.bytes()).sum(),
+                days: days.len() as u64,
+                broken_days: self.catalog.broken.load(Ordering::Relaxed),
+                ingested: self.counts.ingested.load(Ordering::Relaxed),
+                refused: self.counts.refused.load(Ordering::Relaxed),
+                retries: 0,
+                pending: self.counts.pending.load(Ordering::Relaxed),
+            })
+        })
+    }
+
+    fn flush(&self) -> Answering<'_, ()> {
+        Box::pin(self.ask(Job::Flush))
+    }
+}
+
+impl Drop for EmbeddedStore {
+    /// Writes what is left and waits for it.
+    fn drop(&mut self) {
+        drop(self.keeper.take());
+        drop(self.jobs.take());
+        // The keeper first: it can still ask the ingest thread, which ends when nobody can.
+        while let Some(thread) = self.threads.pop() {
+            // A panic there was logged by the hook.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Typed questions answered from the days.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use tantivy::columnar::Column;
+use tantivy::{DateTime, SegmentReader};
+
+use super::catalog::Catalog;
+use super::condition::Condition;
+use super::day::Day;
+use super::row::Rows;
+use super::scan::{self, Deadline, Stop};
+use super::schema::name;
+use super::tally::{Reader, Tallies, Tally, Values};
+use crate::answer::by_value;
+use crate::{
+    Answer, Bin, Field, Filter, Group, Limits, Query, Range, Rank, Report, Significant, StoreError, Totals,
+};
+
+/// One question on its way through the days.
+pub(super) struct Asking<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) limits: Limits,
+    pub(super) deadline: Deadline,
+}
+
+const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
+
+impl Asking<'_> {
+    pub(super) fn answer(&self, query: &Query) -> Result<Answer, StoreError> {
+        query.check(&self.limits)?;
+        match query {
+            Query::Logins { filter, range, limit } => {
+                Ok(Answer::Logins { reports: self.newest(&Condition::of(filter, *range), *range, *limit)? })
+            }
+            Query::Seen { login, with, range, filter } => {
+                let filter = filter.seen(login, with)?;
+                let newest = self.newest(&Condition::of(&filter, *range), *range, 1)?.pop();
+                Ok(Answer::Seen { seen: newest.is_some(), report: newest.map(|report| report.id) })
+            }
+            Query::FirstLast { filter, range } => self.first_last(&filter.clone().of_user(), *range),
+            Query::Count { filter, range, distinct } => self.count(filter, *range, distinct),
+            Query::Top { by, rank, filter, range, limit } => self.top(*by, *rank, filter, *range, *limit),
+            Query::Significant { field, filter, now, baseline, min_count, limit } => {
+                self.significant(*field, filter, [*now, *baseline], *min_count, *limit)
+            }
+            Query::Histogram { filter, range, interval_ms } => self.histogram(filter, *range, *interval_ms),
+        }
+    }
+
+    /// Calls `work` with each segment of these days.
+    fn over(
+        &self,
+        days: impl IntoIterator<Item = Arc<Day>>,
+        mut work: impl FnMut(&SegmentReader) -> Result<(), Stop>,
+    ) -> Result<(), StoreError> {
+        days.into_iter().try_for_each(|day| scan::segments(self.catalog, &day, &self.deadline, &mut work))
+    }
+
+    /// The newest reports; days are opened only until there are enough.
+    pub(super) fn newest(
+        &self,
+        condition: &Condition,
+        range: Range,
+        limit: usize,
+    ) -> Result<Vec<Report>, StoreError> {
+        let mut found = Vec::new();
+        for day in self.catalog.within(range).into_iter().rev() {
+            let wanted = limit - found.len();
+            // The oldest of those kept so far on top.
+            let mut kept: BinaryHeap<Reverse<(i64, u64, usize, u32)>> = BinaryHeap::new();
+            let mut columns = Vec::new();
+            let mut reports = Vec::new();
+            scan::segments(self.catalog, &day, &self.deadline, |segment| {
+                let at: Column<DateTime> = segment.fast_fields().date(name::AT)?;
+                let sequence = segment.fast_fields().u64(name::SEQUENCE)?;
+                let number = columns.len();
+                columns.push(None);
+                let mut hit = false;
+                scan::rows(segment, condition, &self.deadline, |doc| {
+                    let time = at.first(doc).map_or(0, DateTime::into_timestamp_millis);
+                    let key = (time, sequence.first(doc).unwrap_or_default(), number, doc);
+                    if kept.len() < wanted {
+                        kept.push(Reverse(key));
+                        hit = true;
+                    } else if kept.peek().is_some_and(|Reverse(oldest)| *oldest < key) {
+                        kept.pop();
+                        kept.push(Reverse(key));
+                        hit = true;
+                    }
+                    Ok(GO_ON)
+                })?;
+                if hit && let Some(place) = columns.get_mut(number) {
+                    *place = Some(Rows::open(segment)?);
+                }
+                Ok(())
+            })?;
+            for Reverse((_, _, number, doc)) in kept.into_sorted_vec() {
+                if let Some(Some(rows)) = columns.get(number) {
+                    reports
+                        .push(rows.report(doc).map_err(|error| super::catalog::disk(&day.folder, &error))?);
+                }
+            }
+            reports.sort_by(|left, right| (right.at, &right.id).cmp(&(left.at, &left.id)));
+            found.append(&mut reports);
+            if found.len() >= limit {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn first_last(&self, filter: &Filter, range: Range) -> Result<Answer, StoreError> {
+        let condition = Condition::of(filter, range);
+        let ends = |day: Arc<Day>| {
+            let mut ends: Option<(i64, i64)> = None;
+            self.over([day], |segment| {
+                let at: Column<DateTime> = segment.fast_fields().date(name::AT)?;
+                scan::rows(segment, &condition, &self.deadline, |doc| {
+                    let time = at.first(doc).map_or(0, DateTime::into_timestamp_millis);
+                    let (first, last) = ends.unwrap_or((time, time));
+                    ends = Some((first.min(time), last.max(time)));
+                    Ok(GO_ON)
+                })
+            })
+            .map(|()| ends)
+        };
+        let days = self.catalog.within(range);
+        let mut first = None;
+        for day in &days {
+            first = ends(Arc::clone(day))?.map(|(first, _)| first);
+            if first.is_some() {
+                break;
+            }
+        }
+        let mut last = None;
+        for day in days.iter().rev().take_while(|_| first.is_some()) {
+            last = ends(Arc::clone(day))?.map(|(_, last)| last);
+            if last.is_some() {
+                break;
+            }
+        }
+        Ok(Answer::FirstLast { first, last })
+    }
+
+    fn count(&self, filter: &Filter, range: Range, distinct: &[Field]) -> Result<Answer, StoreError> {
+        let condition = Condition::of(filter, range);
+        let mut totals = Totals::default();
+        let mut counts: Vec<(Values, u64)> = distinct.iter().map(|_| Default::default()).collect();
+        let mut room = self.limits.values;
+        let result = self.over(self.catalog.within(range), |segment| {
+            let success = segment.fast_fields().bool(name::SUCCESS)?;
+            let mut readers =
+                distinct.iter().map(|field| Reader::open(*field, segment)).collect::<Result<Vec<_>, _>>()?;
+            scan::rows(segment, &condition, &self.deadline, |doc| {
+                totals.reports += 1;
+                totals.failures += u64::from(success.first(doc) != Some(true));
+                for (reader, (values, count)) in readers.iter_mut().zip(&mut counts) {
+                    let number = reader.read(doc, values, &mut room)?;
+                    *count = (*count).max(number.map_or(0, |number| u64::from(number) + 1));
+                }
+                Ok(GO_ON)
+            })
+        });
+        self.named(result)?;
+        let distinct = distinct.iter().copied().zip(counts.into_iter().map(|(_, count)| count)).collect();
+        Ok(Answer::Count { totals, distinct })
+    }
+
+    fn tallies(
+        &self,
+        by: Field,
+        other: Option<Field>,
+        filter: &Filter,
+        range: Range,
+    ) -> Result<Tallies, StoreError> {
+        let condition = Condition::of(filter, range);
+        let mut tallies = Tallies::default();
+        let mut room = self.limits.values;
+        let result = self.over(self.catalog.within(range), |segment| {
+            let success = segment.fast_fields().bool(name::SUCCESS)?;
+            let mut group = Reader::open(by, segment)?;
+            let mut other = other.map(|field| Reader::open(field, segment)).transpose()?;
+            scan::rows(segment, &condition, &self.deadline, |doc| {
+                let success = success.first(doc) == Some(true);
+                tallies.add(doc, success, &mut group, other.as_mut(), &mut room)?;
+                Ok(GO_ON)
+            })
+        });
+        self.named(result)?;
+        Ok(tallies)
+    }
+
+    /// The error about too many values with the limit in it.
+    fn named(&self, result: Result<(), StoreError>) -> Result<(), StoreError> {
+        result.map_err(|error| match error {
+            StoreError::TooManyValues(_) => StoreError::TooManyValues(self.limits.values),
+            other => other,
+        })
+    }
+
+    fn top(
+        &self,
+        by: Field,
+        rank: Rank,
+        filter: &Filter,
+        range: Range,
+        limit: usize,
+    ) -> Result<Answer, StoreError> {
+        let other = match rank {
+            Rank::Distinct(field) => Some(field),
+            _ => None,
+        };
+        let ranked = |tally: &Tally| match rank {
+            Rank::Reports => tally.totals.reports,
+            Rank::Failures => tally.totals.failures,
+            Rank::Successes => tally.totals.reports - tally.totals.failures,
+            Rank::Distinct(_) => tally.distinct,
+        };
+        let tallies = self.tallies(by, other, filter, range)?;
+        let mut groups: Vec<(String, Tally)> =
+            tallies.into_groups().filter(|(_, tally)| ranked(tally) > 0).collect();
+        let order = |left: &(String, Tally), right: &(String, Tally)| {
+            ranked(&right.1).cmp(&ranked(&left.1)).then_with(|| by_value(&left.0, &right.0))
+        };
+        if groups.len() > limit {
+            groups.select_nth_unstable_by(limit - 1, order);
+            groups.truncate(limit);
+        }
+        groups.sort_by(order);
+        let group = |(key, tally): (String, Tally)| Group {
+            key,
+            totals: tally.totals,
+            distinct: other.map(|_| tally.distinct),
+        };
+        Ok(Answer::Top { groups: groups.into_iter().map(group).collect() })
+    }
+
+    fn significant(
+        &self,
+        field: Field,
+        filter: &Filter,
+        [now, baseline]: [Range; 2],
+        min_count: u64,
+        limit: usize,
+    ) -> Result<Answer, StoreError> {
+        let counts = |range| -> Result<HashMap<String, u64>, StoreError> {
+            let groups = self.tallies(field, None, filter, range)?.into_groups();
+            Ok(groups.map(|(key, tally)| (key, tally.totals.reports)).collect())
+        };
+        let before = counts(baseline)?;
+        let terms = counts(now)?.into_iter().filter(|(_, count)| *count >= min_count.max(1));
+        let terms = terms.map(|(key, count)| {
+            let baseline = before.get(&key).copied().unwrap_or_default();
+            (key, count, baseline)
+        });
+        Ok(Answer::Significant { terms: Significant::rank(terms, [now, baseline], limit) })
+    }
+
+    fn histogram(&self, filter: &Filter, range: Range, interval: i64) -> Result<Answer, StoreError> {
+        let condition = Condition::of(filter, range);
+        let mut bins = Bin::empty(range, interval);
+        let first = bins.first().map_or(0, |bin| bin.at);
+        self.over(self.catalog.within(range), |segment| {
+            let success = segment.fast_fields().bool(name::SUCCESS)?;
+            let at: Column<DateTime> = segment.fast_fields().date(name::AT)?;
+            scan::rows(segment, &condition, &self.deadline, |doc| {
+                let time = at.first(doc).map_or(0, DateTime::into_timestamp_millis);
+                if let Some(bin) = bins.get_mut(((time - first) / interval) as usize) {
+                    bin.totals.reports += 1;
+                    bin.totals.failures += u64::from(success.first(doc) != Some(true));
+                }
+                Ok(GO_ON)
+            })
+        })?;
+        Ok(Answer::Histogram { bins })
+    }
+}

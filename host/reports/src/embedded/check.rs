@@ -1,0 +1,122 @@
+//! Conditions bound to the columns of a segment.
+
+use std::net::Ipv6Addr;
+
+use tantivy::columnar::Column;
+use tantivy::{DateTime, DocId, SegmentReader};
+
+use super::condition::Condition;
+use super::schema::name;
+use crate::Range;
+
+/// Answers for one row.
+pub(super) enum Check {
+    Always,
+    Never,
+    /// The ordinal is one of these.
+    Ordinals(Column<u64>, Vec<u64>),
+    /// There is a value between these.
+    Number(Column<u64>, u64, u64),
+    Missing(Column<u64>),
+    Flag(Column<bool>, bool),
+    Address(Column<Ipv6Addr>, Ipv6Addr, Ipv6Addr),
+    Time(Column<DateTime>, Range),
+    Not(Box<Check>),
+    And(Vec<Check>),
+    Either(Box<Check>, Box<Check>),
+}
+
+impl Check {
+    pub(super) fn bind(condition: &Condition, segment: &SegmentReader) -> tantivy::Result<Self> {
+        let columns = segment.fast_fields();
+        Ok(match condition {
+            Condition::All => Self::Always,
+            Condition::Text(column, any) => {
+                let Some(texts) = columns.str(column)? else {
+                    return Ok(if any.iter().any(String::is_empty) { Self::Always } else { Self::Never });
+                };
+                let mut ordinals = Vec::with_capacity(any.len());
+                for text in any.iter().filter(|text| !text.is_empty()) {
+                    ordinals.extend(texts.dictionary().term_ord(text.as_bytes())?);
+                }
+                ordinals.sort_unstable();
+                let known = match ordinals.as_slice() {
+                    [] => Self::Never,
+                    _ => Self::Ordinals(texts.ords().clone(), ordinals),
+                };
+                if any.iter().any(String::is_empty) {
+                    Self::Either(Box::new(known), Self::Missing(texts.ords().clone()).into())
+                } else {
+                    known
+                }
+            }
+            Condition::Number(column, min, max) => match columns.column_opt::<u64>(column)? {
+                Some(column) => Self::Number(column, *min, *max),
+                None => Self::Never,
+            },
+            Condition::Flag(column, is) => match columns.column_opt::<bool>(column)? {
+                Some(column) => Self::Flag(column, *is),
+                None => Self::Never,
+            },
+            Condition::Address(first, last) => match columns.column_opt::<Ipv6Addr>(name::REMOTE)? {
+                Some(column) => Self::Address(column, *first, *last),
+                None => Self::Never,
+            },
+            Condition::Time(range) => match columns.column_opt::<DateTime>(name::AT)? {
+                Some(column) => {
+                    let (min, max) = (column.min_value().into_timestamp_millis(), column.max_value());
+                    if range.from <= min && max.into_timestamp_millis() < range.to {
+                        Self::Always
+                    } else {
+                        Self::Time(column, *range)
+                    }
+                }
+                None => Self::Never,
+            },
+            Condition::Not(inner) => match Self::bind(inner, segment)? {
+                Self::Always => Self::Never,
+                Self::Never => Self::Always,
+                other => Self::Not(Box::new(other)),
+            },
+            Condition::And(all) => {
+                let mut checks = Vec::with_capacity(all.len());
+                for one in all {
+                    match Self::bind(one, segment)? {
+                        Self::Always => {}
+                        Self::Never => return Ok(Self::Never),
+                        other => checks.push(other),
+                    }
+                }
+                match checks.len() {
+                    0 => Self::Always,
+                    _ => Self::And(checks),
+                }
+            }
+        })
+    }
+
+    pub(super) fn meets(&self, doc: DocId) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Ordinals(column, any) => column.first(doc).is_some_and(|ordinal| match any.as_slice() {
+                [one] => ordinal == *one,
+                many => many.binary_search(&ordinal).is_ok(),
+            }),
+            Self::Number(column, min, max) => {
+                column.first(doc).is_some_and(|number| (*min..=*max).contains(&number))
+            }
+            Self::Missing(column) => column.first(doc).is_none(),
+            Self::Flag(column, is) => column.first(doc) == Some(*is),
+            Self::Address(column, first, last) => {
+                column.first(doc).is_some_and(|address| (*first..=*last).contains(&address))
+            }
+            Self::Time(column, range) => {
+                column.first(doc).is_some_and(|at| range.contains(at.into_timestamp_millis()))
+            }
+            Self::Not(inner) => !inner.meets(doc),
+            Self::And(all) => all.iter().all(|one| one.meets(doc)),
+            Self::Either(left, right) => left.meets(doc) || right.meets(doc),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The thread that keeps the store small: old days go, finished ones become one segment.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::catalog::{Catalog, disk};
+use super::day::{Day, number_of};
+use super::ingest::Job;
+use crate::StoreError;
+
+/// Between two looks at what is too old.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Somebody wants it done now.
+pub(super) struct Wish(pub(super) oneshot::Sender<Result<(), StoreError>>);
+
+/// The state of the thread.
+pub(super) struct Keeper {
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) jobs: Sender<Job>,
+    /// Days that the ingest thread writes no longer.
+    pub(super) idle: Receiver<i64>,
+}
+
+impl Keeper {
+    pub(super) fn run(self, wishes: &Receiver<Wish>) {
+        loop {
+            match wishes.recv_timeout(EVERY) {
+                Ok(Wish(done)) => {
+                    let _ = done.send(self.tidy());
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Err(error) = self.tidy() {
+                        (self.catalog.settings.complain)(&format!(
+                            "The report store cannot be tidied: {error}"
+                        ));
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn tidy(&self) -> Result<(), StoreError> {
+        let today = number_of(Timestamp::now().as_millisecond());
+        self.expire(today)?;
+        // Which ones does not matter: all that are not written are looked at.
+        while self.idle.try_recv().is_ok() {}
+        for day in self.catalog.all().iter().filter(|day| day.number < today) {
+            merge(day)?;
+        }
+        Ok(())
+    }
+
+    fn expire(&self, today: i64) -> Result<(), StoreError> {
+        let settings = &self.catalog.settings;
+        let days = self.catalog.all();
+        let mut bytes: u64 = days.iter().map(|day| day.bytes()).sum();
+        for day in days.iter().filter(|day| day.number < today) {
+            let too_old = day.number <= today - i64::from(settings.keep_days.max(1));
+            let too_much = settings.keep_bytes > 0 && bytes > settings.keep_bytes;
+            if too_old || too_much {
+                bytes -= day.bytes();
+                let (done, forgotten) = oneshot::channel();
+                self.jobs.send(Job::Forget(day.number, done)).map_err(|_| StoreError::Closed)?;
+                forgotten.blocking_recv().map_err(|_| StoreError::Closed)?;
+                self.catalog.drop_day(day.number)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes one segment of a day's many, unless somebody writes it.
+fn merge(day: &Day) -> Result<(), StoreError> {
+    let failed = |error: &tantivy::TantivyError| disk(&day.folder, error);
+    let Some(_ours) = day.writing.try_lock() else { return Ok(()) };
+    let segments = day.segments().map_err(|error| failed(&error))?;
+    if segments.len() < 2 {
+        return Ok(());
+    }
+    // The ingest thread has it open: another time.
+    let Ok(mut writer) = day.writer() else { return Ok(()) };
+    let merged = writer.merge(&segments).wait().map_err(|error| failed(&error))?;
+    drop(merged);
+    writer.garbage_collect_files().wait().map_err(|error| failed(&error))?;
+    writer.wait_merging_threads().map_err(|error| failed(&error))?;
+    day.reload().map_err(|error| failed(&error))
+}

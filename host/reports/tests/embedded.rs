@@ -1,0 +1,230 @@
+//! The embedded store, asked everything, and mistreated.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod battery;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use portcullis_reports::{
+    Answer, Confirmation, EmbeddedSettings, EmbeddedStore, Filter, Lease, Limits, Query, Range, Report,
+    ReportId, ReportStore, StoreError,
+};
+
+fn settings(folder: &Path) -> EmbeddedSettings {
+    // Commits only when asked, so that a test knows what is committed.
+    EmbeddedSettings { commit_every: Duration::from_secs(3600), ..EmbeddedSettings::new(folder) }
+}
+
+fn all() -> Query {
+    Query::Logins { filter: Filter::default(), range: Range::EVER, limit: 10_000 }
+}
+
+async fn stored(store: &EmbeddedStore) -> Vec<Report> {
+    match store.query(&all(), Limits::default()).await.unwrap() {
+        Answer::Logins { reports } => reports,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn newest_first(mut reports: Vec<Report>) -> Vec<Report> {
+    reports.sort_by(|left, right| (right.at, &right.id).cmp(&(left.at, &left.id)));
+    reports
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_question_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(settings(folder.path())).unwrap();
+    let reports = battery::reports(600);
+    for batch in reports.chunks(130) {
+        store.ingest(batch.to_vec()).await.unwrap();
+        store.flush().await.unwrap();
+    }
+    assert_eq!(stored(&store).await, newest_first(reports.clone()));
+    battery::run(&store, &reports).await;
+    // Once more with one segment a day.
+    store.tidy().await.unwrap();
+    battery::run(&store, &reports).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_survives_the_end_without_a_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let reports = battery::reports(50);
+    {
+        let store = EmbeddedStore::open(settings(folder.path())).unwrap();
+        store.ingest(reports[..30].to_vec()).await.unwrap();
+        store.flush().await.unwrap();
+        store.ingest(reports[30..].to_vec()).await.unwrap();
+        // What a dead process would leave on disk.
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            copy_tree(&entry.unwrap().path(), copy.path());
+        }
+    }
+    let store = EmbeddedStore::open(settings(copy.path())).unwrap();
+    assert_eq!(stored(&store).await, newest_first(reports));
+}
+
+fn copy_tree(from: &Path, into: &Path) {
+    let to = into.join(from.file_name().unwrap());
+    if from.is_dir() {
+        std::fs::create_dir_all(&to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            copy_tree(&entry.unwrap().path(), &to);
+        }
+    } else {
+        std::fs::copy(from, to).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_confirmation_changes_what_is_asked_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut reports = battery::reports(200);
+    {
+        let store = EmbeddedStore::open(settings(folder.path())).unwrap();
+        store.ingest(reports.clone()).await.unwrap();
+        for (number, confirmation) in
+            [(3, Confirmation::Bad), (4, Confirmation::Forget), (3, Confirmation::Good)]
+        {
+            reports[number].confirmation = confirmation;
+            assert!(store.confirm(&reports[number].id, confirmation).await.unwrap());
+        }
+        assert!(!store.confirm(&ReportId::from_text("nothing"), Confirmation::Bad).await.unwrap());
+        battery::run(&store, &reports).await;
+    }
+    let store = EmbeddedStore::open(settings(folder.path())).unwrap();
+    assert_eq!(stored(&store).await, newest_first(reports));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_day_is_set_aside_and_the_others_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = battery::reports(100);
+    {
+        let store = EmbeddedStore::open(settings(folder.path())).unwrap();
+        store.ingest(reports.clone()).await.unwrap();
+    }
+    let mut days: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    days.sort();
+    assert_eq!(days.len(), 3);
+    // The first day loses the end of its columns, the second its list of segments.
+    for entry in std::fs::read_dir(&days[0]).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "fast") {
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        }
+    }
+    std::fs::write(days[1].join("meta.json"), "{").unwrap();
+    let complaints = Arc::new(Mutex::new(Vec::new()));
+    let hear = Arc::clone(&complaints);
+    let settings = EmbeddedSettings {
+        complain: Arc::new(move |line| hear.lock().push(line.to_owned())),
+        ..settings(folder.path())
+    };
+    let store = EmbeddedStore::open(settings).unwrap();
+    let left = stored(&store).await;
+    let third = battery::begin() + 2 * 86_400_000;
+    assert_eq!(left, newest_first(reports.iter().filter(|report| report.at >= third).cloned().collect()));
+    assert!(!left.is_empty());
+    let name = days[0].file_name().unwrap().to_str().unwrap();
+    let complaints = complaints.lock().clone();
+    assert_eq!(complaints.len(), 2, "{complaints:?}");
+    assert!(
+        complaints.iter().any(|line| line.contains(name) && line.contains("set aside")),
+        "{complaints:?}"
+    );
+    assert_eq!(store.stats().await.unwrap().broken_days, 2);
+    assert!(folder.path().join(format!("broken-{name}")).is_dir());
+    // New reports of a day that was set aside are taken.
+    store.ingest(reports[..20].to_vec()).await.unwrap();
+    store.flush().await.unwrap();
+    assert!(stored(&store).await.len() > left.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_days_go_by_age_and_by_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = battery::reports(100);
+    {
+        let store = EmbeddedStore::open(settings(folder.path())).unwrap();
+        store.ingest(reports.clone()).await.unwrap();
+        store.flush().await.unwrap();
+        assert_eq!(store.stats().await.unwrap().days, 3);
+    }
+    {
+        let settings = EmbeddedSettings { keep_days: 3, ..settings(folder.path()) };
+        let store = EmbeddedStore::open(settings).unwrap();
+        store.tidy().await.unwrap();
+        assert_eq!(store.stats().await.unwrap().days, 2);
+        let second = battery::begin() + 86_400_000;
+        assert!(stored(&store).await.iter().all(|report| report.at >= second));
+        let old: Vec<Report> = reports.iter().filter(|report| report.at < second).cloned().collect();
+        let count = old.len();
+        let refused = store.ingest(old).await;
+        assert!(
+            matches!(refused, Err(StoreError::Refused { count: refused, .. }) if refused == count),
+            "{refused:?}"
+        );
+    }
+    let settings = EmbeddedSettings { keep_bytes: 1, ..settings(folder.path()) };
+    let store = EmbeddedStore::open(settings).unwrap();
+    store.tidy().await.unwrap();
+    assert_eq!(store.stats().await.unwrap().days, 0);
+    assert_eq!(stored(&store).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let _store = EmbeddedStore::open(settings(folder.path())).unwrap();
+    let error = EmbeddedStore::open(settings(folder.path())).err().unwrap().to_string();
+    assert!(error.contains("another process"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(settings(folder.path())).unwrap();
+    store.ingest(battery::reports(100)).await.unwrap();
+    store.flush().await.unwrap();
+    let ask = |limits: Limits| {
+        let store = &store;
+        async move {
+            let query = Query::parse(br#"{"query":"top","by":"ip","rank":{"distinct":"login"}}"#).unwrap();
+            store.query(&query, limits).await
+        }
+    };
+    let values = ask(Limits { values: 20, ..Limits::default() }).await;
+    assert!(matches!(values, Err(StoreError::TooManyValues(20))), "{values:?}");
+    let time = ask(Limits { time: Duration::ZERO, ..Limits::default() }).await;
+    assert!(matches!(time, Err(StoreError::TimeOut(_))), "{time:?}");
+    let results = ask(Limits { results: 99, ..Limits::default() }).await;
+    assert!(matches!(results, Err(StoreError::Query(_))), "{results:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_has_one_holder() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(settings(folder.path())).unwrap();
+    let long = Duration::from_secs(1000);
+    assert_eq!(store.lease("scan", "a", long).await.unwrap(), Lease::Held);
+    assert_eq!(store.lease("scan", "a", long).await.unwrap(), Lease::Held);
+    assert!(
+        matches!(store.lease("scan", "b", long).await.unwrap(), Lease::Taken { holder, .. } if holder == "a")
+    );
+    store.release("scan", "b").await.unwrap();
+    assert!(matches!(store.lease("scan", "b", long).await.unwrap(), Lease::Taken { .. }));
+    store.release("scan", "a").await.unwrap();
+    assert_eq!(store.lease("scan", "b", Duration::ZERO).await.unwrap(), Lease::Held);
+    assert_eq!(store.lease("scan", "a", long).await.unwrap(), Lease::Held);
+}
