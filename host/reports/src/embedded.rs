@@ -56,7 +56,7 @@ impl EmbeddedStore {
     ///
     /// # Errors
     /// [`StoreError::Disk`]: the folder cannot be used, or another process uses it. Broken days are no error.
-    pub fn open(settings: EmbeddedSettings) -> Result<Self, StoreError> {
+    pub fn open(settings: &EmbeddedSettings) -> Result<Self, StoreError> {
         let folder = settings.folder.clone();
         let failed = |error: &dyn ToString| disk(&folder, &error.to_string());
         fs::create_dir_all(&folder).map_err(|error| failed(&error))?;

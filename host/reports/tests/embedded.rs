@@ -3,7 +3,9 @@
 
 mod battery;
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use portcullis_reports::{
 
 fn settings(folder: &Path) -> EmbeddedSettings {
     // Commits only when asked, so that a test knows what is committed.
-    EmbeddedSettings { commit_every: Duration::from_secs(3600), ..EmbeddedSettings::new(folder) }
+    EmbeddedSettings { commit_every: Duration::from_hours(1), ..EmbeddedSettings::new(folder) }
 }
 
 fn all() -> Query {
@@ -37,7 +39,7 @@ fn newest_first(mut reports: Vec<Report>) -> Vec<Report> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_question_is_answered() {
     let folder = tempfile::tempdir().unwrap();
-    let store = EmbeddedStore::open(settings(folder.path())).unwrap();
+    let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
     let reports = battery::reports(600);
     for batch in reports.chunks(130) {
         store.ingest(batch.to_vec()).await.unwrap();
@@ -50,35 +52,55 @@ async fn every_question_is_answered() {
     battery::run(&store, &reports).await;
 }
 
+/// A process that ingests is killed again and again, each time after another number of batches; whatever it was told is
+/// taken must be there, each report once.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_taken_survives_the_end_without_a_commit() {
+async fn a_killed_process_loses_nothing_that_was_taken() {
+    let program = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples/ingest");
+    assert!(program.is_file(), "{} is missing: cargo test builds it", program.display());
     let folder = tempfile::tempdir().unwrap();
-    let copy = tempfile::tempdir().unwrap();
-    let reports = battery::reports(50);
-    {
-        let store = EmbeddedStore::open(settings(folder.path())).unwrap();
-        store.ingest(reports[..30].to_vec()).await.unwrap();
-        store.flush().await.unwrap();
-        store.ingest(reports[30..].to_vec()).await.unwrap();
-        // What a dead process would leave on disk.
-        for entry in std::fs::read_dir(folder.path()).unwrap() {
-            copy_tree(&entry.unwrap().path(), copy.path());
+    let mut begin = battery::begin();
+    let mut expected = Vec::new();
+    for batches in [1, 40, 7, 133] {
+        let mut child = Command::new(&program)
+            .arg(folder.path())
+            .arg(begin.to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let told: i64 = lines.take(batches).last().unwrap().unwrap().parse().unwrap();
+        assert_eq!(told, batches as i64 * 25);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        expected.push((begin, told));
+        let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
+        for (begin, told) in &expected {
+            let range = Range { from: *begin, to: begin + 10_000_000 };
+            let query = Query::Logins { filter: Filter::default(), range, limit: 1_000_000 };
+            let limits = Limits { results: 1_000_000, time: Duration::from_mins(1), ..Limits::default() };
+            let Answer::Logins { reports } = store.query(&query, limits).await.unwrap() else { panic!() };
+            // All that was taken, perhaps more that it had no time to tell, nothing twice, no gap.
+            assert!(reports.len() as i64 >= *told, "{} of {told}", reports.len());
+            let at: Vec<i64> = reports.iter().rev().map(|report| report.at - begin).collect();
+            assert!(at.iter().copied().eq(0..reports.len() as i64), "twice or missing: {at:?}");
         }
+        assert_eq!(store.stats().await.unwrap().broken_days, 0);
+        begin += 10_000_000;
     }
-    let store = EmbeddedStore::open(settings(copy.path())).unwrap();
-    assert_eq!(stored(&store).await, newest_first(reports));
 }
 
-fn copy_tree(from: &Path, into: &Path) {
-    let to = into.join(from.file_name().unwrap());
-    if from.is_dir() {
-        std::fs::create_dir_all(&to).unwrap();
-        for entry in std::fs::read_dir(from).unwrap() {
-            copy_tree(&entry.unwrap().path(), &to);
-        }
-    } else {
-        std::fs::copy(from, to).unwrap();
+/// More days in one batch than may be written at once: a writer is closed in the middle of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_many_days_is_whole_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = battery::reports(90);
+    for batch in reports.chunks(30) {
+        let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
+        store.ingest(batch.to_vec()).await.unwrap();
     }
+    let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
+    assert_eq!(stored(&store).await, newest_first(reports));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +108,7 @@ async fn a_confirmation_changes_what_is_asked_later() {
     let folder = tempfile::tempdir().unwrap();
     let mut reports = battery::reports(200);
     {
-        let store = EmbeddedStore::open(settings(folder.path())).unwrap();
+        let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
         store.ingest(reports.clone()).await.unwrap();
         for (number, confirmation) in
             [(3, Confirmation::Bad), (4, Confirmation::Forget), (3, Confirmation::Good)]
@@ -97,7 +119,7 @@ async fn a_confirmation_changes_what_is_asked_later() {
         assert!(!store.confirm(&ReportId::from_text("nothing"), Confirmation::Bad).await.unwrap());
         battery::run(&store, &reports).await;
     }
-    let store = EmbeddedStore::open(settings(folder.path())).unwrap();
+    let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
     assert_eq!(stored(&store).await, newest_first(reports));
 }
 
@@ -106,7 +128,7 @@ async fn a_broken_day_is_set_aside_and_the_others_answer() {
     let folder = tempfile::tempdir().unwrap();
     let reports = battery::reports(100);
     {
-        let store = EmbeddedStore::open(settings(folder.path())).unwrap();
+        let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
         store.ingest(reports.clone()).await.unwrap();
     }
     let mut days: Vec<_> = std::fs::read_dir(folder.path())
@@ -131,7 +153,7 @@ async fn a_broken_day_is_set_aside_and_the_others_answer() {
         complain: Arc::new(move |line| hear.lock().push(line.to_owned())),
         ..settings(folder.path())
     };
-    let store = EmbeddedStore::open(settings).unwrap();
+    let store = EmbeddedStore::open(&settings).unwrap();
     let left = stored(&store).await;
     let third = battery::begin() + 2 * 86_400_000;
     assert_eq!(left, newest_first(reports.iter().filter(|report| report.at >= third).cloned().collect()));
@@ -156,14 +178,14 @@ async fn old_days_go_by_age_and_by_size() {
     let folder = tempfile::tempdir().unwrap();
     let reports = battery::reports(100);
     {
-        let store = EmbeddedStore::open(settings(folder.path())).unwrap();
+        let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
         store.ingest(reports.clone()).await.unwrap();
         store.flush().await.unwrap();
         assert_eq!(store.stats().await.unwrap().days, 3);
     }
     {
         let settings = EmbeddedSettings { keep_days: 3, ..settings(folder.path()) };
-        let store = EmbeddedStore::open(settings).unwrap();
+        let store = EmbeddedStore::open(&settings).unwrap();
         store.tidy().await.unwrap();
         assert_eq!(store.stats().await.unwrap().days, 2);
         let second = battery::begin() + 86_400_000;
@@ -177,7 +199,7 @@ async fn old_days_go_by_age_and_by_size() {
         );
     }
     let settings = EmbeddedSettings { keep_bytes: 1, ..settings(folder.path()) };
-    let store = EmbeddedStore::open(settings).unwrap();
+    let store = EmbeddedStore::open(&settings).unwrap();
     store.tidy().await.unwrap();
     assert_eq!(store.stats().await.unwrap().days, 0);
     assert_eq!(stored(&store).await, []);
@@ -186,15 +208,15 @@ async fn old_days_go_by_age_and_by_size() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_process_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
-    let _store = EmbeddedStore::open(settings(folder.path())).unwrap();
-    let error = EmbeddedStore::open(settings(folder.path())).err().unwrap().to_string();
+    let _store = EmbeddedStore::open(&settings(folder.path())).unwrap();
+    let error = EmbeddedStore::open(&settings(folder.path())).err().unwrap().to_string();
     assert!(error.contains("another process"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_are_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let store = EmbeddedStore::open(settings(folder.path())).unwrap();
+    let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
     store.ingest(battery::reports(100)).await.unwrap();
     store.flush().await.unwrap();
     let ask = |limits: Limits| {
@@ -215,7 +237,7 @@ async fn limits_are_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_has_one_holder() {
     let folder = tempfile::tempdir().unwrap();
-    let store = EmbeddedStore::open(settings(folder.path())).unwrap();
+    let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
     let long = Duration::from_secs(1000);
     assert_eq!(store.lease("scan", "a", long).await.unwrap(), Lease::Held);
     assert_eq!(store.lease("scan", "a", long).await.unwrap(), Lease::Held);

@@ -99,13 +99,12 @@ impl Journal {
             .file
             .write_all(&self.buffer)
             .and_then(|()| if sync { self.file.sync_data() } else { Ok(()) });
-        match result {
-            Ok(()) => self.length += self.buffer.len() as u64,
-            Err(_) => {
-                // The half of a batch that did reach the disk must not count later.
-                self.file.set_len(self.length)?;
-                self.file.seek(SeekFrom::Start(self.length))?;
-            }
+        if result.is_ok() {
+            self.length += self.buffer.len() as u64;
+        } else {
+            // The half of a batch that did reach the disk must not count later.
+            self.file.set_len(self.length)?;
+            self.file.seek(SeekFrom::Start(self.length))?;
         }
         if self.buffer.capacity() > 4 << 20 {
             self.buffer = Vec::new();

@@ -13,7 +13,7 @@ use super::ingest::Job;
 use crate::StoreError;
 
 /// Between two looks at what is too old.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// Somebody wants it done now.
 pub(super) struct Wish(pub(super) oneshot::Sender<Result<(), StoreError>>);

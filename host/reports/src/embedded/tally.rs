@@ -122,8 +122,8 @@ pub(super) struct Tally {
 /// Counts by value, and if wanted the different values of a second field for each.
 #[derive(Default)]
 pub(super) struct Tallies {
-    pub(super) groups: Values,
-    pub(super) tallies: Vec<Tally>,
+    groups: Values,
+    counts: Vec<Tally>,
     others: Values,
     pairs: HashSet<(u32, u32)>,
 }
@@ -139,14 +139,14 @@ impl Tallies {
         room: &mut usize,
     ) -> Result<(), super::scan::Stop> {
         let Some(number) = group.read(doc, &mut self.groups, room)? else { return Ok(()) };
-        if self.tallies.len() <= number as usize {
-            self.tallies.resize(number as usize + 1, Tally::default());
+        if self.counts.len() <= number as usize {
+            self.counts.resize(number as usize + 1, Tally::default());
         }
         let other = match other {
             Some(other) => other.read(doc, &mut self.others, room)?,
             None => None,
         };
-        let Some(tally) = self.tallies.get_mut(number as usize) else { return Ok(()) };
+        let Some(tally) = self.counts.get_mut(number as usize) else { return Ok(()) };
         tally.totals.reports += 1;
         tally.totals.failures += u64::from(!success);
         if let Some(other) = other
@@ -160,9 +160,9 @@ impl Tallies {
 
     /// All values with their counts, in no order.
     pub(super) fn into_groups(self) -> impl Iterator<Item = (String, Tally)> {
-        let tallies = self.tallies;
+        let counts = self.counts;
         self.groups.numbers.into_iter().map(move |(text, number)| {
-            (text.into_string(), tallies.get(number as usize).copied().unwrap_or_default())
+            (text.into_string(), counts.get(number as usize).copied().unwrap_or_default())
         })
     }
 }
