@@ -1,2 +1,54 @@
-//! Scheduled jobs: cron and interval schedules, run one at a time, once per cluster.
+//! Scheduled jobs: cron and interval schedules, each job run one at a time, once per cluster if asked.
+//!
+//! [`Cron`] and [`Interval`] read the text of a configuration; [`Schedule::next`] computes with a time that is an argument.
+//! [`Agenda`] decides what is to start, without a clock of its own; [`Scheduler`] runs an agenda on tokio.
 #![forbid(unsafe_code)]
+
+mod agenda;
+mod cron;
+mod interval;
+mod options;
+mod scheduler;
+mod status;
+
+pub use agenda::{Agenda, Due, Skip};
+pub use cron::{Cron, CronError};
+pub use interval::{Interval, IntervalError};
+pub use options::{JobOptions, Missed, OptionError};
+pub use scheduler::{BoxFuture, Outcome, Refusal, Scheduler, Work};
+pub use status::{JobStatus, LastRun};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// When a job is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// At times of the calendar.
+    Cron(Cron),
+    /// Some time after the last run ended.
+    Every(Interval),
+    /// Never by itself.
+    ByHand,
+}
+
+impl Schedule {
+    /// The first time after `after`; none if the calendar has no more.
+    pub fn next(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        match self {
+            Schedule::Cron(cron) => cron.next(after, zone),
+            Schedule::Every(interval) => after.checked_add(interval.duration()).ok(),
+            Schedule::ByHand => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Schedule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Schedule::Cron(cron) => write!(f, "cron {cron}"),
+            Schedule::Every(interval) => write!(f, "every {interval}"),
+            Schedule::ByHand => f.write_str("by hand"),
+        }
+    }
+}

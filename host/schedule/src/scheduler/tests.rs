@@ -1,0 +1,146 @@
+#![allow(clippy::unwrap_used)]
+use std::collections::HashMap;
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::JobOptions;
+
+/// Leases that several daemons share.
+type Leases = Arc<Mutex<HashMap<String, &'static str>>>;
+
+/// Jobs that end when they are told to.
+struct World {
+    daemon: &'static str,
+    start: tokio::time::Instant,
+    leases: Leases,
+    began: mpsc::UnboundedSender<(&'static str, String)>,
+    skipped: mpsc::UnboundedSender<Skip>,
+    result: Mutex<Result<(), String>>,
+    takes: Duration,
+}
+
+impl Work for World {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::try_from(self.start.elapsed()).unwrap()
+    }
+
+    fn run<'a>(&'a self, job: &'a str, _: Duration) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            self.began.send((self.daemon, job.to_owned())).unwrap();
+            tokio::time::sleep(self.takes).await;
+            self.result.lock().clone()
+        })
+    }
+
+    fn lease<'a>(&'a self, name: &'a str, _: Duration) -> BoxFuture<'a, Result<bool, String>> {
+        let holder = *self.leases.lock().entry(name.to_owned()).or_insert(self.daemon);
+        Box::pin(std::future::ready(Ok(holder == self.daemon)))
+    }
+
+    fn release<'a>(&'a self, name: &'a str) -> BoxFuture<'a, ()> {
+        self.leases.lock().remove(name);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn ended(&self, _: &str, _: &LastRun) {}
+
+    fn skipped(&self, _: &str, why: Skip) {
+        self.skipped.send(why).unwrap();
+    }
+}
+
+struct Rig {
+    scheduler: Scheduler,
+    began: mpsc::UnboundedReceiver<(&'static str, String)>,
+    skipped: mpsc::UnboundedReceiver<Skip>,
+    world: Arc<World>,
+}
+
+fn rig(
+    daemon: &'static str,
+    leases: &Leases,
+    takes: u64,
+    schedule: &Schedule,
+    change: impl Fn(&mut JobOptions),
+) -> Rig {
+    let (began, began_receiver) = mpsc::unbounded_channel();
+    let (skipped, skipped_receiver) = mpsc::unbounded_channel();
+    let world = Arc::new(World {
+        daemon,
+        start: tokio::time::Instant::now(),
+        leases: leases.clone(),
+        began,
+        skipped,
+        result: Mutex::new(Ok(())),
+        takes: Duration::from_secs(takes),
+    });
+    let mut options = JobOptions { zone: TimeZone::UTC, ..JobOptions::default() };
+    change(&mut options);
+    let mut agenda = Agenda::default();
+    agenda.add("scan", schedule.clone(), options);
+    let scheduler = Scheduler::new(agenda, world.clone(), Handle::current());
+    scheduler.start();
+    Rig { scheduler, began: began_receiver, skipped: skipped_receiver, world }
+}
+
+fn every(text: &str) -> Schedule {
+    Schedule::Every(text.parse().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_again_and_again_and_tells_how_it_went() {
+    let mut rig = rig("a", &Leases::default(), 0, &every("00:00:01"), |_| {});
+    for _ in 0..3 {
+        assert_eq!(rig.began.recv().await.unwrap(), ("a", "scan".to_owned()));
+    }
+    *rig.world.result.lock() = Err("boom".to_owned());
+    rig.began.recv().await.unwrap();
+    rig.began.recv().await.unwrap();
+    let status = &rig.scheduler.statuses()[0];
+    assert_eq!(status.last.as_ref().unwrap().outcome, Outcome::Failed("boom".to_owned()));
+    assert!(status.failures > 0 && status.runs > 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_hand_runs_at_once_and_only_one_at_a_time() {
+    let mut rig = rig("a", &Leases::default(), 30, &Schedule::ByHand, |_| {});
+    let result = rig.scheduler.run_by_hand("scan").unwrap();
+    rig.began.recv().await.unwrap();
+    assert_eq!(rig.scheduler.run_by_hand("scan").unwrap_err(), Refusal::Running("scan".to_owned()));
+    assert_eq!(rig.scheduler.run_by_hand("nothing").unwrap_err(), Refusal::Unknown("nothing".to_owned()));
+    assert_eq!(result.await.unwrap().outcome, Outcome::Done);
+    assert_eq!(rig.scheduler.stop(Duration::ZERO).await, 0);
+    assert_eq!(rig.scheduler.run_by_hand("scan").unwrap_err(), Refusal::Stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_daemon_of_a_cluster_runs_it() {
+    let leases = Leases::default();
+    let cron = Schedule::Cron("* * * * *".parse().unwrap());
+    let once = |options: &mut JobOptions| options.once_per_cluster = true;
+    let (mut a, mut b) = (rig("a", &leases, 1, &cron, once), rig("b", &leases, 1, &cron, once));
+    let mut runs = 0;
+    for _ in 0..10 {
+        tokio::select! {
+            Some(_) = a.began.recv() => runs += 1,
+            Some(_) = b.began.recv() => runs += 1,
+        }
+        tokio::select! {
+            Some(why) = a.skipped.recv() => assert_eq!(why, Skip::Elsewhere),
+            Some(why) = b.skipped.recv() => assert_eq!(why, Skip::Elsewhere),
+        }
+    }
+    assert_eq!(runs, 10);
+    assert!(a.began.try_recv().is_err() && b.began.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_waits_for_what_runs() {
+    let mut rig = rig("a", &Leases::default(), 60, &every("00:00:01"), |_| {});
+    rig.began.recv().await.unwrap();
+    assert_eq!(rig.scheduler.stop(Duration::from_secs(1)).await, 1);
+    assert_eq!(rig.scheduler.stop(Duration::from_mins(2)).await, 0);
+}
