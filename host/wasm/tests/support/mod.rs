@@ -50,6 +50,11 @@ impl World {
         World { caps, registry, folder: tempfile::tempdir().unwrap(), written, runtime }
     }
 
+    /// Where look-ups run.
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        self.runtime.handle()
+    }
+
     /// A file with a component.
     pub fn file(&self, name: &str, component: &[u8]) -> PathBuf {
         let path = self.folder.path().join(format!("{name}.wasm"));
