@@ -16,6 +16,7 @@ pub mod lists;
 pub mod log;
 pub mod metrics;
 pub mod state;
+pub mod record;
 pub mod stats;
 
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub use geoip::GeoIp;
 pub use lists::Lists;
 pub use log::{Level, Log};
 pub use metrics::Metrics;
+pub use record::Recorder;
 pub use stats::StatsRegistry;
 
 /// What [`Capabilities::new`] needs to know.

@@ -154,6 +154,7 @@ pub struct Metrics {
     shadow: ShadowMetrics,
     components: components::Components,
     state: StateMetrics,
+    recording_dropped: IntCounter,
     stats_db_keys: IntGauge,
     stats_db_bytes: IntGauge,
     response_seconds: Histogram,
@@ -253,6 +254,11 @@ impl Metrics {
     /// The handles of the WebAssembly policy of this name; at 0 from this call on.
     pub fn component(&self, policy: &str) -> ComponentMetrics {
         self.components.of(policy)
+    }
+
+    /// Lines left out of the recording.
+    pub fn recording_dropped(&self) -> IntCounter {
+        self.recording_dropped.clone()
     }
 
     /// The handles of the shadow policy.

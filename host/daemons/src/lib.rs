@@ -19,3 +19,4 @@ pub mod shadow;
 pub mod signals;
 pub mod start;
 pub mod state;
+pub mod tool;

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use capabilities::log::{self, Format, Level, Log};
-use capabilities::{Capabilities, Daemon, Options};
+use capabilities::{Capabilities, Daemon, Options, Recorder};
 use lua::{Configuration, Settings};
 use policy::{BuildError, Chain, ChainOptions, Events, Executor};
 use tokio::runtime::Runtime;
@@ -124,6 +124,14 @@ pub fn load(daemon: Daemon, arguments: &Arguments, log: &Arc<Log>) -> Result<Sta
     let chain = Arc::new(Chain::new(capabilities.clone(), executor, options));
     chain.set_shadow(shadow.map(Arc::new));
     chain.set_components(components);
+    if let Some((path, megabytes)) = settings.read(|values| values.record.clone())
+        && !arguments.check_config
+    {
+        let (log, dropped) = (log.clone(), capabilities.metrics.recording_dropped());
+        let recorder = Recorder::start(&path, u64::from(megabytes) << 20, log, dropped)
+            .map_err(|error| fail(format!("recordTo {}: {error}", path.display())))?;
+        chain.set_recorder(Some(Arc::new(recorder)));
+    }
     Ok(Started { daemon, capabilities, settings, chain, output, runtime, place })
 }
 

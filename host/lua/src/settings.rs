@@ -103,6 +103,8 @@ pub struct Values {
     pub endpoints: Vec<policy::Endpoint>,
     /// Which hooks some worker state set.
     pub hooks: policy::Hooks,
+    /// Where every login is recorded, and how many megabytes that may take.
+    pub record: Option<(PathBuf, u32)>,
     /// The part of the logins that the shadow is asked about, 0 to 1.
     pub shadow_sample: f64,
     /// Register bits of `hll` fields of DBs made from now on.
@@ -141,6 +143,7 @@ impl Default for Values {
             ja3_attr: "ja3".into(),
             endpoints: Vec::new(),
             hooks: policy::Hooks::default(),
+            record: None,
             shadow_sample: 1.0,
             hll_bits: 6,
             countmin: CountMinShape::default(),

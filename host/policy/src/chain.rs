@@ -10,7 +10,7 @@ use bstr::BString;
 use capabilities::context::Step;
 use capabilities::lists::{Colour, Hit};
 use capabilities::log::Level;
-use capabilities::{Capabilities, Context};
+use capabilities::{Capabilities, Context, Recorder};
 use login::{Addr, CustomArgs, Decision, Login, logline};
 
 use crate::call::{Call, CustomReply, Endpoint, Hooks, Reply};
@@ -49,6 +49,7 @@ pub struct Chain {
     options: ArcSwap<ChainOptions>,
     shadow: ArcSwapOption<Shadow>,
     components: ArcSwap<Arc<dyn Components>>,
+    recorder: ArcSwapOption<Recorder>,
 }
 
 impl Chain {
@@ -60,6 +61,7 @@ impl Chain {
             options: ArcSwap::from_pointee(options),
             shadow: ArcSwapOption::empty(),
             components: ArcSwap::from_pointee(Arc::new(NoComponents)),
+            recorder: ArcSwapOption::empty(),
         }
     }
 
@@ -95,6 +97,11 @@ impl Chain {
     /// Has this one asked about every login from now on, beside the policy; `None`: nobody.
     pub fn set_shadow(&self, shadow: Option<Arc<Shadow>>) {
         self.shadow.store(shadow);
+    }
+
+    /// Has every login recorded from now on.
+    pub fn set_recorder(&self, recorder: Option<Arc<Recorder>>) {
+        self.recorder.store(recorder);
     }
 
     /// Lists, stats DBs, metrics, log and access rules.
@@ -134,6 +141,9 @@ impl Chain {
         let since = self.executor.now();
         let hooks = self.options.load().hooks;
         let login = Arc::new(self.arrive(login, hooks, since).await?);
+        if let Some(recorder) = &*self.recorder.load() {
+            recorder.report(&login);
+        }
         if self.capabilities.log.verbose() {
             self.capabilities.log.info(logline::report_line(&login, true));
         }
@@ -177,6 +187,7 @@ impl Chain {
             self.note_lists(context, &login, &options);
         }
         if let Some(decision) = self.listed(&login, &options) {
+            self.record(&login, Some(decision.status));
             return (Ok(decision), Some(login));
         }
         let result = if options.hooks.allow {
@@ -184,6 +195,7 @@ impl Chain {
         } else {
             Ok(Decision::default())
         };
+        self.record(&login, result.as_ref().ok().map(|decision| decision.status));
         if let Some(shadow) = &*self.shadow.load() {
             shadow.answered(&login, &result);
         }
@@ -192,6 +204,12 @@ impl Chain {
             self.log_allow(&decision.log, &login, decision, &options);
         }
         (result, Some(login))
+    }
+
+    fn record(&self, login: &Login, status: Option<i32>) {
+        if let Some(recorder) = &*self.recorder.load() {
+            recorder.allow(login, status);
+        }
     }
 
     /// Asks the policy.

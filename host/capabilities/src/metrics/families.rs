@@ -238,6 +238,8 @@ pub(super) fn register(prefix: &str, log: Arc<Log>) -> Result<Metrics, MetricsEr
             bytes: ours.gauge("state_bytes", "Size of the last snapshot")?,
             milliseconds: ours.gauge("state_save_milliseconds", "How long the last snapshot took")?,
         },
+        recording_dropped: ours
+            .counter("recording_lines_dropped_total", "Lines left out of the recording for replay")?,
         shadow: ShadowMetrics {
             compared: ours.counters(
                 "shadow_total",

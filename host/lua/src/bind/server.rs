@@ -45,6 +45,7 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         state.host.settings.change(|values| values.state_interval = every);
         Ok(Ret::None)
     }),
+    ("recordTo", record_to),
     ("setVerboseAllowLog", |state, _| {
         state.host.settings.change(|values| values.verbose_allow_log = true);
         Ok(Ret::None)
@@ -59,6 +60,25 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         Ok(Ret::None)
     }),
 ];
+
+/// Megabytes of a recording unless told otherwise.
+const RECORD_MB: u32 = 256;
+
+fn record_to<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+    let path = args.text(1)?.owned().to_path_lossy().into_owned();
+    let mut megabytes = RECORD_MB;
+    for (name, value) in if args.given(2) { args.map(2)? } else { Vec::new() } {
+        if name != "max_mb" {
+            return Err(Fault::caught(format!("recordTo: there is no option {name}, only max_mb")));
+        }
+        let number = std::str::from_utf8(&value).ok().and_then(|text| text.parse().ok());
+        megabytes = number
+            .filter(|megabytes| *megabytes > 0)
+            .ok_or_else(|| Fault::caught(format!("recordTo: max_mb must be a number from 1, not {value}")))?;
+    }
+    state.host.settings.change(|values| values.record = Some((path, megabytes)));
+    Ok(Ret::None)
+}
 
 /// The port of a control socket whose address has none.
 const CONTROL_PORT: u16 = 4004;

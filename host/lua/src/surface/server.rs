@@ -1,7 +1,7 @@
 //! Listeners, access, the control socket, sizes.
 
 use super::Kind::{Bool, Int, List, Map, Text, Unsigned};
-use super::{Daemons, Entry, Group, param};
+use super::{Daemons, Entry, Group, optional, param};
 
 const G: Group = Group::Server;
 
@@ -72,6 +72,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Lets Prometheus read `/metrics` without a password. The ACL still holds.")
         .default("password needed")
         .daemons(Daemons::ALL),
+    Entry::config(G, "recordTo", &[param("file", Text), optional("options", Map)],
+        "Records every report and question with its answer as JSON lines, for `portcullis replay`. The file becomes `FILE.1` \
+         when it is full, and so on up to `FILE.3`; the option `max_mb` is the size of all of them together. Only the owner \
+         may read them: hashes of passwords are kept as they were reported. Requests never wait for it. Not in wforce.")
+        .default("nothing is recorded; `max_mb` 256").not_in_client().start_only()
+        .daemons(Daemons::WFORCE),
     Entry::config(G, "setVerboseAllowLog", &[],
         "Logs an `allowLog` line for allowed logins too (at level info), not only for denied and tarpitted ones.")
         .default("off")

@@ -1,0 +1,72 @@
+//! `portcullis check`: a configuration as the daemon would load it.
+
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+use portcullis_daemons::tool::desk::{Desk, Options};
+use serde_json::json;
+
+use crate::{Outcome, Status, Trouble};
+
+pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
+    let mut config: Option<PathBuf> = None;
+    let mut json = false;
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("json") => json = true,
+            Value(file) if config.is_none() => config = Some(file.into()),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let config = config.ok_or_else(|| Trouble::new("check: which configuration?"))?;
+    let desk = Desk::open(&config, &Options::default()).map_err(Trouble::new)?;
+    let (count, first) = desk.settings.read(|values| {
+        let first = values.complaints.first.as_ref().map(|complaint| {
+            let place = complaint.place.as_ref();
+            let place = place.map_or_else(|| config.display().to_string(), |place| place.text(&config));
+            format!("{place}: {}", complaint.text)
+        });
+        (values.complaints.count, first)
+    });
+    let hooks = desk.chain.hooks();
+    let set: Vec<&str> = [
+        ("allow", hooks.allow),
+        ("report", hooks.report),
+        ("reset", hooks.reset),
+        ("canonicalize", hooks.canonicalize),
+        ("shadow", hooks.shadow),
+    ]
+    .into_iter()
+    .filter_map(|(name, set)| set.then_some(name))
+    .collect();
+    let dbs: Vec<String> = desk.capabilities.stats.all().iter().map(|db| db.name().to_string()).collect();
+    let endpoints: Vec<String> =
+        desk.chain.endpoints().iter().map(|endpoint| endpoint.name.to_string()).collect();
+    if json {
+        println!(
+            "{}",
+            json!({
+                "config": config.display().to_string(),
+                "fine": count == 0,
+                "complaints": count,
+                "first": first,
+                "hooks": set,
+                "stats_dbs": dbs,
+                "endpoints": endpoints,
+            })
+        );
+    } else if let Some(first) = &first {
+        let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
+        println!("{first}{more}");
+    } else {
+        println!("{}: configuration is fine", config.display());
+        for (name, what) in
+            [("hooks", &set.join(", ")), ("stats DBs", &dbs.join(", ")), ("endpoints", &endpoints.join(", "))]
+        {
+            if !what.is_empty() {
+                println!("{name:<10} {what}");
+            }
+        }
+    }
+    Ok(if count == 0 { Status::Fine } else { Status::Unexpected })
+}

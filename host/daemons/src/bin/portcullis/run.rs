@@ -1,0 +1,85 @@
+//! `portcullis run`: one login, decided and explained.
+
+use std::path::PathBuf;
+
+use bstr::ByteSlice;
+use capabilities::Level;
+use lexopt::prelude::*;
+use login::json::ObjectWriter;
+use portcullis_daemons::tool::cases::word;
+use portcullis_daemons::tool::desk::{Desk, Options};
+use portcullis_daemons::tool::terminal::Style;
+
+use crate::login_arguments::LoginArguments;
+use crate::{Outcome, Status, Trouble};
+
+pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
+    let mut config: Option<PathBuf> = None;
+    let mut login = LoginArguments::default();
+    let (mut json, mut verbose, mut report, mut times) = (false, false, false, None);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("json") => json = true,
+            Short('v') | Long("verbose") => verbose = true,
+            Long("report") => report = true,
+            Long("times") => times = Some(arguments.value()?.parse::<u32>()?),
+            Long(name) => {
+                let name = name.to_owned();
+                if !login.take(&name, &mut arguments)? {
+                    return Err(lexopt::Error::UnexpectedOption(format!("--{name}")).into());
+                }
+            }
+            Value(file) if config.is_none() => config = Some(file.into()),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let config = config.ok_or_else(|| Trouble::new("run: which configuration?"))?;
+    let login = login.login()?;
+    // What a login is decided like may well depend on the time of the day: it is now.
+    let options =
+        Options { start: None, budget: None, log: Some(if verbose { Level::Debug } else { Level::Warning }) };
+    let desk = Desk::open(&config, &options).map_err(Trouble::new)?;
+    if report || times.is_some() {
+        for _ in 0..times.unwrap_or(1) {
+            desk.report(login.clone()).map_err(|failure| {
+                Trouble::new(format!("report failed: {}", failure.reason.to_str_lossy()))
+            })?;
+        }
+        if times.is_none() {
+            println!("{}", if json { "{\"status\": \"ok\"}" } else { "reported" });
+            return Ok(Status::Fine);
+        }
+    }
+    let (result, explanation) = desk.explain(login);
+    if json {
+        let mut out = Vec::new();
+        let mut object = ObjectWriter::new(&mut out);
+        explanation.write_json(object.member(b"explain"));
+        match &result {
+            Ok(decision) => decision.write_members(&mut object),
+            Err(failure) => {
+                object.str(b"reason", &failure.reason).str(b"status", b"failure");
+            }
+        }
+        object.finish();
+        println!("{}", out.as_bstr());
+    } else {
+        let style = Style::of_stdout();
+        let verdict = word(&result);
+        let shown = if verdict == "allow" { style.good(verdict) } else { style.bad(verdict) };
+        match &result {
+            Ok(decision) => {
+                println!("{shown} (status {})", decision.status);
+                if !decision.msg.is_empty() {
+                    println!("message:    {}", decision.msg.to_str_lossy());
+                }
+                for (name, value) in &decision.attrs {
+                    println!("attribute:  {} = {}", name.to_str_lossy(), value.to_str_lossy());
+                }
+            }
+            Err(failure) => println!("{shown}: {}", failure.reason.to_str_lossy()),
+        }
+        print!("{}", explanation.text());
+    }
+    Ok(if result.is_ok() { Status::Fine } else { Status::Unexpected })
+}

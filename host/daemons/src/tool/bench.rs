@@ -1,0 +1,99 @@
+//! How long a policy takes: calls on one engine, without network, queue and answer.
+
+use std::time::{Duration, Instant};
+
+use bstr::ByteSlice;
+use login::Login;
+use policy::{Call, Policy, Progress, Reply};
+
+use super::desk::Desk;
+
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// No engine could be built.
+    #[error("no engine for the policy: {0}")]
+    Build(#[from] policy::BuildError),
+    /// A call failed.
+    #[error("the policy failed: {0}")]
+    Failed(String),
+    /// A call waits for something outside.
+    #[error(
+        "the policy waits for something outside (DNS?): what it takes then says nothing about the policy"
+    )]
+    Waits,
+}
+
+/// What the calls took.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Measured {
+    /// Which hook.
+    pub hook: &'static str,
+    /// How many calls.
+    pub calls: usize,
+    /// Nanoseconds of one call, on average.
+    pub mean_ns: u64,
+    /// Half of the calls took at most this, in nanoseconds.
+    pub p50_ns: u64,
+    /// All but one in a hundred took at most this.
+    pub p99_ns: u64,
+    /// Fuel of one call, on average; only components use any.
+    pub fuel: Option<u64>,
+}
+
+/// Calls that are made before any is counted: a JIT compiles in this time.
+const WARM_UP: usize = 2000;
+
+/// Measures a hook on logins that are asked for one by one.
+///
+/// # Errors
+/// A call failed, or waits for something outside.
+pub fn measure(
+    desk: &Desk,
+    hook: &'static str,
+    calls: usize,
+    logins: impl Fn(usize) -> Login,
+    mut tick: impl FnMut(),
+) -> Result<Measured, BenchError> {
+    let mut engine = desk.source.build()?;
+    let call = |at| {
+        let login = std::sync::Arc::new(logins(at));
+        if hook == "report" { Call::Report(login) } else { Call::Allow(login) }
+    };
+    for at in 0..WARM_UP.min(calls) {
+        once(&mut *engine, call(at))?;
+    }
+    let mut took: Vec<Duration> = Vec::with_capacity(calls);
+    for at in 0..calls {
+        let call = call(at);
+        let since = Instant::now();
+        once(&mut *engine, call)?;
+        took.push(since.elapsed());
+        if at % 1000 == 0 {
+            tick();
+        }
+    }
+    took.sort_unstable();
+    let nanos = |took: Duration| u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+    let at =
+        |part: usize| took.get((calls * part / 100).min(calls.saturating_sub(1))).copied().map_or(0, nanos);
+    let sum: Duration = took.iter().sum();
+    Ok(Measured {
+        hook,
+        calls,
+        mean_ns: nanos(sum) / calls.max(1) as u64,
+        p50_ns: at(50),
+        p99_ns: at(99),
+        fuel: None,
+    })
+}
+
+fn once(engine: &mut dyn Policy, call: Call) -> Result<Option<Reply>, BenchError> {
+    match engine.start(call) {
+        Progress::Finished(Ok(reply)) => Ok(Some(reply)),
+        Progress::Finished(Err(failure)) => {
+            Err(BenchError::Failed(failure.reason.to_str_lossy().into_owned()))
+        }
+        Progress::Suspended(_) => Err(BenchError::Waits),
+    }
+}

@@ -1,0 +1,58 @@
+//! What goes to a terminal: colours and progress, neither for files, pipes and machines.
+
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How text for people is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Style {
+    colour: bool,
+}
+
+impl Style {
+    /// Colours if standard output is a terminal and `NO_COLOR` is unset or empty.
+    pub fn of_stdout() -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { colour: !refused && std::io::stdout().is_terminal() }
+    }
+
+    /// No colours.
+    pub fn plain() -> Self {
+        Self { colour: false }
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// For what is well.
+    pub fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    /// For what is not.
+    pub fn bad(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
+    /// For what matters less.
+    pub fn faint(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+}
+
+/// A progress bar on standard error; invisible unless that is a terminal.
+pub fn progress(length: u64, bytes: bool) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr_with_hz(5));
+    let template = if bytes {
+        "{bar:40} {bytes}/{total_bytes} {elapsed} {msg}"
+    } else {
+        "{bar:40} {pos}/{len} {elapsed} {msg}"
+    };
+    // A template that does not parse leaves the default style.
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
