@@ -15,8 +15,8 @@ pub mod geoip;
 pub mod lists;
 pub mod log;
 pub mod metrics;
-pub mod state;
 pub mod record;
+pub mod state;
 pub mod stats;
 
 use std::path::PathBuf;

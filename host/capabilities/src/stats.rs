@@ -2,6 +2,7 @@
 
 mod db;
 mod observer;
+mod seen;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use bstr::{BString, ByteSlice};
 use capabilities::Context;
 use capabilities::context::{Step, Timed};
 use capabilities::lists::Colour;
-use login::json::{ObjectWriter, write_f64};
+use login::json::ObjectWriter;
 
 /// What there is to tell about one decision.
 #[derive(Clone)]
@@ -94,7 +94,7 @@ impl Explanation {
                 object.int(b"steps_left_out", i64::try_from(trace.left_out()).unwrap_or(i64::MAX));
             }
         }
-        write_f64(object.member(b"took_ms"), self.micros as f64 / 1000.0);
+        object.int(b"took_us", i64::try_from(self.micros).unwrap_or(i64::MAX));
         object.finish();
     }
 

@@ -7,9 +7,11 @@ use login::Addr;
 use statsdb::{AddrKey, NotANumber, Schema, StatsDb};
 
 use super::observer::{Change, Observers};
+use crate::context;
 
 /// A stats DB as policies, the API and the console have it: every change goes through here, so that whoever must know of
-/// it (siblings) hears of it. Cheap to clone. `now`: unix seconds.
+/// it (siblings) hears of it. In the context of a call that has one, reads and changes are noted, or changes go over what
+/// is live instead of into it. Cheap to clone. `now`: unix seconds.
 #[derive(Clone)]
 pub struct Db(Arc<Inner>);
 
@@ -54,6 +56,19 @@ impl Db {
     /// # Errors
     /// An int's value is no number; the key and the field exist all the same, and nobody is told.
     pub fn add(&self, now: u64, key: &[u8], field: &[u8], value: &[u8]) -> Result<(), NotANumber> {
+        match context::current() {
+            None => self.add_live(now, key, field, value),
+            Some(context) => context.stats_add(self, now, key, field, value),
+        }
+    }
+
+    pub(super) fn add_live(
+        &self,
+        now: u64,
+        key: &[u8],
+        field: &[u8],
+        value: &[u8],
+    ) -> Result<(), NotANumber> {
         self.0.local.add(now, key, field, value)?;
         self.tell(now, key, Change::Add { field, value });
         Ok(())
@@ -61,6 +76,13 @@ impl Db {
 
     /// Adds `n` to the count of `value` in a sketch; other kinds stay as they are.
     pub fn add_count(&self, now: u64, key: &[u8], field: &[u8], value: &[u8], n: i32) {
+        match context::current() {
+            None => self.add_count_live(now, key, field, value, n),
+            Some(context) => context.stats_add_count(self, now, key, field, value, n),
+        }
+    }
+
+    pub(super) fn add_count_live(&self, now: u64, key: &[u8], field: &[u8], value: &[u8], n: i32) {
         self.0.local.add_count(now, key, field, value, n);
         self.tell(now, key, Change::AddCount { field, value, n });
     }
@@ -70,6 +92,19 @@ impl Db {
     /// # Errors
     /// As for [`Db::add`].
     pub fn sub(&self, now: u64, key: &[u8], field: &[u8], value: &[u8]) -> Result<(), NotANumber> {
+        match context::current() {
+            None => self.sub_live(now, key, field, value),
+            Some(context) => context.stats_sub(self, now, key, field, value),
+        }
+    }
+
+    pub(super) fn sub_live(
+        &self,
+        now: u64,
+        key: &[u8],
+        field: &[u8],
+        value: &[u8],
+    ) -> Result<(), NotANumber> {
         self.0.local.sub(now, key, field, value)?;
         self.tell(now, key, Change::Sub { field, value });
         Ok(())
@@ -77,12 +112,26 @@ impl Db {
 
     /// Empties all fields of a key, which stays.
     pub fn reset(&self, now: u64, key: &[u8]) {
+        match context::current() {
+            None => self.reset_live(now, key),
+            Some(context) => context.stats_reset(self, now, key, None),
+        }
+    }
+
+    pub(super) fn reset_live(&self, now: u64, key: &[u8]) {
         self.0.local.reset(now, key);
         self.tell(now, key, Change::Reset);
     }
 
     /// Empties one field of a key.
     pub fn reset_field(&self, now: u64, key: &[u8], field: &[u8]) {
+        match context::current() {
+            None => self.reset_field_live(now, key, field),
+            Some(context) => context.stats_reset(self, now, key, Some(field)),
+        }
+    }
+
+    pub(super) fn reset_field_live(&self, now: u64, key: &[u8], field: &[u8]) {
         self.0.local.reset_field(now, key, field);
         self.tell(now, key, Change::ResetField { field });
     }
@@ -94,22 +143,34 @@ impl Db {
 
     /// The sum, the number of distinct values or the total of all windows; 0 if the key or the field is not there.
     pub fn get(&self, now: u64, key: &[u8], field: &[u8]) -> i32 {
-        self.0.local.get(now, key, field)
+        match context::current() {
+            None => self.0.local.get(now, key, field),
+            Some(context) => context.stats_get(self, now, key, field),
+        }
     }
 
     /// The count of `value` in a sketch; 0 for other kinds.
     pub fn get_value(&self, now: u64, key: &[u8], field: &[u8], value: &[u8]) -> i32 {
-        self.0.local.get_value(now, key, field, value)
+        match context::current() {
+            None => self.0.local.get_value(now, key, field, value),
+            Some(context) => context.stats_get_value(self, now, key, field, value),
+        }
     }
 
     /// The current window alone; see [`StatsDb::current`] for what a value means.
     pub fn current(&self, now: u64, key: &[u8], field: &[u8], value: Option<&[u8]>) -> i32 {
-        self.0.local.current(now, key, field, value)
+        match context::current() {
+            None => self.0.local.current(now, key, field, value),
+            Some(context) => context.stats_current(self, now, key, field, value),
+        }
     }
 
     /// Each window, the current one first; empty if the key or the field is not there.
     pub fn windows(&self, now: u64, key: &[u8], field: &[u8], value: Option<&[u8]>) -> Vec<i32> {
-        self.0.local.windows(now, key, field, value)
+        match context::current() {
+            None => self.0.local.windows(now, key, field, value),
+            Some(context) => context.stats_windows(self, now, key, field, value),
+        }
     }
 
     /// The key's existing fields with their [`Db::get`], sorted by name; `None` if the key is not there.

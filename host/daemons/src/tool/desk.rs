@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use capabilities::{Capabilities, Daemon};
 use capabilities::log::{self, Level, Log};
+use capabilities::{Capabilities, Daemon};
 use login::{Decision, Login};
 use lua::vm::{LoadError, Source};
 use lua::{Configuration, Settings};
