@@ -1,6 +1,6 @@
 # Two commands do all the set-up: `make run` and `make test`. The work is in scripts/; each script says what it does.
 
-.PHONY: run test bench docs policies
+.PHONY: run test bench docs policies simulate
 
 # Builds wforce and starts it on the demo configuration (policies/), listening on 127.0.0.1:8084. Ctrl-C ends it.
 run:
@@ -9,6 +9,10 @@ run:
 # Installs what the tests need, then runs every check and every test. `scripts/test STEP...` runs single steps.
 test:
 	@scripts/test
+
+# Plays a day of people and attackers through the shipped policies; the table goes into docs/policies.md.
+simulate:
+	@scripts/simulate
 
 # Measures; see docs/performance.md.
 bench:

@@ -20,6 +20,13 @@ pub fn wforce() -> PathBuf {
     path
 }
 
+/// The `portcullis` tool under test.
+pub fn portcullis() -> PathBuf {
+    let path = wforce().with_file_name("portcullis");
+    assert!(path.is_file(), "{} is missing: run `scripts/test build` first", path.display());
+    path
+}
+
 /// A program of the Python environment that `scripts/setup test` makes.
 pub fn python_tool(name: &str) -> PathBuf {
     let tools = std::env::var_os("PORTCULLIS_TOOLS")

@@ -1,7 +1,7 @@
 //! A daemon without a network: its configuration is loaded for real, its clock moves only when it is told to.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use capabilities::log::{self, Level, Log};
@@ -69,6 +69,9 @@ pub struct Desk {
     runtime: Runtime,
 }
 
+/// What compiles and runs components; all desks of the process share it.
+static ENGINES: LazyLock<Arc<wasm::Engines>> = LazyLock::new(Arc::default);
+
 struct Quiet;
 
 impl Events for Quiet {}
@@ -116,6 +119,8 @@ impl Desk {
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let settings: Arc<Settings> = Arc::default();
+        let components =
+            Arc::new(wasm::Registry::new(ENGINES.clone(), capabilities.clone(), runtime.handle().clone()));
         let host = lua::Host {
             daemon: Daemon::Wforce,
             caps: capabilities.clone(),
@@ -123,6 +128,7 @@ impl Desk {
             output: Arc::default(),
             runtime: runtime.handle().clone(),
             version: format!("wforce {}", env!("CARGO_PKG_VERSION")),
+            components: components.clone(),
             shutdown: Box::new(|| {}),
             bind_sockets: false,
         };
@@ -147,6 +153,7 @@ impl Desk {
             log_allowed: settings.read(|values| values.verbose_allow_log),
         };
         let chain = Arc::new(Chain::new(capabilities.clone(), executor, chain));
+        chain.set_components(components);
         Ok(Desk { capabilities, settings, chain, source, runtime })
     }
 

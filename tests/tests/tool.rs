@@ -1,0 +1,156 @@
+//! The `portcullis` tool, and what it shares with the daemon: explanations, the shadow, recordings.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use portcullis_tests::{Daemon, Launch, process, tools};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+fn portcullis(folder: &Path, arguments: &[&str]) -> Output {
+    process::run(Command::new(tools::portcullis()).args(arguments).current_dir(folder).env("NO_COLOR", "1"))
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const POLICY: &str = "newStringStatsDB('seen', 60, 5, { failures = 'int' })\n\
+    local seen = getStringStatsDB('seen')\n\
+    setReport(function(lt) if not lt.success then seen:twAdd(lt.login, 'failures', 1) end end)\n\
+    setAllow(function(lt)\n\
+        local n = seen:twGet(lt.login, 'failures')\n\
+        if n > 3 then return -1, 'too many', 'limit', { n = n } end\n\
+        return 0, '', '', {}\n\
+    end)\n";
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::with_prefix("portcullis-tool-").unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn the_shipped_policy_keeps_its_promises() {
+    let output = portcullis(tools::workspace(), &["test", "policies/failed-passwords.toml"]);
+    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).ends_with("6 passed, 0 failed\n"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_case_that_fails_shows_what_differs_and_why() {
+    let cases = "config = 'p.conf'\n[[case]]\nname = 'four are too many'\n\
+        [[case.step]]\nreport = { login = 'joe' }\nrepeat = 4\n\
+        [[case.step]]\nallow = { login = 'joe' }\nexpect = { status = 'allow' }\n\
+        [[case]]\nname = 'windows end'\n\
+        [[case.step]]\nreport = { login = 'joe' }\nrepeat = 4\n\
+        [[case.step]]\nadvance = '10m'\nallow = { login = 'joe' }\nexpect = { status = 0 }\n";
+    let folder = folder(&[("p.conf", POLICY), ("cases.toml", cases)]);
+    let output = portcullis(folder.path(), &["test", "cases.toml"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for part in [
+        "FAIL  four are too many\n",
+        "- status: allow\n",
+        "+ status: deny (-1)\n",
+        "seen: failures of joe = 4\n",
+        "ok    windows end\n",
+        "1 passed, 1 failed\n",
+    ] {
+        assert!(text.contains(part), "no {part:?}: {text}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_told_with_its_place() {
+    for (cases, part) in [
+        ("config = 'p.conf'\n[[case]]\nname = 'x'\nsteps = 5\n", "cases.toml: TOML parse error at line 4"),
+        ("config = 'p.conf'\n[[case]]\nname = 'x'\n", "case \"x\": it has no steps"),
+        (
+            "config = 'p.conf'\n[[case]]\nname = 'x'\n[[case.step]]\nallow = { logn = 'joe' }\n",
+            "case \"x\", step 1: a login has no logn",
+        ),
+        ("config = 'missing.conf'\n[[case]]\nname = 'x'\n[[case.step]]\nallow = {}\n", "missing.conf"),
+    ] {
+        let folder = folder(&[("p.conf", POLICY), ("cases.toml", cases)]);
+        let output = portcullis(folder.path(), &["test", "cases.toml"]);
+        assert_eq!(output.status.code(), Some(2), "{cases}: {}", stdout(&output));
+        assert!(stderr(&output).contains(part), "{cases}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_two() {
+    let folder = folder(&[("p.conf", POLICY)]);
+    for arguments in [&[][..], &["nosuch"], &["run"], &["run", "p.conf", "--nosuch"], &["replay", "p.conf"]] {
+        assert_eq!(portcullis(folder.path(), arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    assert_eq!(portcullis(folder.path(), &["--help"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_simulation_is_the_same_each_time() {
+    let folder = folder(&[("p.conf", POLICY)]);
+    let play = || portcullis(folder.path(), &["simulate", "--scale", "0.02", "--json", "p.conf"]);
+    let (one, other) = (play(), play());
+    assert_eq!(one.status.code(), Some(0), "{}", stderr(&one));
+    assert_eq!(stdout(&one), stdout(&other));
+    let told: Value = serde_json::from_slice(&one.stdout).unwrap();
+    let brute = &told["policies"]["p"]["attacks"]["brute force"];
+    assert!(brute["catch_rate"].as_f64().unwrap() > 0.5, "{told}");
+}
+
+#[test]
+fn an_explanation_comes_with_the_header_only() {
+    let daemon = Daemon::start(POLICY);
+    let client = daemon.client();
+    let body = json!({"login": "joe", "remote": "192.0.2.1"}).to_string();
+    let ask =
+        |headers: &[(&str, &str)]| client.request("POST", "/command/allow", headers, body.as_bytes()).text();
+    assert_eq!(ask(&[]), r#"{"msg": "", "r_attrs": {}, "status": 0}"#);
+    let told: Value = serde_json::from_str(&ask(&[("X-Portcullis-Explain", "1")])).unwrap();
+    assert_eq!(told["explain"]["decided_by"], "policy allow");
+    assert_eq!(told["status"], 0);
+    let steps = told["explain"]["steps"].as_array().unwrap();
+    assert!(steps.iter().any(|step| step["step"] == "stats" && step["field"] == "failures"), "{told}");
+}
+
+#[test]
+fn a_shadow_is_compared_and_changes_nothing() {
+    let shadow = "setShadowAllow(function(lt)\n\
+        getStringStatsDB('seen'):twAdd(lt.login, 'failures', 100)\n\
+        return -1, '', 'strict', {}\nend)\n";
+    let daemon = Daemon::start(&format!("{POLICY}{shadow}"));
+    let client = daemon.client();
+    let login = json!({"login": "joe", "remote": "192.0.2.1"});
+    for _ in 0..3 {
+        assert_eq!(client.allow(&login)["status"], 0, "the shadow's writes are its own");
+    }
+    daemon.log().wait_for("shadowLog: live=\"allow\" shadow=\"deny\"");
+}
+
+#[test]
+fn a_recording_is_played_through_another_policy() {
+    let mut daemon = Launch::new(&format!("recordTo('logins.jsonl')\n{POLICY}")).start();
+    let client = daemon.client();
+    let login = json!({"login": "joe", "remote": "192.0.2.1", "success": false});
+    client.report(&login);
+    client.report(&login);
+    client.allow(&login);
+    daemon.terminate();
+    let strict = POLICY.replace("n > 3", "n > 1");
+    std::fs::write(daemon.folder().join("strict.conf"), strict).unwrap();
+    let output = portcullis(daemon.folder(), &["replay", "logins.jsonl", "strict.conf", "--json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!((&told["reports"], &told["allows"]), (&json!(2), &json!(1)));
+    assert_eq!(told["different"][0]["after"], "deny");
+    assert_eq!(told["locked_out"][0]["login"], "joe");
+}
