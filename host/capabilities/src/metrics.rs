@@ -169,6 +169,8 @@ pub struct Metrics {
     pub webhook_queue_size: IntGauge,
     /// Received replication messages waiting.
     pub replication_receive_queue_size: IntGauge,
+    /// Packets and connections of replication from addresses that are no sibling's.
+    pub replication_unknown_senders: IntCounter,
     /// Device strings answered from the cache.
     pub device_cache_hits: IntCounter,
     /// Device strings that had to be parsed.

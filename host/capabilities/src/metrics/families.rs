@@ -256,6 +256,10 @@ pub(super) fn register(prefix: &str, log: Arc<Log>) -> Result<Metrics, MetricsEr
         webhook_queue_size: theirs.gauge("webhook_queue_size", "Webhook deliveries waiting")?,
         replication_receive_queue_size: cluster
             .gauge("repl_recv_queue_size", "Received replication messages waiting")?,
+        replication_unknown_senders: Prefixed { registry: cluster.registry, prefix: "portcullis" }.counter(
+            "replication_unknown_senders_total",
+            "Replication packets and connections from addresses that are no sibling's",
+        )?,
         device_cache_hits: device_cache.with_label_values(&["hit"]),
         device_cache_misses: device_cache.with_label_values(&["miss"]),
         window: Window::default(),

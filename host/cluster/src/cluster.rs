@@ -1,0 +1,141 @@
+//! The siblings of a daemon, as the rest of it has them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use capabilities::Capabilities;
+use capabilities::lists::ListObserver;
+use capabilities::stats::StatsObserver;
+use parking_lot::Mutex;
+use tokio::runtime::{Handle, Runtime};
+
+use crate::apply::Applier;
+use crate::context::Context;
+use crate::extension::Extension;
+use crate::listen::Sockets;
+use crate::observe::Teller;
+use crate::receive::{Receiver, Sink};
+use crate::table::Table;
+
+/// The siblings cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Threads could not be started.
+    #[error("cannot start the threads of the siblings: {0}")]
+    Threads(#[source] io::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen for siblings on {addr}: {source}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Siblings, with everything that is sent to them and heard from them. Nothing is, until it is started.
+pub struct Cluster {
+    context: Arc<Context>,
+    siblings: Arc<Table>,
+    runtime: Mutex<Option<Runtime>>,
+}
+
+impl Cluster {
+    /// Changes of these stats DBs and lists will be told to siblings.
+    pub fn new(caps: &Arc<Capabilities>) -> Arc<Self> {
+        let cluster = Self::silent(caps);
+        let teller = Arc::new(Teller(Arc::clone(&cluster.siblings)));
+        let hears_stats: Arc<dyn StatsObserver> = teller.clone();
+        caps.stats.observe(&hears_stats);
+        let hears_lists: Arc<dyn ListObserver> = teller;
+        caps.lists.observe(hears_lists);
+        cluster
+    }
+
+    /// Siblings that are told nothing by themselves: those of a forwarder.
+    pub(crate) fn silent(caps: &Arc<Capabilities>) -> Arc<Self> {
+        let context = Context::new(Arc::clone(caps));
+        let siblings = Table::new(&context);
+        Arc::new(Self { context, siblings, runtime: Mutex::default() })
+    }
+
+    /// Key, cipher, limits.
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// The siblings.
+    pub fn siblings(&self) -> &Arc<Table> {
+        &self.siblings
+    }
+
+    /// Sends this way, too; once, before the start.
+    pub fn extend(&self, extension: Arc<dyn Extension>) {
+        // A second one would be a mistake of the program's; the first one stays.
+        let _ = self.context.extension.set(extension);
+    }
+
+    /// Begins to send and, if there is an address to listen on, to hear and apply what siblings send, on `threads`
+    /// threads of its own.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(&self, listener: Option<SocketAddr>, threads: usize) -> Result<(), StartError> {
+        let sink = Arc::new(Applier::new(Arc::clone(&self.context.caps)));
+        self.start_with(listener, threads, sink, &[&self.siblings], &[&self.siblings])
+    }
+
+    /// The same with another use for what is heard, of and to others than the siblings.
+    pub(crate) fn start_with(
+        &self,
+        listener: Option<SocketAddr>,
+        threads: usize,
+        sink: Arc<dyn Sink>,
+        senders: &[&Arc<Table>],
+        receivers: &[&Arc<Table>],
+    ) -> Result<(), StartError> {
+        let threads = threads.clamp(1, 64);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("siblings")
+            .enable_all()
+            .build()
+            .map_err(StartError::Threads)?;
+        let sockets = match listener {
+            Some(addr) => {
+                Some(Sockets::bind(addr).map_err(|source| StartError::Listen { addr, source })?)
+            }
+            None => None,
+        };
+        if let Some(sockets) = sockets {
+            let addr = sockets.addr;
+            self.context.set_listener(addr);
+            senders.iter().chain(receivers).for_each(|table| table.detect_selves());
+            let senders = senders.iter().map(|table| Arc::clone(table)).collect();
+            let receiver = Arc::new(Receiver { context: Arc::clone(&self.context), senders, sink });
+            sockets
+                .serve(runtime.handle(), &receiver, threads)
+                .map_err(|source| StartError::Listen { addr, source })?;
+            self.context.caps.log.notice(format!("siblings are heard on {addr}"));
+        }
+        receivers.iter().for_each(|table| table.start(runtime.handle()));
+        *self.runtime.lock() = Some(runtime);
+        Ok(())
+    }
+
+    /// Where siblings are served, once they are.
+    pub fn handle(&self) -> Option<Handle> {
+        self.runtime.lock().as_ref().map(|runtime| runtime.handle().clone())
+    }
+
+    /// Ends everything at once.
+    pub fn stop(&self) {
+        if let Some(runtime) = self.runtime.lock().take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! What all parts of replication share.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use capabilities::Capabilities;
+use capabilities::log::Level;
+use parking_lot::RwLock;
+
+use crate::extension::Extension;
+use crate::security::Security;
+
+/// Lines of the same kind come at most this often.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Capabilities, key and cipher, limits.
+pub struct Context {
+    /// Log, metrics, stats DBs and lists.
+    pub caps: Arc<Capabilities>,
+    /// Key and cipher.
+    pub security: Security,
+    pub(crate) extension: OnceLock<Arc<dyn Extension>>,
+    /// Where siblings are heard.
+    listener: RwLock<Option<SocketAddr>>,
+    connect_timeout_ms: AtomicU64,
+    queue_size: AtomicUsize,
+}
+
+impl Context {
+    pub(crate) fn new(caps: Arc<Capabilities>) -> Arc<Self> {
+        Arc::new(Self {
+            caps,
+            security: Security::default(),
+            extension: OnceLock::new(),
+            listener: RwLock::default(),
+            connect_timeout_ms: AtomicU64::new(5000),
+            queue_size: AtomicUsize::new(5000),
+        })
+    }
+
+    /// Where siblings are heard.
+    pub fn listener(&self) -> Option<SocketAddr> {
+        *self.listener.read()
+    }
+
+    pub(crate) fn set_listener(&self, addr: SocketAddr) {
+        *self.listener.write() = Some(addr);
+    }
+
+    /// How long a TCP connect may take.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        Duration::from_millis(self.connect_timeout_ms.load(Ordering::Relaxed))
+    }
+
+    /// Sets how long a TCP connect may take; at least 1 ms.
+    pub fn set_connect_timeout(&self, milliseconds: u64) {
+        self.connect_timeout_ms.store(milliseconds.max(1), Ordering::Relaxed);
+    }
+
+    /// How many messages may wait for a sibling added now, and for being applied.
+    pub(crate) fn queue_size(&self) -> usize {
+        self.queue_size.load(Ordering::Relaxed)
+    }
+
+    /// Sets how many messages may wait.
+    pub fn set_queue_size(&self, messages: usize) {
+        self.queue_size.store(messages, Ordering::Relaxed);
+    }
+
+    /// What siblings that are Portcullis do beyond packets.
+    pub(crate) fn extension(&self) -> Option<&dyn Extension> {
+        self.extension.get().map(|extension| &**extension)
+    }
+
+    /// A line that may come very often. `key` tells lines apart that count for themselves.
+    pub(crate) fn complain(&self, key: &str, text: impl AsRef<[u8]>) {
+        self.caps.log.limited(key, LOG_EVERY, Level::Err, text);
+    }
+}
