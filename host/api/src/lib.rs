@@ -16,6 +16,7 @@ pub mod credentials;
 mod failure;
 mod openapi;
 mod query;
+mod ready;
 mod reply;
 pub mod route;
 mod serve;

@@ -3,13 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use capabilities::Daemon;
 use capabilities::log::Level;
 use capabilities::metrics::Counted;
+use cluster::Cluster;
 use policy::Endpoint;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -19,6 +19,7 @@ use crate::backend::Backend;
 use crate::command::{Command, Counter, commands};
 use crate::connection::Connections;
 use crate::openapi::openapi;
+use crate::ready::Readiness;
 use crate::route::Router;
 use crate::serve;
 use crate::settings::{Limits, Settings};
@@ -63,7 +64,8 @@ pub(crate) struct Shared<B> {
     pub(crate) commands: &'static [Command],
     /// In the order of the commands.
     pub(crate) counters: Vec<Counted>,
-    pub(crate) ready: AtomicBool,
+    pub(crate) ready: Arc<Readiness>,
+    pub(crate) cluster: Option<Arc<Cluster>>,
     pub(crate) openapi: Bytes,
     pub(crate) connections: Arc<Connections>,
 }
@@ -93,8 +95,8 @@ impl<B: Backend> Server<B> {
     /// # Errors
     /// The threads could not be started.
     pub fn start(settings: Settings, backend: Arc<B>) -> io::Result<(Self, Vec<ListenerError>)> {
-        let Settings { daemon, listeners, max_connections, threads, limits, version } = settings;
-        let shared = Arc::new(Shared::new(daemon, backend, max_connections, limits, &version));
+        let Settings { daemon, listeners, max_connections, threads, limits, cluster, version } = settings;
+        let shared = Arc::new(Shared::new(daemon, backend, max_connections, limits, &version, cluster));
         let pool = Arc::new(Pool::start(threads)?);
         let (stop, stopped) = watch::channel(false);
         let (mut addrs, mut all_tls, mut tasks, mut errors) =
@@ -133,12 +135,21 @@ impl<B: Backend> Server<B> {
 
     /// Whether `readyz` and `ping` say that the daemon is warm. `syncDone` sets it, too.
     pub fn set_ready(&self, ready: bool) {
-        self.shared.ready.store(ready, Ordering::Release);
+        if ready {
+            self.shared.ready.set();
+        } else {
+            self.shared.ready.wait("starting");
+        }
     }
 
     /// See [`Server::set_ready`].
     pub fn is_ready(&self) -> bool {
-        self.shared.ready.load(Ordering::Acquire)
+        self.shared.ready.is_ready()
+    }
+
+    /// What [`Server::set_ready`] sets, for those that know when the daemon is ready.
+    pub fn readiness(&self) -> &Arc<Readiness> {
+        &self.shared.ready
     }
 
     /// Open connections.
@@ -181,7 +192,14 @@ impl<B: Backend> Server<B> {
 }
 
 impl<B: Backend> Shared<B> {
-    fn new(daemon: Daemon, backend: Arc<B>, max_connections: usize, limits: Limits, version: &str) -> Self {
+    fn new(
+        daemon: Daemon,
+        backend: Arc<B>,
+        max_connections: usize,
+        limits: Limits,
+        version: &str,
+        cluster: Option<Arc<Cluster>>,
+    ) -> Self {
         let metrics = &backend.capabilities().metrics;
         let commands = commands(daemon);
         let counters = commands
@@ -214,7 +232,8 @@ impl<B: Backend> Shared<B> {
             daemon,
             commands,
             counters,
-            ready: AtomicBool::new(false),
+            ready: Arc::default(),
+            cluster,
             openapi,
             connections: Connections::new(max_connections, limits.idle.as_secs().max(1)),
             backend,

@@ -1,9 +1,11 @@
 //! What the server is told at its start.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use capabilities::Daemon;
+use cluster::Cluster;
 
 use crate::tls::TlsConfig;
 
@@ -67,6 +69,8 @@ pub struct Settings {
     pub threads: Threads,
     /// What clients may.
     pub limits: Limits,
+    /// The siblings that commands change; without them these commands say that they are not available.
+    pub cluster: Option<Arc<Cluster>>,
     /// The program's version, for the OpenAPI document.
     pub version: String,
 }
@@ -79,6 +83,7 @@ impl Default for Settings {
             max_connections: 10_000,
             threads: Threads::Own(4),
             limits: Limits::default(),
+            cluster: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

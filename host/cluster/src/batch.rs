@@ -60,7 +60,11 @@ impl Batch {
 
     /// The packets of all messages under the common key; `None` if there is no key.
     pub(crate) fn sealed(&self, security: &Security) -> Option<Arc<Sealed>> {
-        self.sealed.get_or_init(|| Some(Arc::new(self.seal(security, security.key()?)?))).clone()
+        let seal = || {
+            let key = security.key()?;
+            self.seal(security, &key).map(Arc::new)
+        };
+        self.sealed.get_or_init(seal).clone()
     }
 
     /// The packets of all messages under this key; `None` without random bytes for a nonce.
@@ -75,7 +79,7 @@ impl Batch {
     }
 
     /// Those messages that `wanted` wants.
-    pub(crate) fn filtered(&self, wanted: impl Fn(&[u8]) -> bool) -> Self {
+    pub(crate) fn filtered(&self, mut wanted: impl FnMut(&[u8]) -> bool) -> Self {
         let mut some = Builder::default();
         self.messages().filter(|message| wanted(message)).for_each(|message| {
             some.push(|out| out.extend_from_slice(message));

@@ -2,11 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use capabilities::Capabilities;
 use capabilities::lists::ListObserver;
 use capabilities::stats::StatsObserver;
+use outbound::Client;
 use parking_lot::Mutex;
 use tokio::runtime::{Handle, Runtime};
 
@@ -16,7 +19,12 @@ use crate::extension::Extension;
 use crate::listen::Sockets;
 use crate::observe::Teller;
 use crate::receive::{Receiver, Sink};
+use crate::sync::{self, Wish};
 use crate::table::Table;
+use crate::dump;
+
+/// How long a dump may take.
+const DUMP: Duration = Duration::from_mins(10);
 
 /// The siblings cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +42,19 @@ pub enum StartError {
     },
 }
 
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Cluster").field("siblings", &self.siblings.rows()).finish_non_exhaustive()
+    }
+}
+
 /// Siblings, with everything that is sent to them and heard from them. Nothing is, until it is started.
 pub struct Cluster {
     context: Arc<Context>,
     siblings: Arc<Table>,
     runtime: Mutex<Option<Runtime>>,
+    client: OnceLock<Client>,
+    dumping: AtomicBool,
 }
 
 impl Cluster {
@@ -57,7 +73,7 @@ impl Cluster {
     pub(crate) fn silent(caps: &Arc<Capabilities>) -> Arc<Self> {
         let context = Context::new(Arc::clone(caps));
         let siblings = Table::new(&context);
-        Arc::new(Self { context, siblings, runtime: Mutex::default() })
+        Arc::new(Self { context, siblings, runtime: Mutex::default(), client: OnceLock::new(), dumping: AtomicBool::new(false) })
     }
 
     /// Key, cipher, limits.
@@ -103,9 +119,7 @@ impl Cluster {
             .build()
             .map_err(StartError::Threads)?;
         let sockets = match listener {
-            Some(addr) => {
-                Some(Sockets::bind(addr).map_err(|source| StartError::Listen { addr, source })?)
-            }
+            Some(addr) => Some(Sockets::bind(addr).map_err(|source| StartError::Listen { addr, source })?),
             None => None,
         };
         if let Some(sockets) = sockets {
@@ -122,6 +136,42 @@ impl Cluster {
         receivers.iter().for_each(|table| table.start(runtime.handle()));
         *self.runtime.lock() = Some(runtime);
         Ok(())
+    }
+
+    /// Calls other daemons with this client, once it is set.
+    pub fn set_client(&self, client: Client) {
+        // A second one would be a mistake of the program's; the first one stays.
+        let _ = self.client.set(client);
+    }
+
+    /// Sends all stats DBs to another daemon, in the background. False: there is no client to call back with.
+    pub fn grant(&self, wish: Wish) -> bool {
+        let (Some(handle), Some(client)) = (self.handle(), self.client.get()) else { return false };
+        handle.spawn(sync::grant(Arc::clone(&self.context), client.clone(), wish));
+        true
+    }
+
+    /// Writes all stats DBs to a listener at `addr`, in the background. False: one dump is under way already.
+    pub fn dump(self: &Arc<Self>, addr: SocketAddr, form: dump::Form) -> bool {
+        let Some(handle) = self.handle() else { return false };
+        if self.dumping.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        let cluster = Arc::clone(self);
+        handle.spawn(async move {
+            let context = &cluster.context;
+            let dumping = async {
+                let mut stream = tokio::net::TcpStream::connect(addr).await?;
+                dump::dump(&context.caps, form, &mut stream).await
+            };
+            // Whoever asked for it and does not read it must not keep others from having one.
+            let dumped = tokio::time::timeout(DUMP, dumping).await;
+            if let Err(error) = dumped.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                context.caps.log.error(format!("dumpEntries: cannot send the entries to {addr}: {error}"));
+            }
+            cluster.dumping.store(false, Ordering::Release);
+        });
+        true
     }
 
     /// Where siblings are served, once they are.

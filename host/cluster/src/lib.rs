@@ -18,6 +18,7 @@ mod batch;
 mod cluster;
 mod context;
 mod counters;
+pub mod dump;
 pub mod extension;
 mod listen;
 mod observe;
@@ -29,6 +30,7 @@ mod resolve;
 mod security;
 mod send;
 pub mod session;
+pub mod sync;
 mod table;
 #[cfg(test)]
 mod testing;

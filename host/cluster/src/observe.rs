@@ -65,7 +65,8 @@ impl ListObserver for Teller {
 
     fn deleted(&self, colour: Colour, kind: EntryKind, key: &BStr, _existed: bool, origin: Origin) {
         if origin == Origin::Local {
-            let op = ListOp { action: ListAction::Delete, kind: entry_number(kind), key, ttl: 0, reason: b"" };
+            let op =
+                ListOp { action: ListAction::Delete, kind: entry_number(kind), key, ttl: 0, reason: b"" };
             self.list(colour, &op);
         }
     }

@@ -12,10 +12,7 @@ use crate::batch::Batch;
 /// What a sender gets to do next.
 pub(crate) enum Work {
     /// The first `count` messages of a batch.
-    Messages {
-        batch: Arc<Batch>,
-        count: usize,
-    },
+    Messages { batch: Arc<Batch>, count: usize },
     /// A frame between Portcullis nodes, see [`crate::extension`].
     Frame(Vec<u8>),
 }

@@ -22,7 +22,10 @@ struct Keys {
 impl Default for Security {
     /// No key, and the cipher of wforce's Debian and RPM packages.
     fn default() -> Self {
-        Self { now: ArcSwap::from_pointee(Keys { key: None, cipher: Cipher::Secretbox }), nonce: Mutex::default() }
+        Self {
+            now: ArcSwap::from_pointee(Keys { key: None, cipher: Cipher::Secretbox }),
+            nonce: Mutex::default(),
+        }
     }
 }
 

@@ -20,12 +20,7 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// Sends to a sibling until it is removed.
 pub(crate) async fn run(context: Arc<Context>, peer: Arc<Peer>) {
-    let mut sender = Sender {
-        udp: Udp::default(),
-        tcp: Tcp::default(),
-        context,
-        peer,
-    };
+    let mut sender = Sender { udp: Udp::default(), tcp: Tcp::default(), context, peer };
     while let Some(work) = sender.peer.queue.next().await {
         match work {
             Work::Messages { batch, count } => sender.messages(&batch, count).await,

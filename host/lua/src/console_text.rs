@@ -6,7 +6,7 @@ use bstr::BString;
 use capabilities::stats::Db;
 use parking_lot::Mutex;
 
-use crate::settings::Values;
+use crate::settings::{Settings, Values};
 
 /// The longest answer that is kept; a console frame cannot carry more.
 const LONGEST: usize = 1 << 20;
@@ -34,14 +34,29 @@ impl ConsoleBuffer {
 }
 
 /// `siblings()`.
-pub fn siblings(values: &Values) -> Vec<String> {
+pub fn siblings(settings: &Settings) -> Vec<String> {
     let row = |address: &str, numbers: [&str; 4], note: &str| {
         let [sent, failed, received, bad] = numbers;
         format!("{address:<35} {sent:<15} {failed:<14} {received:<15} {bad:<14}   {note}")
     };
     let head = row("Address", ["Send Successes", "Send Failures", "Rcv Successes", "Rcv Failures"], "Note");
-    let listed = values.replication.siblings.iter();
-    let rows = listed.map(|sibling| row(&sibling.addr.to_string(), ["0"; 4], ""));
+    let rows = match settings.cluster() {
+        Some(cluster) => cluster
+            .siblings()
+            .rows()
+            .into_iter()
+            .map(|sibling| {
+                let numbers = [sibling.sent, sibling.not_sent, sibling.received, sibling.received_bad];
+                let numbers = numbers.map(|number| number.to_string());
+                let note = if sibling.is_self { "Self" } else { "" };
+                row(&sibling.address, numbers.each_ref().map(String::as_str), note)
+            })
+            .collect::<Vec<_>>(),
+        None => settings.read(|values| {
+            let listed = values.replication.siblings.iter();
+            listed.map(|sibling| row(&sibling.addr.to_string(), ["0"; 4], "")).collect()
+        }),
+    };
     std::iter::once(head).chain(rows).collect()
 }
 

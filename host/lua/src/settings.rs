@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bstr::BString;
+use cluster::{Cluster, Target};
 use parking_lot::Mutex;
 use statsdb::CountMinShape;
 
@@ -14,7 +16,7 @@ mod complaint;
 mod peer;
 
 pub use complaint::{Complaint, Complaints, Place};
-pub use peer::{PeerError, Protocol, SiblingAddr, sibling_address, sink_address};
+pub use peer::{PeerError, sink_address};
 
 /// Everything the file set. It is filled while the file runs in the configuration state; some of it can also be changed
 /// from the console later.
@@ -25,6 +27,7 @@ pub struct Settings {
     mentioned: Mutex<HashSet<&'static str>>,
     sealed: AtomicBool,
     uses_dns: AtomicBool,
+    cluster: OnceLock<Arc<Cluster>>,
 }
 
 impl Settings {
@@ -64,6 +67,17 @@ impl Settings {
     /// The control sockets that the file bound; the caller serves them.
     pub fn take_control(&self) -> Vec<TcpListener> {
         std::mem::take(&mut self.control.lock())
+    }
+
+    /// Where siblings are changed from now on; before the file runs, in a daemon that serves.
+    pub fn attach(&self, cluster: Arc<Cluster>) {
+        // A second one would be a mistake of the program's; the first one stays.
+        let _ = self.cluster.set(cluster);
+    }
+
+    /// What [`Settings::attach`] attached.
+    pub fn cluster(&self) -> Option<&Arc<Cluster>> {
+        self.cluster.get()
     }
 
     /// True the first time it is asked about this name.
@@ -192,10 +206,12 @@ pub struct Tls {
 /// Siblings and the start-up sync.
 #[derive(Debug)]
 pub struct Replication {
-    /// The other servers.
+    /// The other servers, where no [`Cluster`] is attached.
     pub siblings: Vec<Sibling>,
     /// Where siblings are heard.
     pub listener: Option<SocketAddr>,
+    /// The cipher of what is sent to siblings.
+    pub cipher: wire::Cipher,
     /// Milliseconds a TCP connect may take.
     pub connect_timeout_ms: i32,
     /// Messages that may wait for a sibling added from now on.
@@ -204,6 +220,8 @@ pub struct Replication {
     pub threads: i32,
     /// Servers to copy stats DBs from, in the order to try.
     pub sync_hosts: Vec<SyncHost>,
+    /// Seconds after which this server is ready although no sync host has sent all.
+    pub sync_timeout_secs: u32,
     /// Seconds that a sync host must have been running.
     pub min_sync_uptime: u32,
 }
@@ -213,6 +231,8 @@ impl Default for Replication {
         Self {
             siblings: Vec::new(),
             listener: None,
+            cipher: wire::Cipher::Secretbox,
+            sync_timeout_secs: 600,
             connect_timeout_ms: 5000,
             queue_size: 5000,
             threads: 2,
@@ -226,7 +246,7 @@ impl Default for Replication {
 #[derive(Clone, Debug)]
 pub struct Sibling {
     /// Address, port and protocol.
-    pub addr: SiblingAddr,
+    pub addr: Target,
     /// Its own key; `None`: the common one.
     pub key: Option<Secret>,
     /// Whether it gets changes of stats DBs.

@@ -18,7 +18,7 @@ fn world() -> World {
     let fields = [("c", FieldKind::CountMin), ("h", FieldKind::Hll), ("i", FieldKind::Int)];
     let schema = Schema {
         name: "db1".into(),
-        window_secs: 10,
+        window_secs: 60,
         windows: 3,
         fields: fields.map(|(name, kind)| (name.into(), kind)).to_vec(),
         shards: 2,
@@ -83,7 +83,9 @@ fn a_synced_key_replaces_what_was_counted() {
     let start = NOW - 30;
     let slots = vec![SyncSlot { time: start, bytes: &[0, 0, 0, 5] }; 1];
     let field = SyncField { name: b"i", start, slots };
-    world.stats(&StatsOp { fields: vec![field], ..StatsOp::new(b"db1", StatsAction::SyncKey, b"k") }).unwrap();
+    world
+        .stats(&StatsOp { fields: vec![field], ..StatsOp::new(b"db1", StatsAction::SyncKey, b"k") })
+        .unwrap();
     assert_eq!(world.db.windows(NOW, b"k", b"i", None), [5, 0, 0]);
 }
 

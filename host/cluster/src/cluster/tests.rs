@@ -37,7 +37,7 @@ impl Node {
         db.enable_replication();
         let cluster = Cluster::new(&caps);
         cluster.context().security.set_key(Some(key.clone()));
-        cluster.start(Some((Ipv4Addr::new(127, 77, 1, last), 0).into(), ), 2).unwrap();
+        cluster.start(Some((Ipv4Addr::new(127, 77, 1, last), 0).into()), 2).unwrap();
         let addr = cluster.context().listener().unwrap();
         Node { cluster, db, addr }
     }

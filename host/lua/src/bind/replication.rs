@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 
 use bstr::{BStr, BString};
+use cluster::{PeerConfig, Target};
 use login::Addr;
 use wire::Key;
 
 use super::complain;
 use crate::convert::Fault;
-use crate::settings::{Redis, Secret, Sibling, SyncHost, Values, sibling_address};
+use crate::settings::{Redis, Secret, Sibling, SyncHost, Values};
 use crate::stack::{Args, HostFn, Ret, State};
 
 /// The port of siblings whose address has none.
@@ -36,15 +37,26 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("siblingListener", listener),
     ("setSiblingConnectTimeout", |state, args| {
         let timeout = args.int(1)?;
+        if let Some(cluster) = state.host.settings.cluster() {
+            cluster.context().set_connect_timeout(u64::try_from(timeout).unwrap_or(0));
+        }
         change(state, |values| values.replication.connect_timeout_ms = timeout)
     }),
     ("setMaxSiblingQueueSize", |state, args| {
         let size = args.unsigned(1)?;
+        if let Some(cluster) = state.host.settings.cluster() {
+            cluster.context().set_queue_size(size as usize);
+        }
         change(state, |values| values.replication.queue_size = size)
     }),
     ("setNumSiblingThreads", |state, args| {
         let threads = args.int(1)?;
         change(state, |values| values.replication.threads = threads)
+    }),
+    ("setReplicationCipher", set_cipher),
+    ("setSyncTimeout", |state, args| {
+        let seconds = args.unsigned(1)?;
+        change(state, |values| values.replication.sync_timeout_secs = seconds)
     }),
     ("addSyncHost", add_sync_host),
     ("setMinSyncHostUptime", |state, args| {
@@ -96,7 +108,7 @@ fn sibling(row: &[BString]) -> Result<Sibling, String> {
         Some(key) => Some(Secret(Key::from_base64(key).map_err(|error| error.to_string())?)),
         None => None,
     };
-    let addr = sibling_address(address, PORT).map_err(|error| error.to_string())?;
+    let addr = Target::parse(address).map_err(|error| error.to_string())?;
     Ok(Sibling { addr, key, stats, lists })
 }
 
@@ -109,6 +121,12 @@ fn add(state: &State, row: &[BString]) {
         Ok(sibling) => sibling,
         Err(error) => return complain(state, format!("addSibling: {error}")),
     };
+    if let Some(cluster) = state.host.settings.cluster() {
+        if let Err(duplicate) = cluster.siblings().add(config(sibling)) {
+            complain(state, duplicate.to_string());
+        }
+        return;
+    }
     let addr = sibling.addr.addr;
     let known = state.host.settings.change(|values| {
         let siblings = &mut values.replication.siblings;
@@ -134,12 +152,46 @@ fn set(state: &State, function: &str, rows: &[Vec<BString>]) {
             Err(error) => return complain(state, format!("{function}: {error}; the old siblings stay")),
         }
     }
-    state.host.settings.change(|values| values.replication.siblings = siblings);
+    match state.host.settings.cluster() {
+        Some(cluster) => {
+            // Of the doubtful ones none is left.
+            let _ = cluster.siblings().set(siblings.into_iter().map(config).collect());
+        }
+        None => state.host.settings.change(|values| values.replication.siblings = siblings),
+    }
+}
+
+/// A sibling as the cluster takes it.
+fn config(sibling: Sibling) -> PeerConfig {
+    let Sibling { addr, key, stats, lists } = sibling;
+    PeerConfig { target: addr, key: key.map(|key| key.0), stats, lists }
+}
+
+fn set_cipher<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+    let name = args.text(1)?;
+    let cipher = match &*name {
+        b"xsalsa20" => wire::Cipher::Secretbox,
+        b"chacha20" => wire::Cipher::ChaCha,
+        other => {
+            let text = format!("setReplicationCipher: neither xsalsa20 nor chacha20: '{}'", BStr::new(other));
+            return Err(Fault::caught(text));
+        }
+    };
+    if let Some(cluster) = state.host.settings.cluster() {
+        cluster.context().security.set_cipher(cipher);
+    }
+    change(state, |values| values.replication.cipher = cipher)
 }
 
 fn remove<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let text = args.text(1)?;
-    match sibling_address(&text, PORT) {
+    match Target::parse(&text) {
+        Ok(gone) if state.host.settings.cluster().is_some() => {
+            let cluster = state.host.settings.cluster();
+            if let Some(Err(error)) = cluster.map(|cluster| cluster.siblings().remove(&gone)) {
+                complain(state, format!("removeSibling: {error}"));
+            }
+        }
         Ok(gone) => {
             let found = state.host.settings.change(|values| {
                 let siblings = &mut values.replication.siblings;

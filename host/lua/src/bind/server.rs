@@ -168,6 +168,9 @@ fn set_key<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     }
     match key {
         Ok(key) => {
+            if let Some(cluster) = state.host.settings.cluster() {
+                cluster.context().security.set_key(Some(key.clone()));
+            }
             state.host.settings.change(|values| values.key = Some(Secret(key)));
             Ok(Ret::Bool(true))
         }

@@ -28,7 +28,7 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("showVersion", |state, _| Ok(lines(state, [&state.host.version]))),
     ("makeKey", make_key),
     ("testCrypto", crypto),
-    ("siblings", |state, _| Ok(rows(state, text::siblings))),
+    ("siblings", |state, _| Ok(lines(state, text::siblings(&state.host.settings)))),
     ("showReportSinks", |state, _| Ok(rows(state, text::report_sinks))),
     ("showNamedReportSinks", |state, _| Ok(rows(state, text::named_report_sinks))),
     ("showWebHooks", |state, _| Ok(rows(state, text::web_hooks))),
