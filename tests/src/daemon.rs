@@ -88,6 +88,14 @@ impl Launch {
         self
     }
 
+    /// Adds a line at the end of the configuration.
+    #[must_use]
+    pub fn with_line(mut self, line: &str) -> Launch {
+        self.config.push_str(line);
+        self.config.push('\n');
+        self
+    }
+
     /// Puts the shipped policies beside the configuration.
     #[must_use]
     pub fn shipped_policies(mut self) -> Launch {

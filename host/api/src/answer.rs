@@ -1,12 +1,11 @@
 //! One request from its head to its answer: route, ACL, password, body, command.
 
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use capabilities::{Daemon, Level};
-use http::header::{AUTHORIZATION, EXPECT, HeaderName};
+use http::header::{AUTHORIZATION, EXPECT, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, StatusCode};
 use hyper::body::{Body as _, Incoming};
@@ -184,21 +183,29 @@ async fn command_reply<B: Backend>(shared: &Shared<B>, handler: Handler, body: &
         Handler::DbStats => key_stats::get(backend, body).await,
         Handler::Stats => stats::get(backend),
         Handler::ReloadPolicies => policies::reload(backend, body).await,
-        Handler::Ping if shared.ready.load(Ordering::Acquire) => reply::ok(),
+        Handler::Ping if shared.ready.is_ready() => reply::ok(),
         Handler::Ping => reply::warmup(),
         Handler::Ready => {
-            let ready = shared.ready.load(Ordering::Acquire);
-            reply::json(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Bytes::new())
+            let waiting = shared.ready.waiting();
+            let status = if waiting.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            let mut reply = reply::json(status, Bytes::new());
+            // The body is empty (wforce compatibility), so the reason has a header of its own.
+            if let Some(Ok(why)) = waiting.map(HeaderValue::try_from) {
+                reply.headers_mut().insert("x-portcullis-waiting", why);
+            }
+            reply
         }
         Handler::Live => reply::empty_html(),
         Handler::SyncDone => {
-            shared.ready.store(true, Ordering::Release);
+            if shared.ready.set() {
+                backend.capabilities().log.notice("syncDone: the stats DBs are here, the daemon is ready");
+            }
             reply::ok()
         }
-        Handler::SyncDbs => siblings::sync_dbs(body),
-        Handler::DumpEntries => siblings::dump_entries(body),
-        Handler::AddSibling => siblings::add(body),
-        Handler::RemoveSibling => siblings::remove(body),
-        Handler::SetSiblings => siblings::set(body),
+        Handler::SyncDbs => siblings::sync_dbs(shared.cluster.as_ref(), body),
+        Handler::DumpEntries => siblings::dump_entries(shared.cluster.as_ref(), body),
+        Handler::AddSibling => siblings::add(shared.cluster.as_ref(), body).await,
+        Handler::RemoveSibling => siblings::remove(shared.cluster.as_ref(), body).await,
+        Handler::SetSiblings => siblings::set(shared.cluster.as_ref(), body).await,
     }
 }

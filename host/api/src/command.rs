@@ -108,7 +108,7 @@ const INVALID: Answer = answer(
     schema::failure_or_bare,
     "A field is missing, unusable, or contradicts another; or the policy failed.",
 );
-const ELSEWHERE: Answer = answer(501, schema::failure, "Valid, but not available in this version.");
+const ELSEWHERE: Answer = answer(501, schema::failure, "Valid, but this daemon has no siblings.");
 
 const fn post(
     name: &'static str,

@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     Unusable,
     /// The policy failed.
     Policy(Failure),
+    /// It is under way already (503).
+    Busy(&'static str),
     /// It belongs to the cluster, which is not there.
     NotAvailable(&'static str),
 }
@@ -62,6 +64,7 @@ impl From<Refusal> for Reply {
             // telling, except the word that the policy crate puts there.
             Refusal::Policy(failure) if failure.reason.is_empty() => reply::failure_without_reason(),
             Refusal::Policy(failure) => reply::failure(StatusCode::INTERNAL_SERVER_ERROR, &failure.reason),
+            Refusal::Busy(reason) => reply::failure(StatusCode::SERVICE_UNAVAILABLE, reason.as_bytes()),
             Refusal::NotAvailable(command) => {
                 let reason = format!("{command} is not available in this version");
                 reply::failure(StatusCode::NOT_IMPLEMENTED, reason.as_bytes())

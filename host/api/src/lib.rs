@@ -29,6 +29,7 @@ mod transport;
 pub use backend::Backend;
 pub use command::Verb;
 pub use openapi::openapi;
+pub use ready::Readiness;
 pub use server::{ListenerError, Server};
 pub use settings::{Limits, Listener, Settings, Threads};
 pub use tls::{TlsConfig, TlsError};

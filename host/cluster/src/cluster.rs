@@ -15,13 +15,13 @@ use tokio::runtime::{Handle, Runtime};
 
 use crate::apply::Applier;
 use crate::context::Context;
+use crate::dump;
 use crate::extension::Extension;
 use crate::listen::Sockets;
 use crate::observe::Teller;
 use crate::receive::{Receiver, Sink};
 use crate::sync::{self, Wish};
 use crate::table::Table;
-use crate::dump;
 
 /// How long a dump may take.
 const DUMP: Duration = Duration::from_mins(10);
@@ -73,7 +73,13 @@ impl Cluster {
     pub(crate) fn silent(caps: &Arc<Capabilities>) -> Arc<Self> {
         let context = Context::new(Arc::clone(caps));
         let siblings = Table::new(&context);
-        Arc::new(Self { context, siblings, runtime: Mutex::default(), client: OnceLock::new(), dumping: AtomicBool::new(false) })
+        Arc::new(Self {
+            context,
+            siblings,
+            runtime: Mutex::default(),
+            client: OnceLock::new(),
+            dumping: AtomicBool::new(false),
+        })
     }
 
     /// Key, cipher, limits.
@@ -142,6 +148,11 @@ impl Cluster {
     pub fn set_client(&self, client: Client) {
         // A second one would be a mistake of the program's; the first one stays.
         let _ = self.client.set(client);
+    }
+
+    /// What [`Cluster::set_client`] set.
+    pub fn client(&self) -> Option<&Client> {
+        self.client.get()
     }
 
     /// Sends all stats DBs to another daemon, in the background. False: there is no client to call back with.

@@ -43,6 +43,7 @@ pub fn listen<B: Backend>(started: &Started, backend: Arc<B>, log: &Log) -> std:
         listeners,
         max_connections: usize::try_from(max_connections).unwrap_or(0),
         threads: Threads::Own(threads.min(usize::try_from(worker_threads).unwrap_or(1))),
+        cluster: started.cluster.clone(),
         ..api::Settings::default()
     };
     let (server, errors) = Server::start(settings, backend)?;

@@ -16,6 +16,7 @@ pub mod reload;
 pub mod serve;
 pub mod service;
 pub mod shadow;
+pub mod siblings;
 pub mod signals;
 pub mod start;
 pub mod state;

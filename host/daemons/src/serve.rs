@@ -15,7 +15,7 @@ use crate::flavour::Flavour;
 use crate::http::listen;
 use crate::signals::{Signals, until_told};
 use crate::start::{Started, Stop};
-use crate::{background, check, consoles, program, reload, service, start, state};
+use crate::{background, check, consoles, program, reload, service, siblings, start, state};
 
 /// How long requests in flight get to finish at the end: more than a policy's budget, less than a service manager's
 /// patience.
@@ -84,6 +84,12 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
                 return 1;
             }
         };
+        if let Some(cluster) = &started.cluster
+            && let Err(error) = siblings::start(cluster, &started.settings, log)
+        {
+            log.error(error.to_string());
+            return 1;
+        }
         let server = match listen(started, flavour.backend(), log) {
             Ok(server) => server,
             Err(error) => {
@@ -104,7 +110,10 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
         consoles::serve(started, &lines);
         tokio::spawn(every_second(started.chain.clone()));
         started.settings.seal();
-        server.set_ready(true);
+        match &started.cluster {
+            Some(cluster) => siblings::sync(cluster, &started.settings, server.readiness(), log),
+            None => server.set_ready(true),
+        }
         service::ready();
         if let Some(interval) = service::watchdog_interval() {
             tokio::spawn(feed_watchdog(interval, started.chain.clone()));
@@ -124,6 +133,9 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
         0
     });
     started.chain.executor().stop();
+    if let Some(cluster) = &started.cluster {
+        cluster.stop();
+    }
     status
 }
 

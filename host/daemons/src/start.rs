@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use capabilities::log::{self, Format, Level, Log};
 use capabilities::{Capabilities, Daemon, Options, Recorder};
+use cluster::Cluster;
 use lua::{Configuration, Settings};
 use policy::{BuildError, Chain, ChainOptions, Events, Executor};
 use tokio::runtime::Runtime;
@@ -29,6 +30,8 @@ pub struct Started {
     pub settings: Arc<Settings>,
     /// The way to the policies.
     pub chain: Arc<Chain>,
+    /// The siblings, in a daemon that has them.
+    pub cluster: Option<Arc<Cluster>>,
     /// What console functions show.
     pub output: Arc<lua::ConsoleBuffer>,
     /// Where everything asynchronous runs, HTTP connections excepted.
@@ -97,6 +100,10 @@ pub fn load(daemon: Daemon, arguments: &Arguments, log: &Arc<Log>) -> Result<Sta
         .map_err(|error| fail(format!("cannot start: {error}")))?;
     let runtime = Arc::new(runtime);
     let host = host(daemon, arguments, &capabilities, &runtime);
+    let cluster = (daemon == Daemon::Wforce).then(|| Cluster::new(&capabilities));
+    if let Some(cluster) = &cluster {
+        host.settings.attach(cluster.clone());
+    }
     let components = host.components.clone();
     let configuration = lua::load(&place.source, host).map_err(|error| {
         format!("Fatal Lua error: {}", error.lua_text()).lines().for_each(|line| log.error(line));
@@ -132,7 +139,7 @@ pub fn load(daemon: Daemon, arguments: &Arguments, log: &Arc<Log>) -> Result<Sta
             .map_err(|error| fail(format!("recordTo {}: {error}", path.display())))?;
         chain.set_recorder(Some(Arc::new(recorder)));
     }
-    Ok(Started { daemon, capabilities, settings, chain, output, runtime, place })
+    Ok(Started { daemon, capabilities, settings, chain, cluster, output, runtime, place })
 }
 
 /// What compiles and runs components; all configurations of the process share it.

@@ -1,72 +1,152 @@
-//! The commands of the cluster. They check what they are given as they always will; what they would do then is not
-//! available in this version, and they say so.
+//! The commands of the cluster.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use cluster::dump::Form;
+use cluster::sync::Wish;
+use cluster::{Cluster, DEFAULT_PORT, PeerConfig, Protocol, Target};
 use login::Addr;
 use login::json::Value;
+use wire::Key;
 
 use super::text;
-use crate::failure::{Refusal, parse};
-use crate::reply::Reply;
+use crate::failure::{Refusal, parse, told};
+use crate::reply::{self, Reply};
 
-/// Bytes of a key.
-const KEY: usize = 32;
+/// A sibling as it was asked for, its host not looked up yet.
+struct Asked {
+    host: Vec<u8>,
+    port: u16,
+    protocol: Protocol,
+    key: Option<Key>,
+}
+
+impl Asked {
+    /// Looks a host name up, which may wait for DNS.
+    fn resolve(self) -> Result<PeerConfig, Refusal> {
+        let target = Target::new(&self.host, self.port, self.protocol)
+            .map_err(|error| Refusal::invalid(error.to_string()))?;
+        Ok(PeerConfig { key: self.key, ..PeerConfig::new(target) })
+    }
+}
 
 /// `syncDBs`
-pub(crate) fn sync_dbs(body: &[u8]) -> Reply {
-    answer("syncDBs", body, |body| {
-        let all = required(
-            body,
+pub(crate) fn sync_dbs(cluster: Option<&Arc<Cluster>>, body: &[u8]) -> Reply {
+    let start = || {
+        let body = parse(body)?;
+        let [host, port, url, password] = required(
+            &body,
             [b"replication_host", b"replication_port", b"callback_url", b"callback_auth_pw"],
             "One of mandatory parameters [replication_host, replication_port, callback_url, callback_auth_pw] is missing",
         )?;
-        ip(all[0])
-    })
+        let addr = addr(host, port)?;
+        // The key comes as raw bytes, not as base64.
+        let key = text(&body, b"encryption_key").map(Key::from_bytes).transpose();
+        let wish = Wish {
+            addr,
+            key: key.map_err(|error| Refusal::invalid(format!("encryption_key: {error}")))?,
+            callback: String::from_utf8_lossy(url.as_str().unwrap_or_default()).into_owned(),
+            password: password.as_str().unwrap_or_default().to_vec(),
+        };
+        match cluster.is_some_and(|cluster| cluster.grant(wish)) {
+            true => Ok(reply::ok()),
+            false => Err(Refusal::NotAvailable("syncDBs")),
+        }
+    };
+    told(start())
 }
 
 /// `dumpEntries`
-pub(crate) fn dump_entries(body: &[u8]) -> Reply {
-    answer("dumpEntries", body, |body| {
+pub(crate) fn dump_entries(cluster: Option<&Arc<Cluster>>, body: &[u8]) -> Reply {
+    let start = || {
+        let body = parse(body)?;
         let missing = "One of mandatory parameters [dump_host, dump_port] is missing";
-        let all = required(body, [b"dump_host", b"dump_port"], missing)?;
-        ip(all[0])
-    })
+        let [host, port] = required(&body, [b"dump_host", b"dump_port"], missing)?;
+        let addr = addr(host, port)?;
+        let cluster = cluster.ok_or(Refusal::NotAvailable("dumpEntries"))?;
+        // Not in wforce: its own form has to be asked for.
+        let old = body.get(b"compat").is_some_and(Value::is_true);
+        match cluster.dump(addr, if old { Form::Old } else { Form::Json }) {
+            true => Ok(reply::ok()),
+            false => Err(Refusal::Busy("A DB dump is already in progress")),
+        }
+    };
+    told(start())
 }
 
 const MISSING: &str = "One of mandatory parameters [sibling_host, sibling_port] is missing";
 
 /// `addSibling`
-pub(crate) fn add(body: &[u8]) -> Reply {
-    answer("addSibling", body, |body| sibling(body, MISSING))
+pub(crate) async fn add(cluster: Option<&Arc<Cluster>>, body: &[u8]) -> Reply {
+    let asked = parse(body).and_then(|body| sibling(&body, MISSING));
+    change("addSibling", cluster, asked.map(|asked| vec![asked]), |cluster, mut configs| {
+        let Some(config) = configs.pop() else { return Ok(()) };
+        cluster.siblings().add(config).map_err(|error| Refusal::invalid(error.to_string()))
+    })
+    .await
 }
 
 /// `removeSibling`
-pub(crate) fn remove(body: &[u8]) -> Reply {
-    answer("removeSibling", body, |body| {
-        required(body, [b"sibling_host", b"sibling_port"], MISSING).map(drop)
+pub(crate) async fn remove(cluster: Option<&Arc<Cluster>>, body: &[u8]) -> Reply {
+    let asked = parse(body).and_then(|body| {
+        let [host, port] = required(&body, [b"sibling_host", b"sibling_port"], MISSING)?;
+        Ok(vec![Asked {
+            host: host_text(host)?,
+            port: sibling_port(port),
+            protocol: Protocol::Udp,
+            key: None,
+        }])
+    });
+    change("removeSibling", cluster, asked, |cluster, configs| {
+        configs.iter().try_for_each(|config| {
+            // Without a reason (wforce compatibility).
+            cluster.siblings().remove(&config.target).map_err(|_| Refusal::invalid(""))
+        })
     })
+    .await
 }
 
 /// `setSiblings`
-pub(crate) fn set(body: &[u8]) -> Reply {
-    answer("setSiblings", body, |body| {
+pub(crate) async fn set(cluster: Option<&Arc<Cluster>>, body: &[u8]) -> Reply {
+    let asked = parse(body).and_then(|body| {
         let siblings = body.get(b"siblings").and_then(Value::as_array).ok_or_else(|| {
             Refusal::invalid("Mandatory parameter [siblings] is missing or is not an array")
         })?;
-        siblings.iter().try_for_each(|one| {
-            sibling(one, "Mandatory parameter(s) [sibling_host, sibling_port] are missing")
-        })
+        let missing = "Mandatory parameter(s) [sibling_host, sibling_port] are missing";
+        siblings.iter().map(|one| sibling(one, missing)).collect()
+    });
+    change("setSiblings", cluster, asked, |cluster, configs| {
+        for duplicate in cluster.siblings().set(configs) {
+            cluster.context().caps.log.warn(duplicate.to_string());
+        }
+        Ok(())
     })
+    .await
 }
 
-fn answer(
+/// Looks hosts up where waiting for DNS holds up nobody, and makes the change.
+async fn change(
     command: &'static str,
-    body: &[u8],
-    check: impl FnOnce(&Value<'_>) -> Result<(), Refusal>,
+    cluster: Option<&Arc<Cluster>>,
+    asked: Result<Vec<Asked>, Refusal>,
+    change: impl FnOnce(&Cluster, Vec<PeerConfig>) -> Result<(), Refusal> + Send + 'static,
 ) -> Reply {
-    let checked = parse(body).and_then(|body| check(&body));
-    checked.err().unwrap_or(Refusal::NotAvailable(command)).into()
+    let asked = match asked {
+        Ok(asked) => asked,
+        Err(refusal) => return refusal.into(),
+    };
+    let Some(cluster) = cluster.cloned() else { return Refusal::NotAvailable(command).into() };
+    let changed = tokio::task::spawn_blocking(move || {
+        let configs = asked.into_iter().map(Asked::resolve).collect::<Result<_, _>>()?;
+        change(&cluster, configs)
+    });
+    match changed.await {
+        Ok(Ok(())) => reply::ok(),
+        Ok(Err(refusal)) => refusal.into(),
+        // The runtime is ending.
+        Err(_) => Refusal::Unusable.into(),
+    }
 }
 
 fn required<'v, 't, const N: usize>(
@@ -78,27 +158,38 @@ fn required<'v, 't, const N: usize>(
     found.try_into().map_err(|_| Refusal::invalid(missing))
 }
 
-fn ip(host: &Value<'_>) -> Result<(), Refusal> {
-    Addr::parse(host.as_str().unwrap_or_default()).map(drop).map_err(|error| Refusal::Invalid(error.reason()))
+/// An address and a port.
+fn addr(host: &Value<'_>, port: &Value<'_>) -> Result<SocketAddr, Refusal> {
+    let addr =
+        Addr::parse(host.as_str().unwrap_or_default()).map_err(|error| Refusal::Invalid(error.reason()))?;
+    let port = u16::try_from(port.int()).ok().filter(|port| *port > 0);
+    let port = port.ok_or_else(|| Refusal::invalid("the port is not a number from 1 to 65535"))?;
+    Ok(SocketAddr::new(addr.ip, port))
 }
 
-fn sibling(one: &Value<'_>, missing: &str) -> Result<(), Refusal> {
-    let [host, _port] = required(one, [b"sibling_host", b"sibling_port"], missing)?;
-    if host.as_str().unwrap_or_default().is_empty() {
-        return Err(Refusal::invalid("sibling_host is no address or host name"));
-    }
-    match text(one, b"sibling_protocol") {
-        None | Some(b"udp" | b"tcp") => {}
+/// wforce compatibility: no number, or one that is no port, means the usual port.
+fn sibling_port(port: &Value<'_>) -> u16 {
+    u16::try_from(port.int()).ok().filter(|port| *port > 0).unwrap_or(DEFAULT_PORT)
+}
+
+fn host_text(host: &Value<'_>) -> Result<Vec<u8>, Refusal> {
+    let host = host.as_str().filter(|host| !host.is_empty());
+    host.map(<[u8]>::to_vec).ok_or_else(|| Refusal::invalid("sibling_host is no address or host name"))
+}
+
+fn sibling(one: &Value<'_>, missing: &str) -> Result<Asked, Refusal> {
+    let [host, port] = required(one, [b"sibling_host", b"sibling_port"], missing)?;
+    let host = host_text(host)?;
+    let protocol = match text(one, b"sibling_protocol") {
+        None | Some(b"udp") => Protocol::Udp,
+        Some(b"tcp") => Protocol::Tcp,
         Some(b"none") => return Err(Refusal::invalid("Invalid sibling_protocol: none")),
         Some(other) => {
             let reason = [b"Sibling::stringToProtocol(): Unknown protocol ", other].concat();
             return Err(Refusal::invalid(reason));
         }
-    }
-    let key = text(one, b"encryption_key").map(|key| BASE64_STANDARD.decode(key));
-    match key {
-        Some(Ok(key)) if key.len() != KEY => Err(Refusal::invalid("encryption_key is not 32 bytes long")),
-        Some(Err(_)) => Err(Refusal::invalid("encryption_key is not base64")),
-        Some(Ok(_)) | None => Ok(()),
-    }
+    };
+    let key = text(one, b"encryption_key").filter(|key| !key.is_empty()).map(Key::from_base64).transpose();
+    let key = key.map_err(|error| Refusal::invalid(format!("encryption_key: {error}")))?;
+    Ok(Asked { host, port: sibling_port(port), protocol, key })
 }

@@ -52,15 +52,22 @@ pub async fn run(context: &Context, client: &Client, plan: &Plan) -> bool {
 async fn ask(context: &Context, client: &Client, plan: &Plan, host: &Host) -> Result<(), String> {
     let call = |method, command: &str, body: Vec<u8>| {
         let url = format!("{}/?command={command}", base(&host.url));
-        let request = Request::new(method, url, body)
-            .header(outbound::HeaderName::from_static("authorization"), basic_auth(b"wforce", &host.password));
+        let request = Request::new(method, url, body).header(
+            outbound::HeaderName::from_static("authorization"),
+            basic_auth(b"wforce", &host.password),
+        );
         async move {
             let answer = client.send(request, CALL).await.map_err(|error| error.to_string())?;
-            if answer.status.is_success() { Ok(answer.body) } else { Err(format!("it answers {}", answer.status)) }
+            if answer.status.is_success() {
+                Ok(answer.body)
+            } else {
+                Err(format!("it answers {}", answer.status))
+            }
         }
     };
     let stats = call(Method::GET, "stats", Vec::new()).await?;
-    let uptime = parse_body(&stats).map_err(|error| error.to_string())?.get(b"uptime").map_or(0, |value| value.int());
+    let uptime =
+        parse_body(&stats).map_err(|error| error.to_string())?.get(b"uptime").map_or(0, |value| value.int());
     if uptime <= i64::from(plan.min_uptime) {
         return Err(format!("it has been running for {uptime} s only"));
     }
@@ -99,5 +106,9 @@ pub(crate) async fn done(client: &Client, url: &str, password: &[u8]) -> Result<
         .header(outbound::HeaderName::from_static("authorization"), basic_auth(b"wforce", password));
     let answer = client.send(request, CALL).await.map_err(|error| error.to_string())?;
     let parsed = parse_body(&answer.body).map_err(|error| error.to_string())?;
-    if parsed.str_or_empty(b"status") == b"ok" { Ok(()) } else { Err(format!("it answers {}", answer.status)) }
+    if parsed.str_or_empty(b"status") == b"ok" {
+        Ok(())
+    } else {
+        Err(format!("it answers {}", answer.status))
+    }
 }
