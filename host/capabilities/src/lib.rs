@@ -16,8 +16,10 @@ pub mod lists;
 pub mod log;
 pub mod metrics;
 pub mod record;
+pub mod sinks;
 pub mod state;
 pub mod stats;
+pub mod webhooks;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,7 +37,9 @@ pub use lists::Lists;
 pub use log::{Level, Log};
 pub use metrics::Metrics;
 pub use record::Recorder;
+pub use sinks::Sinks;
 pub use stats::StatsRegistry;
+pub use webhooks::WebHooks;
 
 /// What [`Capabilities::new`] needs to know.
 pub struct Options {
@@ -83,6 +87,10 @@ pub struct Capabilities {
     pub custom_stats: CustomStats,
     /// Who may talk to the HTTP API.
     pub access: Access,
+    /// What happens here, POSTed to others.
+    pub webhooks: Arc<WebHooks>,
+    /// Reports as datagrams.
+    pub sinks: Sinks,
     /// When the next summary is due, unix seconds; 0 before the first tick.
     next_summary: AtomicU64,
 }
@@ -100,6 +108,8 @@ impl Capabilities {
         let metrics = Arc::new(Metrics::new(&metrics_prefix, &log)?);
         let lists = Lists::default();
         lists.observe(Arc::new(lists::LogObserver::new(Arc::clone(&log))));
+        let webhooks = Arc::new(WebHooks::new(Arc::clone(&log), Arc::clone(&metrics)));
+        lists.observe(Arc::new(webhooks::ListEvents::new(Arc::clone(&webhooks))));
         Ok(Arc::new(Self {
             clock: Clock::default(),
             stats: StatsRegistry::new(Arc::clone(&log))?,
@@ -109,6 +119,8 @@ impl Capabilities {
             devices: Devices::new(regexes.as_deref(), &metrics)?,
             custom_stats: CustomStats::new(&metrics),
             access: Access::default(),
+            webhooks,
+            sinks: Sinks::new(Arc::clone(&metrics)),
             next_summary: AtomicU64::new(0),
             log,
             metrics,

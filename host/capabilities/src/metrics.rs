@@ -119,6 +119,14 @@ pub struct Families {
     pub webhook_events: IntCounterVec,
     /// `custom_webhook_events_total{id,status,url}`.
     pub custom_webhook_events: IntCounterVec,
+    /// `portcullis_webhook_dropped_total{hook}`: `1`, or `custom 1`.
+    pub webhook_dropped: IntCounterVec,
+    /// `portcullis_webhook_retries_total{hook}`.
+    pub webhook_retries: IntCounterVec,
+    /// `portcullis_webhook_waiting{hook}`.
+    pub webhook_waiting: IntGaugeVec,
+    /// `portcullis_report_sink_messages_total{address,name,status}`.
+    pub report_sinks: IntCounterVec,
     /// `replication_sent_total{sibling,status}`.
     pub replication_sent: IntCounterVec,
     /// `replication_rcvd_total{sibling,status}`.

@@ -41,7 +41,7 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 impl From<hyper_util::client::legacy::Error> for Error {
     fn from(error: hyper_util::client::legacy::Error) -> Error {
         // The outermost text only says "client error"; what happened stands below it.
-        let text = std::error::Error::source(&error).map_or_else(|| error.to_string(), |cause| chain(cause));
+        let text = std::error::Error::source(&error).map_or_else(|| error.to_string(), chain);
         if error.is_connect() { Error::Connect(text) } else { Error::Exchange(text) }
     }
 }

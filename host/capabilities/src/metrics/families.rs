@@ -111,7 +111,11 @@ fn components(ours: &Prefixed<'_>) -> Result<Components, prometheus::Error> {
 }
 
 /// Families without series, or with few.
-fn families(hooks: &Prefixed<'_>, cluster: &Prefixed<'_>) -> Result<Families, prometheus::Error> {
+fn families(
+    hooks: &Prefixed<'_>,
+    cluster: &Prefixed<'_>,
+    ours: &Prefixed<'_>,
+) -> Result<Families, prometheus::Error> {
     let hook = ["id", "status", "url"];
     Ok(Families {
         webhook_events: hooks.counters("webhook_events_total", &hook, "Webhook deliveries")?,
@@ -119,6 +123,22 @@ fn families(hooks: &Prefixed<'_>, cluster: &Prefixed<'_>) -> Result<Families, pr
             "custom_webhook_events_total",
             &hook,
             "Custom webhook deliveries",
+        )?,
+        webhook_dropped: ours.counters(
+            "webhook_dropped_total",
+            &["hook"],
+            "Webhook events lost because the hook's queue was full",
+        )?,
+        webhook_retries: ours.counters(
+            "webhook_retries_total",
+            &["hook"],
+            "Webhook attempts that failed and are made again",
+        )?,
+        webhook_waiting: ours.gauges("webhook_waiting", "hook", "Webhook deliveries that wait, by hook")?,
+        report_sinks: ours.counters(
+            "report_sink_messages_total",
+            &["address", "name", "status"],
+            "Datagrams to report sinks",
         )?,
         replication_sent: cluster.counters(
             "replication_sent_total",
@@ -190,7 +210,7 @@ pub(super) fn register(prefix: &str, log: Arc<Log>) -> Result<Metrics, MetricsEr
         tarpitted: status("tarpitted"),
         whitelisted: status("whitelisted"),
     };
-    let families = families(&theirs, &cluster)?;
+    let families = families(&theirs, &cluster, &ours)?;
     for list in ["bl", "wl"] {
         families.redis_updates.with_label_values(&[list]);
         families.redis_connects_failed.with_label_values(&[list]);
