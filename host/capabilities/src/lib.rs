@@ -87,7 +87,7 @@ pub struct Capabilities {
     pub custom_stats: CustomStats,
     /// Who may talk to the HTTP API.
     pub access: Access,
-    /// What happens here, POSTed to others.
+    /// What happens here, sent to others.
     pub webhooks: Arc<WebHooks>,
     /// Reports as datagrams.
     pub sinks: Sinks,

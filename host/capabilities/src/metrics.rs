@@ -143,6 +143,10 @@ pub struct Families {
     pub redis_updates: IntCounterVec,
     /// `redis_wlbl_connfailed_total{type}`.
     pub redis_connects_failed: IntCounterVec,
+    /// `portcullis_redis_wlbl_waiting{type}`.
+    pub redis_waiting: IntGaugeVec,
+    /// `portcullis_redis_wlbl_lost_total{type}`.
+    pub redis_lost: IntCounterVec,
 }
 
 /// All metrics of one daemon.

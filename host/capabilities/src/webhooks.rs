@@ -1,4 +1,4 @@
-//! Webhooks: what happens here is POSTed to whoever wants to know, off the request's way.
+//! Webhooks: what happens here is sent (POST) to whoever wants to know, off the request's way.
 //!
 //! Each hook has a bounded queue and connections of its own, so an endpoint that is dead or slow delays and loses only what
 //! is meant for itself. An event for which there is no hook costs one atomic load.
@@ -97,7 +97,7 @@ impl WebHooks {
     /// # Errors
     /// The configuration cannot be used; the error's text names id and key.
     pub fn add(&self, events: &[BString], config: &BTreeMap<BString, BString>) -> Result<u32, ConfigError> {
-        let mut sender = self.sender.lock();
+        let sender = self.sender.lock();
         let id = {
             let mut ids = self.ids.lock();
             ids.0 += 1;
@@ -109,7 +109,7 @@ impl WebHooks {
             .collect();
         let hook = Hook::for_events(id, kinds, config, &self.metrics)?;
         let wanted = hook.events().iter().fold(0, |all, kind| all | kind.bit());
-        self.open(&mut sender, &self.hooks, hook);
+        Self::open(sender.as_ref(), &self.hooks, hook);
         self.wanted.fetch_or(wanted, Ordering::Release);
         Ok(id)
     }
@@ -119,18 +119,18 @@ impl WebHooks {
     /// # Errors
     /// The configuration cannot be used.
     pub fn add_custom(&self, name: &BStr, config: &BTreeMap<BString, BString>) -> Result<u32, ConfigError> {
-        let mut sender = self.sender.lock();
+        let sender = self.sender.lock();
         let id = {
             let mut ids = self.ids.lock();
             ids.1 += 1;
             ids.1
         };
         let hook = Hook::custom(id, name, config, &self.metrics)?;
-        self.open(&mut sender, &self.custom, hook);
+        Self::open(sender.as_ref(), &self.custom, hook);
         Ok(id)
     }
 
-    fn open(&self, sender: &mut Option<Arc<Sender>>, hooks: &ArcSwap<Vec<Arc<Hook>>>, hook: Hook) {
+    fn open(sender: Option<&Arc<Sender>>, hooks: &ArcSwap<Vec<Arc<Hook>>>, hook: Hook) {
         let hook = Arc::new(hook);
         if let Some(sender) = sender {
             sender.serve(&hook);

@@ -18,6 +18,12 @@ pub fn complaints(started: &Started) -> Complaints {
             complaints.add(Complaint { text: format!("addListener {addr}: {error}").into(), place });
         }
     }
+    let tls = started.settings.read(|values| values.webhooks.tls());
+    if tls != Default::default()
+        && let Err(error) = tls.config()
+    {
+        complaints.add(Complaint { text: format!("webhooks: {error}").into(), place: None });
+    }
     complaints
 }
 

@@ -10,6 +10,7 @@ pub mod client;
 pub mod consoles;
 pub mod flavour;
 pub mod http;
+pub mod outgoing;
 pub mod place;
 pub mod program;
 pub mod reload;

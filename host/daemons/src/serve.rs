@@ -13,6 +13,7 @@ use crate::arguments::{Arguments, Mode};
 use crate::consoles::Lines;
 use crate::flavour::Flavour;
 use crate::http::listen;
+use crate::outgoing::Outgoing;
 use crate::signals::{Signals, until_told};
 use crate::start::{Started, Stop};
 use crate::{background, check, consoles, program, reload, service, siblings, start, state};
@@ -90,6 +91,7 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
             log.error(error.to_string());
             return 1;
         }
+        let outgoing = Outgoing::start(&started.capabilities, &started.settings, runtime.handle()).await;
         let server = match listen(started, flavour.backend(), log) {
             Ok(server) => server,
             Err(error) => {
@@ -130,6 +132,7 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
         if let Some(keeper) = keeper {
             keeper.finish();
         }
+        outgoing.end().await;
         0
     });
     started.chain.executor().stop();

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use bstr::BString;
 use capabilities::stats::Db;
 use parking_lot::Mutex;
 
@@ -61,51 +60,52 @@ pub fn siblings(settings: &Settings) -> Vec<String> {
 }
 
 /// `showReportSinks()`.
-pub fn report_sinks(values: &Values) -> Vec<String> {
+pub fn report_sinks(sinks: &[capabilities::sinks::Row]) -> Vec<String> {
     let row = |address: &str, good: &str, bad: &str| format!("{address:<35} {good:<10} {bad:<9}");
-    let rows = values.sinks.unnamed.iter().map(|addr| row(&addr.to_string(), "0", "0"));
+    let rows = sinks
+        .iter()
+        .map(|sink| row(&sink.addr.to_string(), &sink.successes.to_string(), &sink.failures.to_string()));
     std::iter::once(row("Address", "Successes", "Failures")).chain(rows).collect()
 }
 
 /// `showNamedReportSinks()`.
-pub fn named_report_sinks(values: &Values) -> Vec<String> {
+pub fn named_report_sinks(sinks: &[capabilities::sinks::Row]) -> Vec<String> {
     let row = |name: &str, address: &str, good: &str, bad: &str| {
         format!("{name:<15} {address:<35} {good:<10} {bad:<9}")
     };
-    let listed =
-        values.sinks.named.iter().flat_map(|(name, addrs)| addrs.iter().map(move |addr| (name, addr)));
-    let rows = listed.map(|(name, addr)| row(&name.to_string(), &addr.to_string(), "0", "0"));
+    let rows = sinks.iter().map(|sink| {
+        let (good, bad) = (sink.successes.to_string(), sink.failures.to_string());
+        row(&sink.name.to_string(), &sink.addr.to_string(), &good, &bad)
+    });
     std::iter::once(row("Name", "Address", "Successes", "Failures")).chain(rows).collect()
 }
 
 /// `showWebHooks()`.
-pub fn web_hooks(values: &Values) -> Vec<String> {
+pub fn web_hooks(hooks: &[capabilities::webhooks::Row]) -> Vec<String> {
     let row = |id: &str, good: &str, bad: &str, url: &str, events: &str| {
         format!("{id:<9} {good:<9} {bad:<9} {url:<45.45} {events}")
     };
-    let rows = values.webhooks.hooks.iter().map(|hook| {
+    let rows = hooks.iter().map(|hook| {
         let events = hook.events.iter().fold(String::new(), |mut all, event| {
             let _ = write!(all, "{event} ");
             all
         });
-        row(&hook.id.to_string(), "0", "0", &url(&hook.config), &events)
+        let (good, bad) = (hook.successes.to_string(), hook.failures.to_string());
+        row(&hook.id.to_string(), &good, &bad, &hook.url, &events)
     });
     std::iter::once(row("ID", "Successes", "Failures", "URL", "Events")).chain(rows).collect()
 }
 
 /// `showCustomWebHooks()`.
-pub fn custom_web_hooks(values: &Values) -> Vec<String> {
+pub fn custom_web_hooks(hooks: &[capabilities::webhooks::Row]) -> Vec<String> {
     let row = |id: &str, name: &str, good: &str, bad: &str, url: &str| {
         format!("{id:<9} {name:<20.20} {good:<9} {bad:<9} {url}")
     };
-    let listed = values.webhooks.custom.iter();
-    let rows =
-        listed.map(|hook| row(&hook.id.to_string(), &hook.name.to_string(), "0", "0", &url(&hook.config)));
+    let rows = hooks.iter().map(|hook| {
+        let (good, bad) = (hook.successes.to_string(), hook.failures.to_string());
+        row(&hook.id.to_string(), &hook.name.to_string(), &good, &bad, &hook.url)
+    });
     std::iter::once(row("ID", "Name", "Successes", "Failures", "URL")).chain(rows).collect()
-}
-
-fn url(config: &std::collections::BTreeMap<BString, BString>) -> String {
-    config.get(bstr::BStr::new("url")).map(ToString::to_string).unwrap_or_default()
 }
 
 /// `showCustomEndpoints()`.

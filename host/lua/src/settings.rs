@@ -1,6 +1,6 @@
 //! What the configuration set up, for the parts of the daemon that serve it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -129,8 +129,6 @@ pub struct Values {
     pub replication: Replication,
     /// Webhooks.
     pub webhooks: WebHooks,
-    /// Report sinks.
-    pub sinks: Sinks,
     /// What was wrong with the file without keeping it from loading.
     pub complaints: Complaints,
     /// Where the blacklist is kept.
@@ -163,7 +161,6 @@ impl Default for Values {
             countmin: CountMinShape::default(),
             replication: Replication::default(),
             webhooks: WebHooks::default(),
-            sinks: Sinks::default(),
             complaints: Complaints::default(),
             blacklist_redis: Redis::default(),
             whitelist_redis: Redis::default(),
@@ -268,17 +265,9 @@ pub struct SyncHost {
     pub callback: BString,
 }
 
-/// Webhooks and how they are sent.
+/// How webhooks are sent.
 #[derive(Debug)]
 pub struct WebHooks {
-    /// Those for events.
-    pub hooks: Vec<WebHook>,
-    /// Those that policies run.
-    pub custom: Vec<CustomWebHook>,
-    /// The id of the next event webhook.
-    pub next_id: u32,
-    /// The id of the next custom webhook.
-    pub next_custom_id: u32,
     /// Sending threads.
     pub threads: u32,
     /// Connections of each.
@@ -300,10 +289,6 @@ pub struct WebHooks {
 impl Default for WebHooks {
     fn default() -> Self {
         Self {
-            hooks: Vec::new(),
-            custom: Vec::new(),
-            next_id: 1,
-            next_custom_id: 1,
             threads: 5,
             connections: 10,
             queue_size: 50_000,
@@ -316,42 +301,42 @@ impl Default for WebHooks {
     }
 }
 
-/// A webhook for events.
-#[derive(Clone, Debug)]
-pub struct WebHook {
-    /// Its number.
-    pub id: u32,
-    /// The known events it is for.
-    pub events: Vec<&'static str>,
-    /// Its configuration, with `url`.
-    pub config: BTreeMap<BString, BString>,
-}
+impl WebHooks {
+    /// The settings as the senders take them. wforce's threads times connections are the deliveries of one hook that may be
+    /// under way at once; no time limit means five minutes.
+    pub fn options(&self) -> capabilities::webhooks::Options {
+        let seconds = if self.timeout_secs == 0 { 300 } else { self.timeout_secs };
+        capabilities::webhooks::Options {
+            concurrency: (self.threads.max(1) as usize)
+                .saturating_mul(self.connections.max(1) as usize)
+                .min(10_000),
+            queue_size: self.queue_size as usize,
+            timeout: Duration::from_secs(seconds),
+            tls: self.tls(),
+        }
+    }
 
-/// A webhook that policies run.
-#[derive(Clone, Debug)]
-pub struct CustomWebHook {
-    /// Its number.
-    pub id: u32,
-    /// Its name.
-    pub name: BString,
-    /// Its configuration, with `url`.
-    pub config: BTreeMap<BString, BString>,
-}
-
-/// Report sinks.
-#[derive(Clone, Debug, Default)]
-pub struct Sinks {
-    /// Those without a name.
-    pub unnamed: Vec<SocketAddr>,
-    /// Those with one.
-    pub named: BTreeMap<BString, Vec<SocketAddr>>,
+    /// TLS of webhooks and of the calls to sync hosts.
+    pub fn tls(&self) -> outbound::TlsSettings {
+        outbound::TlsSettings {
+            authorities: self.authorities.clone(),
+            client: self
+                .client
+                .clone()
+                .map(|(certificate, key)| outbound::ClientCertificate { certificate, key }),
+            verify_peer: self.verify_peer,
+            verify_host: self.verify_host,
+        }
+    }
 }
 
 /// A Redis server for one list.
 #[derive(Clone)]
 pub struct Redis {
-    /// Host and port; `None`: the list is in memory only.
+    /// Host and port, if it was given so.
     pub server: Option<(BString, u32)>,
+    /// The servers of a URL, which goes before.
+    pub target: Option<valkey::Target>,
     /// User name.
     pub username: BString,
     /// Password.
@@ -362,6 +347,37 @@ pub struct Redis {
     pub connect_timeout_secs: i32,
     /// Seconds and microseconds that a read or write may take.
     pub rw_timeout: (i32, i32),
+}
+
+impl Redis {
+    /// How the list is kept; `None`: in memory only. Times of 0 or less mean wforce's defaults.
+    pub fn options(&self) -> Option<valkey::Options> {
+        let target = match (&self.target, &self.server) {
+            (Some(target), _) => target.clone(),
+            (None, Some((host, port))) => {
+                let [user, password] = [&self.username, &self.password].map(ToString::to_string);
+                valkey::Target::single(&host.to_string(), u16::try_from(*port).unwrap_or(0), &user, &password)
+            }
+            (None, None) => return None,
+        };
+        let positive = |number: i32| u64::try_from(number).unwrap_or(0);
+        let connect = match positive(self.connect_timeout_secs) {
+            0 => Duration::from_secs(1),
+            seconds => Duration::from_secs(seconds),
+        };
+        let (seconds, micros) = self.rw_timeout;
+        let response = match Duration::from_secs(positive(seconds)) + Duration::from_micros(positive(micros))
+        {
+            Duration::ZERO => Duration::from_millis(100),
+            response => response,
+        };
+        Some(valkey::Options {
+            target,
+            replicated: self.replicated,
+            connect_timeout: connect,
+            response_timeout: response,
+        })
+    }
 }
 
 impl std::fmt::Debug for Redis {
@@ -377,6 +393,7 @@ impl Default for Redis {
     fn default() -> Self {
         Self {
             server: None,
+            target: None,
             username: BString::default(),
             password: BString::default(),
             replicated: false,

@@ -1,5 +1,6 @@
 //! The request's way: canonicalize, lists, policy, decision, and what is logged and counted on it.
 
+mod events;
 mod failures;
 
 use std::sync::Arc;
@@ -148,8 +149,9 @@ impl Chain {
             self.capabilities.log.info(logline::report_line(&login, true));
         }
         if hooks.report {
-            self.run(Call::Report(login), since).await?;
+            self.run(Call::Report(login.clone()), since).await?;
         }
+        events::reported(&self.capabilities, login);
         Ok(())
     }
 
@@ -188,6 +190,7 @@ impl Chain {
         }
         if let Some(decision) = self.listed(&login, &options) {
             self.record(&login, Some(decision.status));
+            events::answered(&self.capabilities, &login, &decision);
             return (Ok(decision), Some(login));
         }
         let result = if options.hooks.allow {
@@ -202,6 +205,7 @@ impl Chain {
         if let Ok(decision) = &result {
             self.capabilities.metrics.allow_status.policy(decision.status);
             self.log_allow(&decision.log, &login, decision, &options);
+            events::answered(&self.capabilities, &login, decision);
         }
         (result, Some(login))
     }
@@ -259,6 +263,7 @@ impl Chain {
             Some(login) => Some(self.canonical(login, since).await?),
             None => None,
         };
+        let told = events::Reset::new(&self.capabilities, ip, login.as_ref(), ja3.as_ref());
         let black = &self.capabilities.lists.black;
         let (kind, name) = match (ip, login, ja3) {
             (Some(ip), Some(login), _) => {
@@ -281,14 +286,22 @@ impl Chain {
                 black.delete_ip(ip.ip);
                 ("ip", BString::default())
             }
-            (None, None, None) => return Ok(false),
+            (None, None, None) => {
+                // Even then (wforce compatibility).
+                told.fire(&self.capabilities);
+                return Ok(false);
+            }
         };
         if !self.options.load().hooks.reset {
+            told.fire(&self.capabilities);
             return Ok(true);
         }
         let ip = ip.unwrap_or(Addr::UNSPECIFIED);
         match self.run(Call::Reset { kind, name, ip }, since).await? {
-            Reply::Flag(done) => Ok(done),
+            Reply::Flag(done) => {
+                told.fire(&self.capabilities);
+                Ok(done)
+            }
             _ => Err(misplaced()),
         }
     }
@@ -316,8 +329,16 @@ impl Chain {
     /// # Errors
     /// The policy failed, or there is no such endpoint.
     pub async fn custom(&self, name: &str, args: CustomArgs) -> Result<CustomReply, Failure> {
-        match self.run(Call::Custom(name.into(), Arc::new(args)), self.executor.now()).await? {
-            Reply::Custom(reply) => Ok(reply),
+        let args = Arc::new(args);
+        match self.run(Call::Custom(name.into(), args.clone()), self.executor.now()).await? {
+            Reply::Custom(reply) => {
+                let to_sinks =
+                    |endpoint: &Endpoint| !endpoint.get && *endpoint.name == *name && endpoint.to_sinks;
+                if self.options.load().endpoints.iter().any(to_sinks) {
+                    self.capabilities.sinks.custom(args);
+                }
+                Ok(reply)
+            }
             _ => Err(misplaced()),
         }
     }

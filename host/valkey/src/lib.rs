@@ -1,2 +1,14 @@
-//! Redis and Valkey: persistence of lists, and stats DBs kept outside.
+//! Redis and Valkey: persistence of the black- and the whitelist.
+//!
+//! wforce's keys and values, so that both can share a server. Whatever the server does, nobody here waits for it: changes
+//! are queued, one for each key, and written when it answers.
 #![forbid(unsafe_code)]
+
+pub mod entry;
+mod link;
+mod pending;
+mod store;
+mod target;
+
+pub use store::{ListStore, Options};
+pub use target::{Mode, Target, TargetError};

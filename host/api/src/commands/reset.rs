@@ -13,7 +13,10 @@ pub(crate) async fn reset<B: Backend>(backend: &B, body: &[u8]) -> Reply {
 }
 
 async fn try_reset<B: Backend>(backend: &B, body: &[u8]) -> Result<Reply, Refusal> {
-    match backend.reset(request(&parse(body)?)?).await {
+    let request = request(&parse(body)?)?;
+    let named = request.ip.is_some() || request.login.is_some() || request.ja3.is_some();
+    match backend.reset(request).await {
+        Ok(_) if !named => Err(Refusal::BadRequest("No ip, login or ja3 field supplied")),
         Ok(true) => Ok(reply::ok()),
         Ok(false) => Err(Refusal::invalid("reset function returned false")),
         // wforce compatibility: no reason is told, except when it was the login that could not be made canonical.
@@ -32,9 +35,6 @@ fn request(body: &Value<'_>) -> Result<ResetRequest, Refusal> {
     };
     if request.login.is_some() && request.ja3.is_some() {
         return Err(Refusal::Unusable);
-    }
-    if request.ip.is_none() && request.login.is_none() && request.ja3.is_none() {
-        return Err(Refusal::BadRequest("No ip, login or ja3 field supplied"));
     }
     Ok(request)
 }

@@ -180,6 +180,12 @@ fn families(
             &["type"],
             "Failed connects to Redis",
         )?,
+        redis_waiting: ours.gauges("redis_wlbl_waiting", "type", "Changes of lists that wait for Redis")?,
+        redis_lost: ours.counters(
+            "redis_wlbl_lost_total",
+            &["type"],
+            "Changes of lists that Redis refused or for which there was no room to wait",
+        )?,
     })
 }
 

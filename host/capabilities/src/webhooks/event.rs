@@ -253,7 +253,7 @@ mod tests {
         Arc::new(Login::parse(body).unwrap())
     }
 
-    const TUPLE: &str = r#""attrs": {}, "device_attrs": {}, "device_id": "d\"", "fail_type": "", "login": "ahu", "policy_reject": false, "protocol": "", "pwhash": "", "remote": "198.51.100.7", "session_id": "", "success": false, "t": 1795323789.608472, "tls": false"#;
+    const TUPLE: &str = r#""attrs": {}, "device_attrs": {}, "device_id": "d\"", "fail_type": "", "login": "ahu", "policy_reject": false, "protocol": "", "pwhash": "", "remote": "198.51.100.7", "session_id": "", "success": false, "t": 1795323789.6084721, "tls": false"#;
 
     #[test]
     fn payloads_are_wforces() {

@@ -110,7 +110,7 @@ impl Queue {
         self.wait(&payload, ledger);
         ledger.outstanding.fetch_add(1, Ordering::AcqRel);
         // The receiver is kept here or by the task that serves the hook, which ends with the runtime only.
-        if self.sender.send(payload.clone()).is_err() {
+        if let Err(mpsc::error::SendError(payload)) = self.sender.send(payload) {
             self.leave(&payload, ledger);
             ledger.done();
             return false;

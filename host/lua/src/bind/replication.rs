@@ -65,6 +65,12 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     }),
     ("blacklistPersistDB", |state, args| server(state, args, |values| &mut values.blacklist_redis)),
     ("whitelistPersistDB", |state, args| server(state, args, |values| &mut values.whitelist_redis)),
+    ("blacklistPersistURL", |state, args| {
+        server_url(state, args, "blacklistPersistURL", |values| &mut values.blacklist_redis)
+    }),
+    ("whitelistPersistURL", |state, args| {
+        server_url(state, args, "whitelistPersistURL", |values| &mut values.whitelist_redis)
+    }),
     ("blacklistRedisUsername", |state, args| username(state, args, |values| &mut values.blacklist_redis)),
     ("whitelistRedisUsername", |state, args| username(state, args, |values| &mut values.whitelist_redis)),
     ("blacklistRedisPassword", |state, args| password(state, args, |values| &mut values.blacklist_redis)),
@@ -248,6 +254,17 @@ fn username<'a>(state: &'a State, args: &Args<'a>, of: Server) -> Result<Ret<'a>
 fn password<'a>(state: &'a State, args: &Args<'a>, of: Server) -> Result<Ret<'a>, Fault> {
     let password = args.text(1)?.owned();
     change(state, |values| of(values).password = password)
+}
+
+fn server_url<'a>(state: &'a State, args: &Args<'a>, function: &str, of: Server) -> Result<Ret<'a>, Fault> {
+    let (url, options) = (args.text(1)?, args.map(2)?.into_iter().collect());
+    match valkey::Target::parse(&url, &options) {
+        Ok(target) => change(state, |values| of(values).target = Some(target)),
+        Err(error) => {
+            complain(state, format!("{function}: {error}"));
+            Ok(Ret::None)
+        }
+    }
 }
 
 fn connect_timeout<'a>(state: &'a State, args: &Args<'a>, of: Server) -> Result<Ret<'a>, Fault> {

@@ -29,10 +29,14 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("makeKey", make_key),
     ("testCrypto", crypto),
     ("siblings", |state, _| Ok(lines(state, text::siblings(&state.host.settings)))),
-    ("showReportSinks", |state, _| Ok(rows(state, text::report_sinks))),
-    ("showNamedReportSinks", |state, _| Ok(rows(state, text::named_report_sinks))),
-    ("showWebHooks", |state, _| Ok(rows(state, text::web_hooks))),
-    ("showCustomWebHooks", |state, _| Ok(rows(state, text::custom_web_hooks))),
+    ("showReportSinks", |state, _| Ok(lines(state, text::report_sinks(&state.host.caps.sinks.rows())))),
+    ("showNamedReportSinks", |state, _| {
+        Ok(lines(state, text::named_report_sinks(&state.host.caps.sinks.named_rows())))
+    }),
+    ("showWebHooks", |state, _| Ok(lines(state, text::web_hooks(&state.host.caps.webhooks.rows())))),
+    ("showCustomWebHooks", |state, _| {
+        Ok(lines(state, text::custom_web_hooks(&state.host.caps.webhooks.custom_rows())))
+    }),
     ("showCustomEndpoints", |state, _| match state.host.daemon {
         Daemon::Wforce => Ok(rows(state, text::custom_endpoints)),
         _ => Ok(rows(state, text::custom_endpoint_names)),

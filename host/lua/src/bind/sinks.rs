@@ -1,8 +1,8 @@
-//! Report sinks: checked and stored.
+//! Report sinks.
 
 use std::net::SocketAddr;
 
-use bstr::BString;
+use bstr::{BStr, BString};
 
 use super::complain;
 use crate::convert::Fault;
@@ -16,21 +16,21 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("addNamedReportSink", |state, args| {
         let (name, address) = (args.text(1)?.owned(), args.text(2)?.owned());
         if let Some(addrs) = addresses(state, "addNamedReportSink", &[address]) {
-            state.host.settings.change(|values| values.sinks.named.entry(name).or_default().extend(addrs));
+            state.host.caps.sinks.add_named(BStr::new(&name), &addrs);
         }
         Ok(Ret::None)
     }),
     ("setNamedReportSinks", |state, args| {
         let (name, list) = (args.text(1)?.owned(), args.list(2)?);
         if let Some(addrs) = addresses(state, "setNamedReportSinks", &list) {
-            state.host.settings.change(|values| values.sinks.named.insert(name, addrs));
+            state.host.caps.sinks.set_named(BStr::new(&name), &addrs);
         }
         Ok(Ret::None)
     }),
     ("addReportSink", |state, args| {
         deprecated(state, "addReportSink");
         if let Some(addrs) = addresses(state, "addReportSink", &[args.text(1)?.owned()]) {
-            state.host.settings.change(|values| values.sinks.unnamed.extend(addrs));
+            state.host.caps.sinks.add_unnamed(&addrs);
         }
         Ok(Ret::None)
     }),
@@ -41,7 +41,7 @@ fn set_unnamed<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> 
     let list = args.list(1)?;
     deprecated(state, "setReportSinks");
     if let Some(addrs) = addresses(state, "setReportSinks", &list) {
-        state.host.settings.change(|values| values.sinks.unnamed = addrs);
+        state.host.caps.sinks.set_unnamed(&addrs);
     }
     Ok(Ret::None)
 }

@@ -1,13 +1,13 @@
-//! Webhooks: checked and stored.
+//! Webhooks.
 
 use std::collections::BTreeMap;
 
-use bstr::{BString, ByteSlice};
-use capabilities::log::Level;
+use bstr::{BStr, BString, ByteSlice};
+use capabilities::webhooks::KEYS;
 
 use super::complain;
 use crate::convert::Fault;
-use crate::settings::{CustomWebHook, Values, WebHook};
+use crate::settings::Values;
 use crate::stack::{Args, HostFn, Ret, State};
 
 pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
@@ -45,68 +45,40 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     }),
 ];
 
-/// The events there are.
-const EVENTS: [&str; 9] =
-    ["report", "allow", "reset", "addbl", "delbl", "expirebl", "addwl", "delwl", "expirewl"];
-/// What Kafka's REST proxy wants.
-const KAFKA: &str = "application/vnd.kafka.json.v2+json";
-
 fn change(state: &State, change: impl FnOnce(&mut Values)) -> Result<Ret<'_>, Fault> {
     state.host.settings.change(change);
     Ok(Ret::None)
 }
 
-fn config(args: &Args<'_>) -> Result<BTreeMap<BString, BString>, Fault> {
-    Ok(args.map(2)?.into_iter().collect())
+/// The configuration, with a word in the log on keys that mean nothing.
+fn config(state: &State, args: &Args<'_>) -> Result<BTreeMap<BString, BString>, Fault> {
+    let config: BTreeMap<BString, BString> = args.map(2)?.into_iter().collect();
+    for key in config.keys().filter(|key| !KEYS.iter().any(|known| known.as_bytes() == key.as_slice())) {
+        state.host.caps.log.warn(format!("webhooks have no setting \"{key}\": it means nothing"));
+    }
+    Ok(config)
 }
 
 fn add<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
-    let wanted = args.list(1)?;
-    let mut config = config(args)?;
-    let events =
-        EVENTS.into_iter().filter(|event| wanted.iter().any(|name| name == event.as_bytes())).collect();
-    let id = state.host.settings.change(|values| {
-        let id = values.webhooks.next_id;
-        values.webhooks.next_id += 1;
-        id
-    });
-    if !config.contains_key(b"url".as_bstr()) {
-        complain(state, format!("addWebHook: webhook {id} has no url and is left out"));
-        return Ok(Ret::None);
+    let events = args.list(1)?;
+    let config = config(state, args)?;
+    if let Err(error) = state.host.caps.webhooks.add(&events, &config) {
+        complain(state, format!("addWebHook: {error}"));
     }
-    if config.get(b"kafka".as_bstr()).is_some_and(|kafka| kafka == "true") {
-        config.entry("content-type".into()).or_insert_with(|| KAFKA.into());
-    }
-    change(state, |values| values.webhooks.hooks.push(WebHook { id, events, config }))
+    Ok(Ret::None)
 }
 
 fn add_custom<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
-    let name = args.text(1)?.owned();
-    let config = config(args)?;
-    let id = state.host.settings.change(|values| {
-        let id = values.webhooks.next_custom_id;
-        values.webhooks.next_custom_id += 1;
-        id
-    });
-    if !config.contains_key(b"url".as_bstr()) {
-        complain(state, format!("addCustomWebHook: custom webhook {name} has no url and is left out"));
-        return Ok(Ret::None);
+    let name = args.text(1)?;
+    let config = config(state, args)?;
+    if let Err(error) = state.host.caps.webhooks.add_custom(BStr::new(&*name), &config) {
+        complain(state, format!("addCustomWebHook: {error}"));
     }
-    change(state, |values| values.webhooks.custom.push(CustomWebHook { id, name, config }))
+    Ok(Ret::None)
 }
 
 fn run_custom<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
-    let name = args.text(1)?;
-    args.text(2)?;
-    let known =
-        state.host.settings.read(|values| values.webhooks.custom.iter().any(|hook| hook.name == *name));
-    let log = &state.host.caps.log;
-    if known {
-        let text = "runCustomWebHook: not sent, webhooks are not active in this version";
-        log.limited("runCustomWebHook", super::logging::SECOND, Level::Warning, text);
-    } else {
-        let text = format!("runCustomWebHook: no custom webhook named \"{}\"", name.as_bstr());
-        log.limited("unknown custom webhook", super::logging::SECOND, Level::Err, text);
-    }
+    let (name, data) = (args.text(1)?, args.text(2)?);
+    state.host.caps.webhooks.run_custom(&name, &data);
     Ok(Ret::None)
 }

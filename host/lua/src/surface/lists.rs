@@ -172,28 +172,24 @@ pub(super) const ENTRIES: &[Entry] = &[
         .default("enabled"),
     Entry::config(G, "disableBuiltinWhitelists", &[], "The built-in whitelists no longer decide logins; a policy can still ask them.")
         .default("enabled"),
-    Entry::config(Group::Redis, "blacklistPersistDB", &[param("host", Text), param("port", Unsigned)], "Keeps the blacklist in this Redis server.").default("memory only")
-        .inactive("Redis persistence"),
-    Entry::config(Group::Redis, "blacklistRedisUsername", &[param("user", Text)], "User name for that server.")
-        .inactive("Redis persistence"),
-    Entry::config(Group::Redis, "blacklistRedisPassword", &[param("password", Text)], "Password for that server.")
-        .inactive("Redis persistence"),
-    Entry::config(Group::Redis, "blacklistPersistReplicated", &[], "Stores entries that siblings sent, too.").default("only local ones")
-        .inactive("Redis persistence"),
-    Entry::config(Group::Redis, "blacklistPersistConnectTimeout", &[param("seconds", super::Kind::Int)], "How long a connect may take.").default("1")
-        .inactive("Redis persistence"),
-    Entry::config(Group::Redis, "blacklistPersistRWTimeout", &[param("seconds", super::Kind::Int), param("microseconds", super::Kind::Int)], "How long a read or write may take.").default("0, 100000")
-        .inactive("Redis persistence"),
-    Entry::config(Group::Redis, "whitelistPersistDB", &[param("host", Text), param("port", Unsigned)], "Keeps the whitelist in this Redis server.").default("memory only")
-        .inactive("Redis persistence"),
-    Entry::config(Group::Redis, "whitelistRedisUsername", &[param("user", Text)], "User name for that server.")
-        .inactive("Redis persistence"),
-    Entry::config(Group::Redis, "whitelistRedisPassword", &[param("password", Text)], "Password for that server.")
-        .inactive("Redis persistence"),
-    Entry::config(Group::Redis, "whitelistPersistReplicated", &[], "Stores entries that siblings sent, too.").default("only local ones")
-        .inactive("Redis persistence"),
-    Entry::config(Group::Redis, "whitelistPersistConnectTimeout", &[param("seconds", super::Kind::Int)], "How long a connect may take.").default("1")
-        .inactive("Redis persistence"),
-    Entry::config(Group::Redis, "whitelistPersistRWTimeout", &[param("seconds", super::Kind::Int), param("microseconds", super::Kind::Int)], "How long a read or write may take.").default("0, 100000")
-        .inactive("Redis persistence"),
+    Entry::config(Group::Redis, "blacklistPersistDB", &[param("host", Text), param("port", Unsigned)], "Keeps the blacklist in this Redis server.").default("memory only"),
+    Entry::config(Group::Redis, "blacklistPersistURL", &[param("url", Text), param("options", super::Kind::Map)],
+        "The same for servers with TLS, a cluster or sentinels: `redis[s]://[user[:password]@]host[:port][,host[:port]...][/db]`. Options, \
+         all of them texts: `cluster` (`\"true\"`), `sentinel` (the name of the service), `username`, `password`, `ca_file`, \
+         `cert_file`, `key_file`. See [Redis](redis.md).").default("memory only"),
+    Entry::config(Group::Redis, "blacklistRedisUsername", &[param("user", Text)], "User name for that server."),
+    Entry::config(Group::Redis, "blacklistRedisPassword", &[param("password", Text)], "Password for that server."),
+    Entry::config(Group::Redis, "blacklistPersistReplicated", &[], "Stores entries that siblings sent, too.").default("only local ones"),
+    Entry::config(Group::Redis, "blacklistPersistConnectTimeout", &[param("seconds", super::Kind::Int)], "How long a connect may take.").default("1"),
+    Entry::config(Group::Redis, "blacklistPersistRWTimeout", &[param("seconds", super::Kind::Int), param("microseconds", super::Kind::Int)], "How long a read or write may take.").default("0, 100000"),
+    Entry::config(Group::Redis, "whitelistPersistDB", &[param("host", Text), param("port", Unsigned)], "Keeps the whitelist in this Redis server.").default("memory only"),
+    Entry::config(Group::Redis, "whitelistPersistURL", &[param("url", Text), param("options", super::Kind::Map)],
+        "The same for servers with TLS, a cluster or sentinels: `redis[s]://[user[:password]@]host[:port][,host[:port]...][/db]`. Options, \
+         all of them texts: `cluster` (`\"true\"`), `sentinel` (the name of the service), `username`, `password`, `ca_file`, \
+         `cert_file`, `key_file`. See [Redis](redis.md).").default("memory only"),
+    Entry::config(Group::Redis, "whitelistRedisUsername", &[param("user", Text)], "User name for that server."),
+    Entry::config(Group::Redis, "whitelistRedisPassword", &[param("password", Text)], "Password for that server."),
+    Entry::config(Group::Redis, "whitelistPersistReplicated", &[], "Stores entries that siblings sent, too.").default("only local ones"),
+    Entry::config(Group::Redis, "whitelistPersistConnectTimeout", &[param("seconds", super::Kind::Int)], "How long a connect may take.").default("1"),
+    Entry::config(Group::Redis, "whitelistPersistRWTimeout", &[param("seconds", super::Kind::Int), param("microseconds", super::Kind::Int)], "How long a read or write may take.").default("0, 100000"),
 ];

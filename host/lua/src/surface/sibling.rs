@@ -9,7 +9,7 @@ const SINK: Group = Group::ReportSinks;
 const SHARED: Daemons = Daemons::WFORCE.and(Daemons::REPLFWD);
 
 const fn sink(entry: Entry) -> Entry {
-    entry.inactive("sending to report sinks").not_in_client()
+    entry.not_in_client()
 }
 
 pub(super) const ENTRIES: &[Entry] = &[

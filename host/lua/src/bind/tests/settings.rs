@@ -162,27 +162,24 @@ fn webhooks_sinks_and_redis_are_stored() {
          whitelistPersistRWTimeout(1, 2)",
     );
     assert_eq!(found, "none");
-    let hooks = value(&world, |values| values.webhooks.hooks.clone());
+    let hooks = world.host.caps.webhooks.rows();
     assert_eq!(hooks.iter().map(|hook| hook.id).collect::<Vec<_>>(), [1, 3], "a refused one uses up its id");
     assert_eq!(hooks[0].events, ["report", "allow"]);
-    assert_eq!(hooks[0].config[bstr::BStr::new("content-type")], "application/vnd.kafka.json.v2+json");
-    assert_eq!(value(&world, |values| values.webhooks.custom.len()), 1);
-    assert!(value(&world, |values| !values.webhooks.verify_peer && !values.webhooks.verify_host));
-    let sinks = value(&world, |values| values.sinks.clone());
-    assert_eq!(sinks.named[bstr::BStr::new("n")][0].to_string(), "192.0.2.1:4501");
-    assert_eq!(sinks.named[bstr::BStr::new("m")][0].to_string(), "192.0.2.2:9");
-    assert_eq!(sinks.unnamed.len(), 2);
+    assert_eq!(world.host.caps.webhooks.custom_rows().len(), 1);
+    let options = value(&world, |values| values.webhooks.options());
+    assert!(!options.tls.verify_peer && !options.tls.verify_host);
+    assert_eq!((options.concurrency, options.queue_size, options.timeout.as_secs()), (2, 3, 4));
+    let sinks = |rows: Vec<capabilities::sinks::Row>| {
+        rows.iter().map(|row| format!("{} {}", row.name, row.addr)).collect::<Vec<_>>()
+    };
+    assert_eq!(sinks(world.host.caps.sinks.named_rows()), ["m 192.0.2.2:9", "n 192.0.2.1:4501"]);
+    assert_eq!(sinks(world.host.caps.sinks.rows()), [" 192.0.2.5:4501", " [::1]:4501"]);
     let redis = value(&world, |values| values.blacklist_redis.clone());
     assert_eq!(redis.server, Some(("redis".into(), 6379)));
     assert_eq!((redis.replicated, redis.connect_timeout_secs, redis.rw_timeout), (true, 2, (1, 2)));
-    let log = world.log();
-    for part in [
-        "addWebHook: stored, but sending webhooks is not active in this version",
-        "addNamedReportSink: stored, but sending to report sinks is not active in this version",
-        "blacklistPersistDB: stored, but Redis persistence is not active in this version",
-    ] {
-        assert!(log.contains(part), "{part}\n{log}");
-    }
+    let options = value(&world, |values| values.blacklist_redis.options()).unwrap();
+    assert_eq!((options.target.to_string().as_str(), options.connect_timeout.as_secs()), ("redis:6379", 2));
+    assert_eq!(options.response_timeout.as_micros(), 1_000_002);
 }
 
 #[test]

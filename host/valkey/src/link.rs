@@ -1,0 +1,237 @@
+//! Connections of each kind of installation.
+
+use std::time::Duration;
+
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::cluster::ClusterClientBuilder;
+use redis::cluster_async::ClusterConnection;
+use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
+use redis::{
+    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
+    Pipeline, RedisConnectionInfo, RedisError, RedisFuture, TlsCertificates, TlsMode, Value,
+};
+
+use crate::target::{Mode, Target};
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    /// A file of certificates cannot be read.
+    #[error("cannot read {0}: {1}")]
+    File(String, std::io::Error),
+    /// The server cannot be reached, or does not want us.
+    #[error("{0}")]
+    Server(#[from] RedisError),
+    /// It takes too long.
+    #[error("no connection within {} ms", .0.as_millis())]
+    Timeout(Duration),
+}
+
+/// How long connecting and answers may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub connect: Duration,
+    pub response: Duration,
+}
+
+/// A connection; clones share it.
+#[derive(Clone)]
+pub(crate) enum Link {
+    Single(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl ConnectionLike for Link {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        match self {
+            Link::Single(connection) => connection.req_packed_command(cmd),
+            Link::Cluster(connection) => connection.req_packed_command(cmd),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match self {
+            Link::Single(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Link::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Link::Single(connection) => connection.get_db(),
+            Link::Cluster(connection) => connection.get_db(),
+        }
+    }
+}
+
+impl Link {
+    /// Connects, in `limits.connect` for all of it.
+    pub(crate) async fn open(target: &Target, limits: Limits) -> Result<Link, LinkError> {
+        let open = async {
+            match &target.mode {
+                Mode::Single => first(target, limits).await.map(Link::Single),
+                Mode::Sentinel(service) => master(target, service, limits).await.map(Link::Single),
+                Mode::Cluster => {
+                    let mut builder = ClusterClientBuilder::new(infos(target))
+                        .connection_timeout(limits.connect)
+                        .response_timeout(limits.response)
+                        .retries(3);
+                    if target.tls {
+                        builder = builder.tls(TlsMode::Secure).certs(certificates(target)?);
+                    }
+                    if !target.username.is_empty() {
+                        builder = builder.username(&target.username);
+                    }
+                    if !target.password.is_empty() {
+                        builder = builder.password(&target.password);
+                    }
+                    Ok(Link::Cluster(builder.build()?.get_async_connection().await?))
+                }
+            }
+        };
+        tokio::time::timeout(limits.connect, open).await.map_err(|_| LinkError::Timeout(limits.connect))?
+    }
+
+    /// A connection to each server that has keys of its own, for a walk over all of them.
+    pub(crate) async fn masters(
+        &self,
+        target: &Target,
+        limits: Limits,
+    ) -> Result<Vec<MultiplexedConnection>, LinkError> {
+        let mut cluster = match self {
+            Link::Single(connection) => return Ok(vec![connection.clone()]),
+            Link::Cluster(cluster) => cluster.clone(),
+        };
+        let nodes: String = redis::cmd("CLUSTER").arg("NODES").query_async(&mut cluster).await?;
+        let mut masters = Vec::new();
+        for host in nodes.lines().filter_map(master_address) {
+            let alone = Target { hosts: vec![host], mode: Mode::Single, ..target.clone() };
+            masters.push(first(&alone, limits).await?);
+        }
+        Ok(masters)
+    }
+}
+
+/// The address of a master in a line of `CLUSTER NODES`: `ID IP:PORT@BUS[,HOSTNAME] FLAGS ...`.
+fn master_address(line: &str) -> Option<(String, u16)> {
+    let mut words = line.split(' ').skip(1);
+    let (address, flags) = (words.next()?, words.next()?);
+    let mut flags = flags.split(',');
+    if !flags.clone().any(|flag| flag == "master") || flags.any(|flag| flag == "fail" || flag == "noaddr") {
+        return None;
+    }
+    let (address, port) = address.split('@').next()?.rsplit_once(':')?;
+    Some((address.to_owned(), port.parse().ok()?))
+}
+
+/// The first host that answers.
+async fn first(target: &Target, limits: Limits) -> Result<MultiplexedConnection, LinkError> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(limits.connect))
+        .set_response_timeout(Some(limits.response));
+    let mut last = None;
+    for info in infos(target) {
+        let client = if target.tls {
+            Client::build_with_tls(info, certificates(target)?)?
+        } else {
+            Client::open(info)?
+        };
+        match client.get_multiplexed_async_connection_with_config(&config).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => last = Some(error),
+        }
+    }
+    let none = || RedisError::from((redis::ErrorKind::InvalidClientConfig, "no host"));
+    Err(last.unwrap_or_else(none).into())
+}
+
+/// The master that the sentinels name.
+async fn master(target: &Target, service: &str, limits: Limits) -> Result<MultiplexedConnection, LinkError> {
+    let addresses = target.hosts.iter().map(|(host, port)| address(target, host, *port));
+    let mut builder = SentinelClientBuilder::new(addresses, service, SentinelServerType::Master)?;
+    if target.tls {
+        builder = builder
+            .set_client_to_redis_tls_mode(TlsMode::Secure)
+            .set_client_to_redis_certificates(certificates(target)?)
+            .set_client_to_sentinel_certificates(certificates(target)?);
+    }
+    if !target.username.is_empty() {
+        builder = builder.set_client_to_redis_username(&target.username);
+    }
+    if !target.password.is_empty() {
+        builder = builder.set_client_to_redis_password(&target.password);
+    }
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(limits.connect))
+        .set_response_timeout(Some(limits.response));
+    let mut client = builder.set_client_to_redis_db(target.db).build()?;
+    Ok(client.get_async_connection_with_config(&config).await?)
+}
+
+fn address(target: &Target, host: &str, port: u16) -> ConnectionAddr {
+    if target.tls {
+        ConnectionAddr::TcpTls { host: host.to_owned(), port, insecure: false, tls_params: None }
+    } else {
+        ConnectionAddr::Tcp(host.to_owned(), port)
+    }
+}
+
+fn infos(target: &Target) -> Vec<ConnectionInfo> {
+    let mut settings = RedisConnectionInfo::default().set_db(target.db);
+    if !target.username.is_empty() {
+        settings = settings.set_username(&target.username);
+    }
+    if !target.password.is_empty() {
+        settings = settings.set_password(&target.password);
+    }
+    let hosts = target.hosts.iter();
+    hosts
+        .filter_map(|(host, port)| address(target, host, *port).into_connection_info().ok())
+        .map(|info| info.set_redis_settings(settings.clone()))
+        .collect()
+}
+
+fn certificates(target: &Target) -> Result<TlsCertificates, LinkError> {
+    let read = |path: &std::path::Path| {
+        std::fs::read(path).map_err(|error| LinkError::File(path.display().to_string(), error))
+    };
+    let root_cert = target.authorities.as_deref().map(read).transpose()?;
+    let client_tls = match &target.client {
+        None => None,
+        Some((certificate, key)) => {
+            Some(ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
+        }
+    };
+    Ok(TlsCertificates { client_tls, root_cert })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masters_of_a_cluster() {
+        for (line, found) in [
+            ("07c3 127.0.0.1:30004@31004,host4 slave e7d1 0 1426238317239 4 connected", None),
+            (
+                "67ed 127.0.0.1:30002@31002,host2 master - 0 1426238316232 2 connected 5461-10922",
+                Some(("127.0.0.1", 30002)),
+            ),
+            ("e7d1 ::1:30001@31001 myself,master - 0 0 1 connected 0-5460", Some(("::1", 30001))),
+            ("e7d1 127.0.0.1:30001@31001 master,fail - 0 0 1 disconnected 0-5460", None),
+            ("e7d1 :0@0 master,noaddr - 0 0 1 disconnected", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                master_address(line),
+                found.map(|(host, port): (&str, u16)| (host.to_owned(), port)),
+                "{line}"
+            );
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! One list kept in a server: loaded at the start, then followed change by change.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bstr::{BStr, BString};
+use capabilities::Capabilities;
+use capabilities::lists::{Colour, Entry, Kind, ListObserver, Origin};
+use capabilities::log::Level;
+use parking_lot::Mutex;
+use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind, RedisError};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use crate::entry;
+use crate::link::{Limits, Link, LinkError};
+use crate::pending::{Change, Pending};
+use crate::target::Target;
+
+/// Changes that are written at once.
+const BATCH: usize = 256;
+/// Keys that a step of a walk should look at.
+const SCAN_COUNT: usize = 1000;
+/// Pauses between two attempts to connect.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// What one step of a walk over all keys may take, however short the limit of a write is.
+const WALK: Duration = Duration::from_secs(5);
+/// Lines that tell the same come at most this often.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// How a list is kept.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where.
+    pub target: Target,
+    /// Whether entries that siblings sent are stored, too.
+    pub replicated: bool,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long an answer may take.
+    pub response_timeout: Duration,
+}
+
+/// A list's copy in a server.
+pub struct ListStore {
+    colour: Colour,
+    options: Options,
+    capabilities: Arc<Capabilities>,
+    pending: Mutex<Pending>,
+    arrived: Notify,
+    /// Changes that wait or are under way.
+    backlog: watch::Sender<usize>,
+    loaded: watch::Sender<bool>,
+    /// Told once that it cannot be reached, until it can.
+    away: AtomicBool,
+}
+
+/// Why writing or loading ended.
+enum Broken {
+    Link(LinkError),
+    Server(RedisError),
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Broken::Link(error) => error.fmt(out),
+            Broken::Server(error) => error.fmt(out),
+        }
+    }
+}
+
+impl ListStore {
+    /// Follows the list of this colour from now on, and loads it as soon as the server answers.
+    pub fn start(
+        capabilities: &Arc<Capabilities>,
+        colour: Colour,
+        options: Options,
+        runtime: &Handle,
+    ) -> Arc<Self> {
+        // The redis crate takes the process's TLS provider; it may be there already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let store = Arc::new(Self {
+            colour,
+            options,
+            capabilities: capabilities.clone(),
+            pending: Mutex::default(),
+            arrived: Notify::new(),
+            backlog: watch::Sender::new(0),
+            loaded: watch::Sender::new(false),
+            away: AtomicBool::new(false),
+        });
+        capabilities.lists.observe(Arc::new(Follower(store.clone())));
+        runtime.spawn(store.clone().run());
+        store
+    }
+
+    /// Waits until the list is loaded, but not longer than this. Whether it is.
+    pub async fn loaded(&self, at_most: Duration) -> bool {
+        let mut loaded = self.loaded.subscribe();
+        matches!(tokio::time::timeout(at_most, loaded.wait_for(|loaded| *loaded)).await, Ok(Ok(_)))
+    }
+
+    /// Waits until everything is written, but not longer than this. How much is not.
+    pub async fn drain(&self, at_most: Duration) -> usize {
+        let mut backlog = self.backlog.subscribe();
+        // Out of time: the rest is what is returned.
+        let _ = tokio::time::timeout(at_most, backlog.wait_for(|left| *left == 0)).await;
+        *self.backlog.borrow()
+    }
+
+    /// `bl` or `wl`, the label in metrics.
+    fn label(&self) -> &'static str {
+        if self.colour == Colour::Black { "bl" } else { "wl" }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { connect: self.options.connect_timeout, response: self.options.response_timeout }
+    }
+
+    fn push(&self, key: BString, change: Change) {
+        if !self.pending.lock().push(key, change) {
+            self.lost(1, "too many changes wait for it");
+        }
+        self.count();
+        self.arrived.notify_one();
+    }
+
+    fn count(&self) {
+        self.count_with(0);
+    }
+
+    fn count_with(&self, under_way: usize) {
+        let left = self.pending.lock().len() + under_way;
+        self.capabilities.metrics.families.redis_waiting.with_label_values(&[self.label()]).set(left as i64);
+        self.backlog.send_replace(left);
+    }
+
+    fn lost(&self, changes: u64, why: &str) {
+        let families = &self.capabilities.metrics.families;
+        families.redis_lost.with_label_values(&[self.label()]).inc_by(changes);
+        let text = format!("Redis {}: a change of the {} is lost: {why}", self.options.target, self.list());
+        self.capabilities.log.limited(&text, LOG_EVERY, Level::Err, &text);
+    }
+
+    fn list(&self) -> &'static str {
+        if self.colour == Colour::Black { "blacklist" } else { "whitelist" }
+    }
+
+    async fn run(self: Arc<Self>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match self.serve(&mut pause).await {
+                Ok(never) => match never {},
+                Err(error) => error,
+            };
+            if !self.away.swap(true, Ordering::Relaxed) {
+                let text = format!(
+                    "Redis {}: {error}; changes of the {} are kept and sent when it is back",
+                    self.options.target,
+                    self.list()
+                );
+                self.capabilities.log.error(text);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// One connection, until it breaks.
+    async fn serve(&self, pause: &mut Duration) -> Result<std::convert::Infallible, Broken> {
+        let link = Link::open(&self.options.target, self.limits()).await.map_err(|error| {
+            let families = &self.capabilities.metrics.families;
+            families.redis_connects_failed.with_label_values(&[self.label()]).inc();
+            Broken::Link(error)
+        })?;
+        if !*self.loaded.borrow() {
+            let loaded = self.load(&link).await?;
+            let text =
+                format!("Redis {}: {loaded} entries of the {} loaded", self.options.target, self.list());
+            self.capabilities.log.notice(text);
+            self.loaded.send_replace(true);
+        }
+        loop {
+            let batch = self.pending.lock().take(BATCH);
+            if batch.is_empty() {
+                self.count();
+                self.arrived.notified().await;
+                continue;
+            }
+            self.count_with(batch.len());
+            self.write(&link, batch).await?;
+            *pause = FIRST_PAUSE;
+            if self.away.swap(false, Ordering::Relaxed) {
+                self.capabilities.log.notice(format!("Redis {} is back", self.options.target));
+            }
+        }
+    }
+
+    /// Writes all of these; what could not be written waits again.
+    async fn write(&self, link: &Link, batch: Vec<(BString, Change)>) -> Result<(), Broken> {
+        let mut writes = JoinSet::new();
+        for (key, change) in batch {
+            let mut link = link.clone();
+            if matches!(change, Change::Set(..)) {
+                self.capabilities.metrics.families.redis_updates.with_label_values(&[self.label()]).inc();
+            }
+            writes.spawn(async move {
+                let command = command(&key, &change, now());
+                (command.exec_async(&mut link).await, key, change)
+            });
+        }
+        let mut broken = None;
+        while let Some(done) = writes.join_next().await {
+            // A task that panicked or was cancelled has lost its change; neither happens.
+            let Ok((result, key, change)) = done else { continue };
+            match result {
+                Ok(()) => {}
+                Err(error) if is_final(&error) => self.lost(1, &error.to_string()),
+                Err(error) => {
+                    self.pending.lock().put_back(key, change);
+                    broken = Some(error);
+                }
+            }
+        }
+        self.count();
+        broken.map_or(Ok(()), |error| Err(Broken::Server(error)))
+    }
+
+    /// Adds what the server has, except for what was changed here meanwhile. How many.
+    async fn load(&self, link: &Link) -> Result<usize, Broken> {
+        let limits = self.limits();
+        let mut masters = link.masters(&self.options.target, limits).await.map_err(Broken::Link)?;
+        let mut loaded = 0;
+        for master in &mut masters {
+            master.set_response_timeout(limits.response.max(WALK));
+            loaded += self.load_from(master).await.map_err(Broken::Server)?;
+            master.set_response_timeout(limits.response);
+        }
+        Ok(loaded)
+    }
+
+    async fn load_from(&self, master: &mut MultiplexedConnection) -> Result<usize, RedisError> {
+        let (mut cursor, mut loaded) = (0_u64, 0);
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(format!("{}*", entry::prefix(self.colour)));
+            let (next, keys): (u64, Vec<Vec<u8>>) =
+                scan.arg("COUNT").arg(SCAN_COUNT).query_async(master).await?;
+            let mut reads = JoinSet::new();
+            for key in keys {
+                let mut master = master.clone();
+                reads.spawn(async move {
+                    let value: Result<Option<Vec<u8>>, _> =
+                        redis::cmd("GET").arg(&key).query_async(&mut master).await;
+                    (key, value)
+                });
+            }
+            while let Some(read) = reads.join_next().await {
+                let Ok((key, value)) = read else { continue };
+                match value {
+                    Ok(Some(value)) => loaded += usize::from(self.take_in(&key, &value)),
+                    // Its time was over in between.
+                    Ok(None) => {}
+                    Err(error) if error.is_io_error() || error.is_timeout() => return Err(error),
+                    Err(error) => self.skip(&key, &error.to_string()),
+                }
+            }
+            cursor = next;
+            if cursor == 0 {
+                return Ok(loaded);
+            }
+        }
+    }
+
+    fn take_in(&self, key: &[u8], value: &[u8]) -> bool {
+        let Some((kind, name)) = entry::parse_key(self.colour, key) else {
+            self.skip(key, "no such type of entry");
+            return false;
+        };
+        let Some((expiration, reason)) = entry::parse_value(value) else {
+            self.skip(key, "its value is not EXPIRY:REASON");
+            return false;
+        };
+        if self.pending.lock().contains(&BString::from(key)) {
+            return false;
+        }
+        let now = now();
+        // What is over is purged within a second, with its event (wforce compatibility).
+        let left = u32::try_from(expiration.saturating_sub(now)).unwrap_or(u32::MAX);
+        let list = self.capabilities.lists.list(self.colour);
+        let fine = list.add_key(now, kind, name, left, reason, Origin::Loaded);
+        if !fine {
+            self.skip(key, "no address or network");
+        }
+        fine
+    }
+
+    fn skip(&self, key: &[u8], why: &str) {
+        let text = format!("Redis {}: the key {:?} is left out: {why}", self.options.target, BStr::new(key));
+        self.capabilities.log.warn(text);
+    }
+}
+
+/// The command for a change. What has no time left is deleted.
+fn command(key: &BString, change: &Change, now: u64) -> redis::Cmd {
+    match change {
+        Change::Set(value, expiration) if *expiration > now => {
+            let mut set = redis::cmd("SET");
+            set.arg(key.as_slice()).arg(value.as_slice()).arg("EX").arg(expiration - now);
+            set
+        }
+        Change::Set(..) | Change::Delete => {
+            let mut delete = redis::cmd("DEL");
+            delete.arg(key.as_slice());
+            delete
+        }
+    }
+}
+
+/// Whether another attempt would get the same answer: the server understood and refused.
+fn is_final(error: &RedisError) -> bool {
+    let refused = ["NOPERM", "WRONGTYPE", "ERR"];
+    let answered = matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension);
+    answered && error.code().is_some_and(|code| refused.contains(&code))
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Tells the store of changes.
+struct Follower(Arc<ListStore>);
+
+impl Follower {
+    fn follows(&self, colour: Colour, origin: Origin) -> bool {
+        let origin = match origin {
+            Origin::Local => true,
+            Origin::Replicated => self.0.options.replicated,
+            Origin::Loaded => false,
+        };
+        colour == self.0.colour && origin
+    }
+}
+
+impl ListObserver for Follower {
+    fn added(&self, colour: Colour, kind: Kind, entry: &Entry, _expire_secs: u32, origin: Origin) {
+        if self.follows(colour, origin) {
+            let value = entry::value(entry.expiration, &entry.reason);
+            self.0.push(entry::key(colour, kind, &entry.key), Change::Set(value, entry.expiration));
+        }
+    }
+
+    fn deleted(&self, colour: Colour, kind: Kind, key: &BStr, _existed: bool, origin: Origin) {
+        if self.follows(colour, origin) {
+            self.0.push(entry::key(colour, kind, key), Change::Delete);
+        }
+    }
+
+    /// The server forgets it by itself.
+    fn expired(&self, _colour: Colour, _kind: Kind, _entry: &Entry) {}
+
+    /// A server has room for more than this daemon.
+    fn crowded_out(&self, _colour: Colour, _kind: Kind, _entry: &Entry) {}
+}
