@@ -17,6 +17,8 @@ pub mod lines;
 pub mod markdown;
 pub mod notify;
 pub mod process;
+pub mod receiver;
+pub mod redis;
 pub mod tools;
 
 pub use daemon::{Daemon, Launch};

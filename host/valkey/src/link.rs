@@ -70,7 +70,7 @@ impl ConnectionLike for Link {
 }
 
 impl Link {
-    /// Connects, in `limits.connect` for all of it.
+    /// Connects, in `limits.connect` for each host.
     pub(crate) async fn open(target: &Target, limits: Limits) -> Result<Link, LinkError> {
         let open = async {
             match &target.mode {
@@ -94,7 +94,8 @@ impl Link {
                 }
             }
         };
-        tokio::time::timeout(limits.connect, open).await.map_err(|_| LinkError::Timeout(limits.connect))?
+        let whole = limits.connect * u32::try_from(target.hosts.len()).unwrap_or(1).max(1);
+        tokio::time::timeout(whole, open).await.map_err(|_| LinkError::Timeout(whole))?
     }
 
     /// A connection to each server that has keys of its own, for a walk over all of them.

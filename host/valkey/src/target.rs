@@ -206,7 +206,19 @@ fn host(text: &str, usual: u16) -> Result<(String, u16), TargetError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn anything_can_be_read(url: Vec<u8>, rest in "[^@]{0,12}", password in "[a-z]{8}") {
+            let _ = Target::parse(&url, &BTreeMap::new());
+            if let Err(error) = parse(&format!("redis://u:{password}@{rest}"), &[]) {
+                prop_assert!(!error.to_string().contains(&password));
+            }
+        }
+    }
 
     fn parse(url: &str, options: &[(&str, &str)]) -> Result<Target, TargetError> {
         let options = options.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();

@@ -1,0 +1,182 @@
+//! Webhooks and report sinks of a real daemon.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
+
+use std::net::UdpSocket;
+
+use portcullis_tests::receiver::Receiver;
+use portcullis_tests::{Daemon, PATIENCE, address};
+use serde_json::{Value, json};
+
+const TUPLE: &str = r#""attrs": {}, "device_attrs": {}, "device_id": "", "fail_type": "", "login": "ahu", "policy_reject": false, "protocol": "", "pwhash": "1234", "remote": "192.0.2.1", "session_id": "", "success": false, "t": "#;
+
+fn tuple() -> Value {
+    json!({"login": "ahu", "remote": "192.0.2.1", "pwhash": "1234", "success": false})
+}
+
+/// The time in a body, which nobody can know beforehand, as `T`.
+fn timeless(body: &str) -> String {
+    let Some((before, rest)) = body.split_once("\"t\": ") else { return body.to_owned() };
+    let end = rest.find(',').unwrap();
+    format!("{before}\"t\": T{}", &rest[end..])
+}
+
+#[test]
+fn every_event_is_told() {
+    let receiver = Receiver::start("200 OK");
+    let url = receiver.url();
+    let daemon = Daemon::start(&format!(
+        r#"
+addWebHook({{"report", "allow", "reset", "addbl", "delbl", "expirebl", "addwl", "delwl", "expirewl"}},
+           {{ url = "{url}", secret = "s", ["basic-auth"] = "u:p", ["api-key"] = "k" }})
+addCustomWebHook("mine", {{ url = "{url}", ["content-type"] = "text/plain" }})
+setAllow(function(lt)
+    if lt.login == "custom" then runCustomWebHook("mine", "some text") end
+    return 7, "m", "l", {{ a = "b" }}
+end)
+"#
+    ));
+    let client = daemon.client();
+    let told = |event: &str, body: &str| {
+        let request = receiver.next();
+        assert_eq!(request.header("x-wforce-event"), Some(event));
+        assert_eq!(timeless(&request.body), body);
+        request
+    };
+    client.report(&tuple());
+    let request = told("report", &format!(r#"{{{TUPLE}T, "tls": false, "type": "wforce_report"}}"#));
+    assert_eq!(request.line, "POST /hook HTTP/1.1");
+    let names: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names.join(" ").to_lowercase(),
+        "host accept authorization content-type x-api-key x-wforce-delivery x-wforce-event x-wforce-hookid x-wforce-signature \
+         content-length"
+    );
+    assert_eq!(request.header("authorization"), Some("Basic dTpw"));
+    assert_eq!(request.header("x-wforce-hookid"), Some("1"));
+
+    client.allow(&tuple());
+    let request = format!(r#"{{{TUPLE}T, "tls": false}}"#);
+    told(
+        "allow",
+        &format!(
+            r#"{{"request": {request}, "response": {{"msg": "m", "r_attrs": {{"a": "b"}}, "status": 7}}, "type": "wforce_allow"}}"#
+        ),
+    );
+    client.post("/command/addBLEntry", &json!({"login": "joe", "expire_secs": 600, "reason": "r"}));
+    told(
+        "addbl",
+        r#"{"bl_type": "login", "expire_secs": 600, "key": "joe", "reason": "r", "type": "wforce_addblwl"}"#,
+    );
+    client.post("/command/reset", &json!({"login": "joe"}));
+    let mut both = [receiver.next(), receiver.next()].map(|request| request.body);
+    both.sort();
+    assert_eq!(
+        both,
+        [
+            r#"{"bl_type": "login", "key": "joe", "type": "wforce_delblwl"}"#,
+            r#"{"ip": "0.0.0.0", "ja3": "", "login": "joe", "type": "wforce_reset"}"#
+        ]
+    );
+    assert_eq!(client.post("/command/reset", &json!({})).status, 400);
+    told("reset", r#"{"ip": "0.0.0.0", "ja3": "", "login": "", "type": "wforce_reset"}"#);
+    client.post("/command/addWLEntry", &json!({"ip": "192.0.2.5", "expire_secs": 0, "reason": "r"}));
+    told(
+        "addwl",
+        r#"{"expire_secs": 0, "key": "192.0.2.5/32", "reason": "r", "type": "wforce_addblwl", "wl_type": "ip"}"#,
+    );
+    told("expirewl", r#"{"key": "192.0.2.5/32", "type": "wforce_expireblwl", "wl_type": "ip"}"#);
+
+    client.allow(&json!({"login": "custom", "remote": "192.0.2.1"}));
+    let mut two = [receiver.next(), receiver.next()];
+    two.sort_by_key(|request| request.header("x-wforce-event").unwrap().to_owned());
+    assert_eq!(two[1].header("x-wforce-event"), Some("mine"));
+    assert_eq!((two[1].body.as_str(), two[1].header("content-type")), ("some text", Some("text/plain")));
+    let table = daemon.execute("showCustomWebHooks()");
+    assert!(
+        table.starts_with("ID        Name                 Successes Failures  URL\n1         mine "),
+        "{table}"
+    );
+    assert!(daemon.execute("showWebHooks()").contains(&url));
+}
+
+#[test]
+fn a_dead_endpoint_among_two_starves_nobody() {
+    let (dead, good) = (Receiver::start(""), Receiver::start("200 OK"));
+    let daemon = Daemon::start(&format!(
+        "addWebHook({{\"report\"}}, {{ url = \"{}\" }})\naddWebHook({{\"report\"}}, {{ url = \"{}\" }})\n\
+         setNumWebHookThreads(1)\nsetNumWebHookConnsPerThread(2)\nsetWebHookTimeoutSecs(1)\n",
+        dead.url(),
+        good.url()
+    ));
+    for _ in 0..30 {
+        daemon.client().report(&tuple());
+        assert!(good.next().body.ends_with("\"type\": \"wforce_report\"}"));
+    }
+    let line = daemon.log().wait_for("Webhook id=1 failed to url");
+    assert!(
+        line.contains(&format!("Webhook id=1 failed to url ({}): [no answer within 1000 ms]", dead.url())),
+        "{line}"
+    );
+    assert!(daemon.client().metric("portcullis_webhook_waiting{hook=\"1\"}").unwrap() >= 1.0);
+    assert!(!good.has_more());
+}
+
+#[test]
+fn failures_are_told_in_wforces_words() {
+    let receiver = Receiver::start("302 Found");
+    let url = receiver.url();
+    let mut daemon = Daemon::start(&format!("addWebHook({{\"report\"}}, {{ url = \"{url}\" }})\n"));
+    daemon.client().report(&tuple());
+    receiver.next();
+    let text = format!("Webhook id=1 failed to url ({url}): [Received non-2XX response from webserver: 302]");
+    daemon.log().wait_for(&text);
+    let sample = format!("wforce_webhook_events_total{{id=\"1\",status=\"error\",url=\"{url}\"}}");
+    assert_eq!(daemon.client().metric(&sample), Some(1.0));
+    assert_eq!(daemon.client().metric("wforce_webhook_queue_size"), Some(0.0));
+    assert!(daemon.terminate().success());
+}
+
+#[test]
+fn what_waits_is_delivered_before_the_end() {
+    let receiver = Receiver::start("200 OK");
+    let config = format!(
+        "addWebHook({{\"report\"}}, {{ url = \"{}\" }})\nsetNumWebHookThreads(1)\nsetNumWebHookConnsPerThread(1)\n",
+        receiver.url()
+    );
+    let mut daemon = Daemon::start(&config);
+    (0..50).for_each(|_| daemon.client().report(&tuple()));
+    assert!(daemon.terminate().success());
+    (0..50).for_each(|_| drop(receiver.next()));
+}
+
+#[test]
+fn sinks_get_reports_and_custom_requests() {
+    let listen = || {
+        let socket = UdpSocket::bind(address::fresh()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
+    };
+    let hear = |socket: &UdpSocket| {
+        let mut buffer = [0; 65536];
+        let len = socket.recv(&mut buffer).unwrap();
+        timeless(std::str::from_utf8(&buffer[..len]).unwrap())
+    };
+    let (one, two) = (listen(), listen());
+    let daemon = Daemon::start(&format!(
+        "setNamedReportSinks(\"pair\", {{\"{}\", \"{}\"}})\n\
+         setCustomEndpoint(\"tell\", true, function(args) return false, {{}} end)\n\
+         setCustomEndpoint(\"keep\", false, function(args) return true, {{}} end)\n",
+        one.local_addr().unwrap(),
+        two.local_addr().unwrap()
+    ));
+    let client = daemon.client();
+    client.report(&tuple());
+    assert_eq!(hear(&one), format!("{{{TUPLE}T, \"tls\": false}}"));
+    client.post("/command/keep", &json!({"attrs": {"k": "kept"}}));
+    client.post("/command/tell", &json!({"attrs": {"k": "v", "l": ["a"]}}));
+    assert_eq!(hear(&two), r#"{"attrs": {"k": "v", "l": ["a"]}}"#);
+    client.report(&tuple());
+    hear(&one);
+    let table = daemon.execute("showNamedReportSinks()");
+    assert!(table.contains("pair ") && table.contains(&one.local_addr().unwrap().to_string()), "{table}");
+}
