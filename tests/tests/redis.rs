@@ -101,7 +101,8 @@ fn tls_and_acl() {
             .current_dir(folder.path())
             .args(openssl)
             .args(["-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=redis", "-addext"])
-            .arg(format!("subjectAltName=IP:{}", addr.ip())),
+            .arg(format!("subjectAltName=IP:{}", addr.ip()))
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"]),
     );
     let certificate = std::fs::read(folder.path().join("cert.pem")).unwrap();
     let port = addr.port().to_string();
@@ -119,7 +120,11 @@ fn tls_and_acl() {
         "--tls-auth-clients",
         "no",
         "--user",
-        "wf on >secret ~wfbl:* +@all",
+        "wf",
+        "on",
+        ">secret",
+        "~wfbl:*",
+        "+@all",
     ];
     let client = ["--tls", "--cacert", "cert.pem"];
     let redis = Redis::with(addr, folder, &arguments, &client);
@@ -144,12 +149,11 @@ fn a_cluster_of_three() {
         .map(|_| {
             let addr = address::fresh();
             let folder = TempDir::with_prefix("portcullis-redis-").unwrap();
-            Redis::with(
-                addr,
-                folder,
-                &["--port", &addr.port().to_string(), "--cluster-enabled", "yes"],
-                &["-c"],
-            )
+            let (ip, port) = (addr.ip().to_string(), addr.port().to_string());
+            // Otherwise the nodes take the address that the kernel connects from, which is 127.0.0.1.
+            let own = ["--bind-source-addr", &ip, "--cluster-announce-ip", &ip];
+            let arguments = [&["--port", &port, "--cluster-enabled", "yes"][..], &own].concat();
+            Redis::with(addr, folder, &arguments, &["-c"])
         })
         .collect();
     let addresses: Vec<String> = nodes.iter().map(|node| node.addr.to_string()).collect();

@@ -1,6 +1,6 @@
 //! Interfaces of a function or two: webhooks, metrics, log, settings, clock, random.
 
-use capabilities::{Level, context};
+use capabilities::Level;
 use serde_json::Value;
 use wasmtime::Result;
 
@@ -13,16 +13,12 @@ use crate::state::State;
 const RANDOM: usize = 65_536;
 
 impl webhooks::Host for State {
-    fn run(&mut self, name: String, _body: String) -> Result<Result<(), Error>> {
+    fn run(&mut self, name: String, body: String) -> Result<Result<(), Error>> {
         self.host_call()?;
-        if let Err(denied) = self.granted(Kind::Webhooks, &name) {
-            return Ok(Err(denied));
-        }
-        Ok(if context::is_apart() {
-            Ok(())
-        } else {
-            Err(Error::Unavailable("webhooks are not active in this version".to_owned()))
-        })
+        Ok(self.granted(Kind::Webhooks, &name).and_then(|()| {
+            let known = self.common.capabilities.webhooks.run_custom(name.as_bytes(), body.as_bytes());
+            if known { Ok(()) } else { Err(Error::Unknown(name)) }
+        }))
     }
 }
 
