@@ -113,10 +113,12 @@ fn change(db: &StatsDb, now: u64, op: &StatsOp<'_>) -> Result<(), String> {
             db.sub(now, key, field, text).map_err(|error| error.to_string())?;
         }
         (StatsAction::Sub, None, Some(number)) => db.sub_int(now, key, field, number),
-        (StatsAction::Reset, ..) => db.reset(key),
+        (StatsAction::Reset, ..) => {
+            db.reset(now, key);
+        }
         (StatsAction::ResetField, ..) => {
             if let Some(field) = op.field {
-                db.reset_field(key, field);
+                db.reset_field(now, key, field);
             }
         }
         (StatsAction::SyncKey, ..) => {
