@@ -23,5 +23,5 @@ pub fn fresh() -> SocketAddr {
 /// Another address of this test process, for daemons that must tell each other by it: 1 or 2.
 pub fn beside(which: u8) -> Ipv4Addr {
     let id = std::process::id() & 0x003f_ffff;
-    Ipv4Addr::from(0x7f40_0000 + (u32::from(which.clamp(1, 2)) << 22) | id)
+    Ipv4Addr::from((0x7f40_0000 + (u32::from(which.clamp(1, 2)) << 22)) | id)
 }

@@ -108,12 +108,11 @@ impl Target {
         let name = host.to_str().ok().filter(|name| !name.is_empty()).ok_or_else(refused)?;
         // An IPv6 address may be in brackets.
         let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
-        let addr = match bare.parse::<IpAddr>() {
-            Ok(ip) => SocketAddr::new(ip, port),
-            Err(_) => {
-                let found = (name, port).to_socket_addrs().ok().and_then(|mut found| found.next());
-                found.ok_or_else(refused)?
-            }
+        let addr = if let Ok(ip) = bare.parse::<IpAddr>() {
+            SocketAddr::new(ip, port)
+        } else {
+            let found = (name, port).to_socket_addrs().ok().and_then(|mut found| found.next());
+            found.ok_or_else(refused)?
         };
         Ok(Self { host: bare.to_owned(), protocol, addr })
     }

@@ -139,7 +139,9 @@ impl Cluster {
                 .map_err(|source| StartError::Listen { addr, source })?;
             self.context.caps.log.notice(format!("siblings are heard on {addr}"));
         }
-        receivers.iter().for_each(|table| table.start(runtime.handle()));
+        for table in receivers.iter() {
+            table.start(runtime.handle());
+        }
         *self.runtime.lock() = Some(runtime);
         Ok(())
     }

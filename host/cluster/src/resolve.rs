@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::peer::Peer;
 
 /// Between two look-ups while all is well.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 /// Between two look-ups at least.
 const AT_LEAST: Duration = Duration::from_secs(5);
 

@@ -81,7 +81,9 @@ impl Table {
             return Err(Unknown(target.addr));
         }
         self.peers.store(Arc::new(left));
-        gone.iter().for_each(|peer| self.end(peer));
+        for peer in &gone {
+            self.end(peer);
+        }
         Ok(())
     }
 
@@ -98,8 +100,12 @@ impl Table {
             }
         }
         let old = self.peers.swap(Arc::new(peers.clone()));
-        old.iter().for_each(|peer| self.end(peer));
-        peers.iter().for_each(|peer| self.begin(peer));
+        for peer in old.iter() {
+            self.end(peer);
+        }
+        for peer in &peers {
+            self.begin(peer);
+        }
         duplicates
     }
 

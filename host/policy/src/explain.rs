@@ -1,5 +1,6 @@
 //! Why a login was decided as it was: the trace of one `allow`, told.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
@@ -100,15 +101,15 @@ impl Explanation {
 
     /// A few lines for people.
     pub fn text(&self) -> String {
-        let mut text = format!("decided by: {}\n", self.decider());
-        text += &format!("login:      {}\n", self.login.to_str_lossy());
+        let mut text = format!("decided by: {}\nlogin:      {}\n", self.decider(), self.login.to_str_lossy());
         for Timed { at, step } in self.steps() {
-            text += &format!("{:>8} us  {:<7} {step}\n", at.as_micros(), step.name());
+            let _ = writeln!(text, "{:>8} us  {:<7} {step}", at.as_micros(), step.name());
         }
         let left_out = self.context.trace().map_or(0, capabilities::context::Trace::left_out);
         if left_out > 0 {
-            text += &format!("            and {left_out} more steps\n");
+            let _ = writeln!(text, "            and {left_out} more steps");
         }
-        text + &format!("took:       {} us\n", self.micros)
+        let _ = writeln!(text, "took:       {} us", self.micros);
+        text
     }
 }

@@ -34,19 +34,20 @@ impl Gathered {
     /// A member answered this call.
     pub fn answered(&mut self, call: Call, result: Result<Reply, Failure>) -> Next {
         match (&call, result) {
-            (Call::Allow(_) | Call::Shadow(_), Ok(Reply::Pass)) => Next::Ask(call),
-            (Call::Report(_), Ok(_)) => Next::Ask(call),
+            (Call::Report(_), Ok(_))
+            | (
+                Call::Allow(_) | Call::Shadow(_) | Call::Reset { .. } | Call::Canonicalize(_),
+                Ok(Reply::Pass),
+            ) => Next::Ask(call),
             (Call::Reset { .. }, Ok(Reply::Flag(done))) => {
                 self.reset &= done;
                 Next::Ask(call)
             }
-            (Call::Reset { .. }, Ok(Reply::Pass)) => Next::Ask(call),
             (Call::Report(_) | Call::Reset { .. }, Err(failure)) => {
                 self.failure.get_or_insert(failure);
                 Next::Ask(call)
             }
             (Call::Canonicalize(_), Ok(Reply::Text(login))) => Next::Ask(Call::Canonicalize(login)),
-            (Call::Canonicalize(_), Ok(Reply::Pass)) => Next::Ask(call),
             (_, result) => Next::Over(result),
         }
     }
@@ -95,6 +96,7 @@ mod tests {
         Err(Failure::new(FailureKind::Error, "broken"))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "stands beside failure() as an answer")]
     fn decided(status: i32) -> Result<Reply, Failure> {
         Ok(Reply::Decision(Decision { status, ..Decision::default() }))
     }

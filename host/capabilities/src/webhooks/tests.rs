@@ -89,8 +89,8 @@ async fn the_request_has_wforces_headers_in_order() {
     hooks.fire(Event::Deleted(Colour::Black, Kind::Login, "joe".into()));
     assert_eq!(metrics.webhook_queue_size.get(), 1);
     hooks.start(&Handle::current(), &options()).unwrap();
-    let text = heard.recv().await.unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let request = heard.recv().await.unwrap();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
     assert_eq!(
         body,
         r#"{"records": [{"value": {"bl_type": "login", "key": "joe", "type": "wforce_delblwl"}}]}"#

@@ -67,7 +67,7 @@ async fn ask(context: &Context, client: &Client, plan: &Plan, host: &Host) -> Re
     };
     let stats = call(Method::GET, "stats", Vec::new()).await?;
     let uptime =
-        parse_body(&stats).map_err(|error| error.to_string())?.get(b"uptime").map_or(0, |value| value.int());
+        parse_body(&stats).map_err(|error| error.to_string())?.get(b"uptime").map_or(0, login::Value::int);
     if uptime <= i64::from(plan.min_uptime) {
         return Err(format!("it has been running for {uptime} s only"));
     }

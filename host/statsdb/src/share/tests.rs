@@ -29,7 +29,7 @@ fn a_block_that_is_cut_off_is_refused() {
     assert!(writer.is_empty());
     assert!(Reader::new(&block).unwrap().all(|share| share.is_ok()));
     for end in 0..block.len() {
-        let all = Reader::new(&block[..end]).and_then(|reader| reader.collect::<Result<Vec<_>, _>>());
+        let all = Reader::new(&block[..end]).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         assert!(all.is_err() || all == Ok(Vec::new()), "{end}");
     }
 }
