@@ -93,6 +93,7 @@ fn load(file: &str) -> Result<(Configuration, Arc<Fakes>), String> {
     let options =
         capabilities::Options { log: Log::discard(), metrics_prefix: "wforce".to_owned(), regexes: None };
     let host = Host {
+        daemon: capabilities::Daemon::Wforce,
         caps: Capabilities::new(options).unwrap(),
         settings: Arc::default(),
         output: Arc::default(),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use login::Login;
-use policy::{Call, Component, Components, NoComponents, Policy, Progress, Reply, Stop};
+use policy::{Call, Component, NoComponents, Policy, Progress, Reply, Stop};
 use serde_json::json;
 use support::{PATIENT, World, component, decide};
 
@@ -67,7 +67,7 @@ const LUA: &str = r#"
     end)
 "#;
 
-fn finished(progress: Progress) {
+fn finished(progress: &Progress) {
     let Progress::Finished(Ok(Reply::Decision(_))) = progress else { panic!("no decision") };
 }
 
@@ -107,9 +107,9 @@ fn main() {
     let stop = Arc::new(Stop::default());
     let mut best = [f64::MAX; 3];
     for _ in 0..ROUNDS {
-        let ask = |policy: &Arc<dyn Component>| finished(policy.clone().start(&call, &stop));
+        let ask = |policy: &Arc<dyn Component>| finished(&policy.clone().start(&call, &stop));
         let figures = [
-            round(20_000, || finished(lua.start(call.clone()))),
+            round(20_000, || finished(&lua.start(call.clone()))),
             round(20_000, || ask(&reuse)),
             round(2_000, || ask(&fresh)),
         ];
@@ -129,13 +129,16 @@ fn main() {
     let policies: Vec<_> = (0..POLICIES)
         .map(|n| world.load(&format!("p{n}"), &bytes, &json!({"deadline_ms": PATIENT})))
         .collect();
-    policies.iter().for_each(|policy| finished(policy.clone().start(&call, &stop)));
+    for policy in &policies {
+        finished(&policy.clone().start(&call, &stop));
+    }
     let each = (resident().saturating_sub(before)) as f64 / POLICIES as f64;
     println!("{POLICIES} policies that were asked once: {each:.0} KiB each, code included (below 1024)");
 }
 
 fn lua(world: &World) -> Box<dyn Policy> {
     let host = lua_policies::Host {
+        daemon: capabilities::Daemon::Wforce,
         caps: world.caps.clone(),
         settings: Arc::default(),
         output: Arc::default(),

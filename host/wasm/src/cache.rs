@@ -62,7 +62,9 @@ fn key(engine: &Engine, bytes: &[u8]) -> String {
     engine.precompile_compatibility_hash().hash(&mut settings);
     let mut all = digest(&SHA256, bytes).as_ref().to_vec();
     all.extend_from_slice(&settings.0);
-    digest(&SHA256, &all).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    let hex =
+        |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]));
+    digest(&SHA256, &all).as_ref().iter().flat_map(hex).collect()
 }
 
 /// Collects what is hashed, for a hash that is the same in every process.

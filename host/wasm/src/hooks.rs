@@ -17,6 +17,7 @@ use crate::state::{State, text};
 /// A login, lent.
 #[derive(Clone, Copy, ComponentType, Lower)]
 #[component(record)]
+#[allow(clippy::struct_field_names, reason = "the names of the contract")]
 pub(crate) struct Login<'a> {
     t: f64,
     remote: IpAddress,

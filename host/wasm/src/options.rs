@@ -194,9 +194,9 @@ impl Options {
         let mut options = Options::default();
         for (name, value) in object("the options", table)? {
             match name.as_str() {
-                "settings" => options.settings = object(name, value)?.clone(),
+                "settings" => options.settings.clone_from(object(name, value)?),
                 "memory_mb" => {
-                    options.memory = (number(name, value, 1, (MAX_MEMORY >> 20) as u64)? as usize) << 20
+                    options.memory = (number(name, value, 1, (MAX_MEMORY >> 20) as u64)? as usize) << 20;
                 }
                 "deadline_ms" => options.deadline_ms = number(name, value, 1, 3_600_000)?,
                 "fuel" => options.fuel = Some(number(name, value, 1, 1 << 53)?),

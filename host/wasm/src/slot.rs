@@ -177,14 +177,13 @@ impl Slot {
     }
 
     async fn instance(&self, version: &Arc<Version>, stop: &Arc<Stop>) -> Result<Lent, Trouble> {
-        let instance = match version.pool.take() {
-            Some(instance) => instance,
-            None => {
-                let instance = version.recipe.start(Some(stop)).await?;
-                version.pool.made();
-                self.metrics.started.inc();
-                instance
-            }
+        let instance = if let Some(instance) = version.pool.take() {
+            instance
+        } else {
+            let instance = version.recipe.start(Some(stop)).await?;
+            version.pool.made();
+            self.metrics.started.inc();
+            instance
         };
         Ok(Lent { instance: Some(instance), version: version.clone() })
     }
@@ -212,7 +211,7 @@ impl Slot {
                 if self.traps.load(Ordering::Relaxed) != 0 {
                     self.traps.store(0, Ordering::Relaxed);
                 }
-                self.prove(version);
+                Self::prove(version);
                 Ok(reply)
             }
             Err(trouble) => {
@@ -235,7 +234,7 @@ impl Slot {
     }
 
     /// A good call on a version: it may end its probation, and then the old version can go.
-    fn prove(&self, version: &Arc<Version>) {
+    fn prove(version: &Version) {
         if version.probation.load(Ordering::Relaxed) == 0 {
             return;
         }

@@ -34,19 +34,15 @@ impl State {
         let task = self.common.runtime.spawn(ask(resolver));
         let abort = task.abort_handle();
         let left = self.deadline.saturating_duration_since(std::time::Instant::now());
-        match tokio::time::timeout(left, task).await {
-            Ok(answers) => {
-                let answers = answers.unwrap_or_default();
-                if let Some(context) = context {
-                    context.note(|| Step::Dns { question, answers: answers.clone() });
-                }
-                Ok(Ok(answers))
-            }
-            Err(_) => {
-                abort.abort();
-                Err(wasmtime::Trap::Interrupt.into())
-            }
+        let Ok(answers) = tokio::time::timeout(left, task).await else {
+            abort.abort();
+            return Err(wasmtime::Trap::Interrupt.into());
+        };
+        let answers = answers.unwrap_or_default();
+        if let Some(context) = context {
+            context.note(|| Step::Dns { question, answers: answers.clone() });
         }
+        Ok(Ok(answers))
     }
 }
 

@@ -52,7 +52,7 @@ fn value(value: Value) -> Text<AddrText> {
     }
 }
 
-fn not_a_number(error: &statsdb::NotANumber) -> Error {
+fn not_a_number(error: statsdb::NotANumber) -> Error {
     Error::Invalid(error.to_string())
 }
 
@@ -62,14 +62,8 @@ fn step(db: &Db, now: u64, operation: Operation) -> Result<i32, Error> {
     let (of, field, with) = (key(db, of), field.as_bytes(), with.map(value));
     let one = || Text::Text("1".to_owned());
     match action {
-        Action::Add => db
-            .add(now, &of, field, &with.unwrap_or_else(one))
-            .map(|()| 0)
-            .map_err(|error| not_a_number(&error)),
-        Action::Sub => db
-            .sub(now, &of, field, &with.unwrap_or_else(one))
-            .map(|()| 0)
-            .map_err(|error| not_a_number(&error)),
+        Action::Add => db.add(now, &of, field, &with.unwrap_or_else(one)).map(|()| 0).map_err(not_a_number),
+        Action::Sub => db.sub(now, &of, field, &with.unwrap_or_else(one)).map(|()| 0).map_err(not_a_number),
         Action::Get => Ok(match with {
             Some(value) => db.get_value(now, &of, field, &value),
             None => db.get(now, &of, field),
@@ -108,7 +102,7 @@ impl HostDb for State {
     fn add(&mut self, db: Resource<Handle>, k: Key, field: String, v: Value) -> Result<Result<(), Error>> {
         let (db, now) = self.db(&db)?;
         let added = db.add(now, &key(db, k), field.as_bytes(), &value(v));
-        Ok(added.map_err(|error| not_a_number(&error)))
+        Ok(added.map_err(not_a_number))
     }
 
     fn add_count(
@@ -127,7 +121,7 @@ impl HostDb for State {
     fn sub(&mut self, db: Resource<Handle>, k: Key, field: String, v: Value) -> Result<Result<(), Error>> {
         let (db, now) = self.db(&db)?;
         let done = db.sub(now, &key(db, k), field.as_bytes(), &value(v));
-        Ok(done.map_err(|error| not_a_number(&error)))
+        Ok(done.map_err(not_a_number))
     }
 
     fn get(&mut self, db: Resource<Handle>, k: Key, field: String) -> Result<Result<i32, Error>> {

@@ -88,7 +88,7 @@ impl Args<'_> {
             return Ok(Value::Object(object));
         }
         list.sort_by(|left, right| left.0.total_cmp(&right.0));
-        let in_order = (1..).zip(&list).all(|(place, (key, _))| f64::from(place) == *key);
+        let in_order = (1..).zip(&list).all(|(place, (key, _))| f64::from(place).total_cmp(key).is_eq());
         if !object.is_empty() || !in_order {
             return Err(Fault::caught("a table is neither a list (1, 2, ...) nor has it only names"));
         }
