@@ -88,7 +88,8 @@ fn a_server_that_is_away_costs_nothing_and_gets_everything_later() {
     let redis = Redis::at(addr);
     wait_for_reason(&redis, "wfbl:login:middle", "3");
     assert_eq!(entries(&daemon).len(), 2);
-    assert_eq!(daemon.client().metric("portcullis_redis_wlbl_lost_total{type=\"bl\"}").unwrap_or(0.0), 0.0);
+    let lost = daemon.client().metric("portcullis_redis_wlbl_lost_total{type=\"bl\"}").unwrap_or(0.0);
+    assert!(lost < 1.0, "{lost}");
 }
 
 #[test]

@@ -32,7 +32,8 @@ fn sibling_port(ip: impl Into<IpAddr>) -> SocketAddr {
 
 /// A daemon that hears siblings at `own` and has these others.
 fn node(own: SocketAddr, others: &[String], more: &str) -> Daemon {
-    let siblings: String = others.iter().map(|other| format!("addSibling(\"{other}\")\n")).collect();
+    let siblings: Vec<String> = others.iter().map(|other| format!("addSibling(\"{other}\")\n")).collect();
+    let siblings = siblings.concat();
     Daemon::start(&format!("{POLICY}siblingListener(\"{own}\")\n{siblings}{more}\n"))
 }
 

@@ -157,7 +157,7 @@ fn sinks_get_reports_and_custom_requests() {
         socket
     };
     let hear = |socket: &UdpSocket| {
-        let mut buffer = [0; 65536];
+        let mut buffer = vec![0; 65536];
         let len = socket.recv(&mut buffer).unwrap();
         timeless(std::str::from_utf8(&buffer[..len]).unwrap())
     };

@@ -250,7 +250,7 @@ fn the_cluster_is_not_there_and_says_so() {
             "addSibling",
             r#"{"sibling_host":"a","sibling_port":1,"encryption_key":"!"}"#,
             500,
-            "encryption_key is not base64",
+            "encryption_key: the key is not base64",
         ),
         (
             "addSibling",

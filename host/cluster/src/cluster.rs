@@ -139,7 +139,7 @@ impl Cluster {
                 .map_err(|source| StartError::Listen { addr, source })?;
             self.context.caps.log.notice(format!("siblings are heard on {addr}"));
         }
-        for table in receivers.iter() {
+        for table in receivers {
             table.start(runtime.handle());
         }
         *self.runtime.lock() = Some(runtime);

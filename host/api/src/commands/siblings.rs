@@ -49,9 +49,10 @@ pub(crate) fn sync_dbs(cluster: Option<&Arc<Cluster>>, body: &[u8]) -> Reply {
             callback: String::from_utf8_lossy(url.as_str().unwrap_or_default()).into_owned(),
             password: password.as_str().unwrap_or_default().to_vec(),
         };
-        match cluster.is_some_and(|cluster| cluster.grant(wish)) {
-            true => Ok(reply::ok()),
-            false => Err(Refusal::NotAvailable("syncDBs")),
+        if cluster.is_some_and(|cluster| cluster.grant(wish)) {
+            Ok(reply::ok())
+        } else {
+            Err(Refusal::NotAvailable("syncDBs"))
         }
     };
     told(start())
@@ -67,9 +68,10 @@ pub(crate) fn dump_entries(cluster: Option<&Arc<Cluster>>, body: &[u8]) -> Reply
         let cluster = cluster.ok_or(Refusal::NotAvailable("dumpEntries"))?;
         // Not in wforce: its own form has to be asked for.
         let old = body.get(b"compat").is_some_and(Value::is_true);
-        match cluster.dump(addr, if old { Form::Old } else { Form::Json }) {
-            true => Ok(reply::ok()),
-            false => Err(Refusal::Busy("A DB dump is already in progress")),
+        if cluster.dump(addr, if old { Form::Old } else { Form::Json }) {
+            Ok(reply::ok())
+        } else {
+            Err(Refusal::Busy("A DB dump is already in progress"))
         }
     };
     told(start())

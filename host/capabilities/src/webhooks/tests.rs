@@ -90,12 +90,12 @@ async fn the_request_has_wforces_headers_in_order() {
     assert_eq!(metrics.webhook_queue_size.get(), 1);
     hooks.start(&Handle::current(), &options()).unwrap();
     let request = heard.recv().await.unwrap();
-    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let (top, body) = request.split_once("\r\n\r\n").unwrap();
     assert_eq!(
         body,
         r#"{"records": [{"value": {"bl_type": "login", "key": "joe", "type": "wforce_delblwl"}}]}"#
     );
-    let lines: Vec<_> = head.lines().collect();
+    let lines: Vec<_> = top.lines().collect();
     let names: Vec<_> = lines.iter().map(|line| line.split(' ').next().unwrap()).collect();
     assert_eq!(
         names,
