@@ -19,7 +19,7 @@ pub fn complaints(started: &Started) -> Complaints {
         }
     }
     let tls = started.settings.read(|values| values.webhooks.tls());
-    if tls != Default::default()
+    if tls != outbound::TlsSettings::default()
         && let Err(error) = tls.config()
     {
         complaints.add(Complaint { text: format!("webhooks: {error}").into(), place: None });

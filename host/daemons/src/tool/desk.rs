@@ -26,11 +26,7 @@ pub struct Options {
 impl Default for Options {
     /// A clock at 2026-01-05 09:00:00 UTC, a Monday; no log; ten seconds for a call.
     fn default() -> Self {
-        Self {
-            start: Some(Duration::from_secs(1_767_603_600)),
-            log: None,
-            budget: Some(Duration::from_secs(10)),
-        }
+        Self { start: Some(Duration::from_hours(491_001)), log: None, budget: Some(Duration::from_secs(10)) }
     }
 }
 

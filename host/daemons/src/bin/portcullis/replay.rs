@@ -23,9 +23,8 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
             other => return Err(other.unexpected().into()),
         }
     }
-    let (recording, configs) = match files.split_first() {
-        Some((recording, configs @ ([_] | [_, _]))) => (recording, configs),
-        _ => return Err(Trouble::new("replay: name the recording, then one configuration or two")),
+    let Some((recording, configs @ ([_] | [_, _]))) = files.split_first() else {
+        return Err(Trouble::new("replay: name the recording, then one configuration or two"));
     };
     let cannot = |error| Trouble::new(format!("cannot read {}: {error}", recording.display()));
     // Opened before the configurations move the working folder.

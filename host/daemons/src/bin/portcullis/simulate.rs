@@ -61,13 +61,12 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
 
 /// `NAME=CONFIG`, or a configuration that is called like its file.
 fn named(text: &str) -> Result<(String, PathBuf), Trouble> {
-    let (name, config) = match text.split_once('=') {
-        Some((name, config)) => (name.to_owned(), PathBuf::from(config)),
-        None => {
-            let config = PathBuf::from(text);
-            let name = config.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            (name, config)
-        }
+    let (name, config) = if let Some((name, config)) = text.split_once('=') {
+        (name.to_owned(), PathBuf::from(config))
+    } else {
+        let config = PathBuf::from(text);
+        let name = config.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        (name, config)
     };
     Ok((name, std::path::absolute(config).map_err(Trouble::new)?))
 }

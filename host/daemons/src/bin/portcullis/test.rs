@@ -1,5 +1,6 @@
 //! `portcullis test`: tables of logins against the decisions that are expected.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
@@ -64,7 +65,7 @@ fn as_text(style: Style, outcome: &CaseOutcome) -> String {
     }
     let mut text = format!("{}  {}\n", style.bad("FAIL"), outcome.case);
     for failed in &outcome.failures {
-        text += &format!("      step {}, time {}: {}\n", failed.step, failed.n, failed.login);
+        let _ = writeln!(text, "      step {}, time {}: {}", failed.step, failed.n, failed.login);
         for wrong in &failed.wrong {
             text += &style.good(&format!("      - {}: {}", wrong.what, wrong.expected));
             text.push('\n');

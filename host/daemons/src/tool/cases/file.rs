@@ -288,10 +288,7 @@ impl Given {
         }
         for Listed { ip, login, ja3, lasts, .. } in self.blacklist.iter().chain(&self.whitelist) {
             let named = (ip.is_some(), login.is_some(), ja3.is_some());
-            if !matches!(
-                named,
-                (true, _, false) | (true, false, true) | (false, true, false) | (false, false, true)
-            ) {
+            if !matches!(named, (true, _, false) | (true | false, false, true) | (false, true, false)) {
                 return Some(
                     "given: a list entry is an ip, a login, a ja3, or an ip with one of the others"
                         .to_owned(),

@@ -154,18 +154,18 @@ impl<'a> Player<'a> {
     }
 
     fn list(&self, white: bool, entry: &Listed) -> Result<(), String> {
-        let lists = &self.desk.capabilities.lists;
-        let list = if white { &lists.white } else { &lists.black };
+        let both = &self.desk.capabilities.lists;
+        let list = if white { &both.white } else { &both.black };
         let lasts = entry.lasts.as_deref().map(known).transpose().map_err(|error| error.to_string())?;
         let secs = lasts.map_or(3600, |lasts| u32::try_from(lasts.as_secs()).unwrap_or(u32::MAX));
         let (now, reason) = (self.start.as_secs(), entry.reason.as_bytes());
-        let mask = entry.ip.as_ref().map(|text| {
+        let network = entry.ip.as_ref().map(|text| {
             Netmask::parse(text.as_bytes()).map_err(|error| format!("given: \"{text}\": {error}"))
         });
         let ip = entry.ip.as_ref().and_then(|text| Addr::parse(text.as_bytes()).ok()).map(|addr| addr.ip);
-        match (mask.transpose()?, &entry.login, &entry.ja3) {
+        match (network.transpose()?, &entry.login, &entry.ja3) {
             (Some(mask), None, None) => {
-                list.add_netmask(now, &mask, secs, reason).map_err(|e| e.to_string())?
+                list.add_netmask(now, &mask, secs, reason).map_err(|e| e.to_string())?;
             }
             (None, Some(login), _) => list.add_login(now, login.as_bytes(), secs, reason),
             (None, None, Some(ja3)) => list.add_ja3(now, ja3.as_bytes(), secs, reason),

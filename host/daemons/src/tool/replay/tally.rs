@@ -1,6 +1,7 @@
 //! What a replay came to. Bounded: it counts everything, and keeps the first of what it could name without end.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 
 use bstr::{BString, ByteSlice};
 use login::Decision;
@@ -189,44 +190,45 @@ impl Tally {
             words.join(", ")
         };
         if !self.recorded.is_empty() {
-            text += &format!("recorded:  {}\n", words(&self.recorded));
+            let _ = writeln!(text, "recorded:  {}", words(&self.recorded));
         }
         for (at, counts) in self.verdicts.iter().enumerate() {
             let name = if self.desks > 1 { format!("config {}:", at + 1) } else { "now:".to_owned() };
-            text += &format!("{name:<10} {}\n", words(counts));
+            let _ = writeln!(text, "{name:<10} {}", words(counts));
         }
         if !self.pairs.is_empty() {
-            text += &format!("different: {}\n", self.differences_in_all);
+            let _ = writeln!(text, "different: {}", self.differences_in_all);
             for ((before, after), count) in self.pairs.iter().filter(|((before, after), _)| before != after) {
-                text += &format!("  {before} -> {after}: {count}\n");
+                let _ = writeln!(text, "  {before} -> {after}: {count}");
             }
         }
         for difference in self.differences.iter().take(most) {
             let Difference { t, login, remote, before, after, log } = difference;
-            text += &format!("  {} {login} from {remote}: {before} -> {after} {log}\n", when(*t));
+            let _ = writeln!(text, "  {} {login} from {remote}: {before} -> {after} {log}", when(*t));
         }
         let more = self.differences_in_all.saturating_sub(self.differences.len().min(most) as u64);
         if more > 0 {
-            text += &format!("  and {more} more\n");
+            let _ = writeln!(text, "  and {more} more");
         }
         let locked_out = self.locked_out();
-        text += &format!("locked out: {} logins\n", locked_out.len());
+        let _ = writeln!(text, "locked out: {} logins", locked_out.len());
         for (login, LockedOut { denied, asked, first }) in locked_out.iter().take(most) {
-            text += &format!("  {login}: denied {denied} of {asked} times, first {}\n", when(*first));
+            let _ = writeln!(text, "  {login}: denied {denied} of {asked} times, first {}", when(*first));
         }
         if locked_out.len() > most {
-            text += &format!("  and {} more\n", locked_out.len() - most);
+            let _ = writeln!(text, "  and {} more", locked_out.len() - most);
         }
         if self.unnamed > 0 {
-            text += &format!("  and {} denials of logins that are not told apart any more\n", self.unnamed);
+            let _ =
+                writeln!(text, "  and {} denials of logins that are not told apart any more", self.unnamed);
         }
         if let Some(failure) = &self.failure {
-            text += &format!("the policy failed: {failure}\n");
+            let _ = writeln!(text, "the policy failed: {failure}");
         }
         if self.bad_in_all > 0 {
-            text += &format!("{} lines could not be played:\n", self.bad_in_all);
+            let _ = writeln!(text, "{} lines could not be played:", self.bad_in_all);
             for bad in &self.bad {
-                text += &format!("  {bad}\n");
+                let _ = writeln!(text, "  {bad}");
             }
         }
         text

@@ -1,6 +1,7 @@
 //! What a policy caught, and whom it locked out by mistake.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use login::Decision;
 use policy::Failure;
@@ -70,12 +71,11 @@ pub struct Score {
 
 impl Score {
     pub(super) fn add(&mut self, attempt: &Attempt, answer: &Result<Decision, Failure>, right: bool) {
-        let status = match answer {
-            Ok(decision) => decision.status,
-            Err(_) => {
-                self.failures += 1;
-                0
-            }
+        let status = if let Ok(decision) = answer {
+            decision.status
+        } else {
+            self.failures += 1;
+            0
         };
         let (denied, delayed) = (u64::from(status < 0), u64::from(status > 0));
         match attempt.who {
@@ -147,19 +147,19 @@ impl Score {
 pub fn table(scores: &[(String, Score)]) -> String {
     let mut text = "| policy |".to_owned();
     for attack in Attack::ALL {
-        text += &format!(" {} |", attack.name());
+        let _ = write!(text, " {} |", attack.name());
     }
     text += " owners' logins denied | owners ever denied |\n|---|";
     text += &"---|".repeat(Attack::ALL.len() + 2);
     text.push('\n');
     for (name, score) in scores {
-        text += &format!("| `{name}` |");
+        let _ = write!(text, "| `{name}` |");
         for attack in Attack::ALL {
             let caught = score.attacks.get(&attack).copied().unwrap_or_default();
-            text += &format!(" {} |", caught.cell());
+            let _ = write!(text, " {} |", caught.cell());
         }
         let (locked_out, people) = score.locked_out();
-        text += &format!(" {:.2} % | {locked_out} of {people} |\n", score.false_lock_rate() * 100.0);
+        let _ = writeln!(text, " {:.2} % | {locked_out} of {people} |", score.false_lock_rate() * 100.0);
     }
     text
 }
