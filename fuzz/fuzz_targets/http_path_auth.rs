@@ -11,7 +11,10 @@ use policy::Endpoint;
 
 static ROUTER: LazyLock<Router> = LazyLock::new(|| {
     let endpoint = |name: &str, get| Endpoint { name: name.into(), get, to_sinks: false };
-    Router::new(&[endpoint("Mine", false), endpoint("Mine", true), endpoint("a b", true)])
+    Router::new(
+        capabilities::Daemon::Wforce,
+        &[endpoint("Mine", false), endpoint("Mine", true), endpoint("a b", true)],
+    )
 });
 
 fuzz_target!(|head: &[u8]| {
