@@ -268,7 +268,7 @@ fn a_sibling_with_its_own_key_gets_packets_under_that_key() {
     let mut packet = vec![0; usize::from(u16::from_be_bytes(head))];
     stream.read_exact(&mut packet).unwrap();
     let (message, _) = open_packet(&own_key, Cipher::Secretbox, &mut packet).unwrap();
-    let expected = "08021212080010011a036a6f65203c2a036261641800";
+    let expected = "08021210080010011a036a6f65203c2a036261641800";
     assert_eq!(message, hex(expected));
     assert!(Message::decode(message).is_ok());
 }
