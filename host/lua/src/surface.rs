@@ -305,11 +305,6 @@ impl Entry {
         self
     }
 
-    const fn inactive(mut self, part: &'static str) -> Self {
-        self.inactive = Some(part);
-        self
-    }
-
     const fn start_only(mut self) -> Self {
         self.start_only = true;
         self

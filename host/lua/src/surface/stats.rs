@@ -76,8 +76,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::method(G, DB, "StringStatsDB:twGetv4Prefix", &[], "The prefix of IPv4 keys.").returns("integer"),
     Entry::method(G, DB, "StringStatsDB:twGetv6Prefix", &[], "The prefix of IPv6 keys.").returns("integer"),
     Entry::method(G, DB, "StringStatsDB:twEnableReplication", &[],
-        "Marks the DB as replicated. Changes are sent to siblings once replication is active.")
-        .inactive("replication"),
+        "Marks the DB as replicated: its changes are sent to the siblings."),
     Entry::method(G, DB, "StringStatsDB:twGetName", &[], "The DB's name.").returns("string"),
     Entry::method(G, DB, "StringStatsDB:twSetExpireSleep", &[param("milliseconds", Unsigned)],
         "Has no effect: nothing sleeps between evictions here.")
