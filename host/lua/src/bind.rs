@@ -24,7 +24,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use capabilities::log::Level;
 use capabilities::{Capabilities, Daemon};
 
 pub use crate::console_text::ConsoleBuffer as Output;
@@ -177,7 +176,6 @@ fn bind(entry: &'static Entry, role: Role, function: Option<HostFn>) -> Option<B
     match (entry.does(role), function) {
         (Does::Nothing, _) => bound(nothing, nothing),
         (Does::Acts, Some(inner)) if role == Role::Config => bound(placed, inner),
-        (Does::Acts, Some(inner)) if entry.inactive.is_some() => bound(guarded, inner),
         (Does::Acts, Some(inner)) => bound(inner, inner),
         (Does::Acts, None) => None,
     }
@@ -233,7 +231,7 @@ fn placed<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     result
 }
 
-/// Before functions that are only for the start, or that belong to a part which is not active yet.
+/// Before functions that are only for the start.
 fn guarded<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let Some(bound) = args.bound() else { return Ok(Ret::None) };
     if bound.entry.start_only && state.role == Role::Config && state.host.settings.sealed() {
@@ -244,15 +242,7 @@ fn guarded<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
         ));
         return Ok(Ret::None);
     }
-    let result = (bound.inner)(state, args)?;
-    if let Some(part) = bound.entry.inactive
-        && state.role != Role::Client
-        && state.host.settings.first_mention(bound.entry.name)
-    {
-        let text = format!("{}: stored, but {part} is not active in this version", bound.entry.name);
-        state.host.caps.log.log(Level::Warning, text);
-    }
-    Ok(result)
+    (bound.inner)(state, args)
 }
 
 /// Bad input of a setter that is no Lua error: said in the log and at the console, and counted for a check of the

@@ -1,6 +1,5 @@
 //! What the configuration set up, for the parts of the daemon that serve it.
 
-use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +23,6 @@ pub use peer::{PeerError, sink_address};
 pub struct Settings {
     values: Mutex<Values>,
     control: Mutex<Vec<TcpListener>>,
-    mentioned: Mutex<HashSet<&'static str>>,
     sealed: AtomicBool,
     uses_dns: AtomicBool,
     cluster: OnceLock<Arc<Cluster>>,
@@ -78,11 +76,6 @@ impl Settings {
     /// What [`Settings::attach`] attached.
     pub fn cluster(&self) -> Option<&Arc<Cluster>> {
         self.cluster.get()
-    }
-
-    /// True the first time it is asked about this name.
-    pub(crate) fn first_mention(&self, name: &'static str) -> bool {
-        self.mentioned.lock().insert(name)
     }
 }
 

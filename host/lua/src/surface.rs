@@ -213,9 +213,6 @@ pub struct Entry {
     pub default: &'static str,
     /// One paragraph for operators and policy authors.
     pub doc: &'static str,
-    /// The part of the server this setting belongs to, where that part is not active in this version; the setting is
-    /// checked and stored.
-    pub inactive: Option<&'static str>,
     /// Only the configuration file may call it, not the console of a running server.
     pub start_only: bool,
     /// Made for the console: acts on its output.
@@ -242,7 +239,6 @@ impl Entry {
             returns: "",
             default: "",
             doc,
-            inactive: None,
             start_only: false,
             console: false,
         }

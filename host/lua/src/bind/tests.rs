@@ -73,7 +73,7 @@ impl World {
         let written = Written::default();
         let mut options = capabilities::log::Options::new("test");
         options.syslog = None;
-        options.stdout = Some(Level::Debug);
+        options.stdout = Some(capabilities::log::Level::Debug);
         options.verbose = verbose;
         let log = Log::start_with(options, Box::new(written.clone())).unwrap();
         let caps =

@@ -93,9 +93,6 @@ fn describe(out: &mut String, entry: &Entry) {
         facts.push("Only at the start, not from the console.".to_owned());
     }
     let _ = write!(out, "{}\n\n{}\n", entry.doc, facts.join(" "));
-    if let Some(part) = entry.inactive {
-        let _ = write!(out, "\n*Checked and stored; {part} is not active in this version.*\n");
-    }
 }
 
 fn states(entry: &Entry) -> &'static str {
