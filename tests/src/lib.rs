@@ -19,6 +19,7 @@ pub mod notify;
 pub mod process;
 pub mod receiver;
 pub mod redis;
+pub mod slow_dns;
 pub mod tools;
 
 pub use daemon::{Daemon, Launch};

@@ -1,6 +1,7 @@
 //! One request from its head to its answer: route, ACL, password, body, command.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -17,13 +18,22 @@ use crate::commands::{custom, key_stats, lists, login, policies, reset, siblings
 use crate::credentials;
 use crate::reply::{self, Reply};
 use crate::route::{Password, Route, Target};
-use crate::server::Shared;
+use crate::server::{Custom, Shared};
 
 /// How long a client may go on sending a body that is too large before it gets its answer.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// With `1`, the answer of `allow` says why; other commands do not look at it.
 const EXPLAIN: HeaderName = HeaderName::from_static("x-portcullis-explain");
+
+/// What runs, as the configuration was when the request came.
+enum Admitted {
+    /// A built-in command, by its place in the table.
+    Command(usize),
+    Custom(Arc<Custom>),
+    Metrics,
+    OpenApi(Bytes),
+}
 
 /// The answer, and the bytes of its body.
 pub(crate) async fn answer<B: Backend>(
@@ -78,8 +88,9 @@ async fn refuse_body<B: Backend>(
 ///
 /// wforce compatibility: a path that is not there is told to everybody, before the ACL; in the old form only those find
 /// out whether a command exists who have the password.
-fn admit<B: Backend>(shared: &Shared<B>, peer: SocketAddr, head: &Parts) -> Result<Target, Box<Reply>> {
-    let route = shared.router.find(&head.method, head.uri.path(), head.uri.query());
+fn admit<B: Backend>(shared: &Shared<B>, peer: SocketAddr, head: &Parts) -> Result<Admitted, Box<Reply>> {
+    let callable = shared.callable.load();
+    let route = callable.router.find(&head.method, head.uri.path(), head.uri.query());
     let (target, password) = match route {
         Route::Run(target, password) => (Some(target), password),
         Route::NotFoundInside => (None, Password::Needed),
@@ -110,19 +121,25 @@ fn admit<B: Backend>(shared: &Shared<B>, peer: SocketAddr, head: &Parts) -> Resu
         capabilities.log.limited("web authentication", Duration::from_secs(1), Level::Err, text);
         return Err(Box::new(reply::unauthorized()));
     }
-    target.ok_or_else(|| Box::new(reply::not_found()))
+    match target {
+        Some(Target::Command(at)) => Ok(Admitted::Command(at)),
+        Some(Target::Custom(at)) => Ok(Admitted::Custom(Arc::clone(&callable.endpoints[at]))),
+        Some(Target::Metrics) => Ok(Admitted::Metrics),
+        Some(Target::OpenApi) => Ok(Admitted::OpenApi(callable.openapi.clone())),
+        None => Err(Box::new(reply::not_found())),
+    }
 }
 
 /// `explain`: the client wants to know why.
 async fn run<B: Backend>(
     shared: &Shared<B>,
-    target: &Target,
+    target: &Admitted,
     explain: bool,
     body: &mut Incoming,
 ) -> Result<Reply, BodyError> {
     let limits = &shared.limits;
     match target {
-        Target::Command(at) => {
+        Admitted::Command(at) => {
             let command = &shared.commands[*at];
             let body = match command.verb {
                 Verb::Post => body::collect(body, limits.body_bytes, limits.body_patience).await?,
@@ -142,9 +159,8 @@ async fn run<B: Backend>(
             shared.backend.capabilities().metrics.observe_response(since.elapsed());
             Ok(reply)
         }
-        Target::Custom(at) => {
+        Admitted::Custom(custom) => {
             Box::pin(async {
-                let custom = &shared.endpoints[*at];
                 let body = if custom.endpoint.get {
                     Bytes::new()
                 } else {
@@ -164,8 +180,8 @@ async fn run<B: Backend>(
             })
             .await
         }
-        Target::Metrics => Ok(reply::text(StatusCode::OK, shared.backend.capabilities().metrics.render())),
-        Target::OpenApi => Ok(reply::json(StatusCode::OK, shared.openapi.clone())),
+        Admitted::Metrics => Ok(reply::text(StatusCode::OK, shared.backend.capabilities().metrics.render())),
+        Admitted::OpenApi(document) => Ok(reply::json(StatusCode::OK, document.clone())),
     }
 }
 

@@ -67,7 +67,7 @@ pub trait Backend: Send + Sync + 'static {
         std::future::ready(Reloaded::new())
     }
 
-    /// The custom endpoints; asked once, at the start.
+    /// The custom endpoints; asked at the start, and when the configuration was read again.
     fn endpoints(&self) -> Vec<Endpoint> {
         Vec::new()
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use capabilities::Daemon;
 use capabilities::log::Level;
@@ -59,15 +60,22 @@ pub(crate) struct Shared<B> {
     pub(crate) daemon: Daemon,
     pub(crate) backend: Arc<B>,
     pub(crate) limits: Limits,
-    pub(crate) router: Router,
-    pub(crate) endpoints: Vec<Custom>,
+    /// Changes when the configuration is read again.
+    pub(crate) callable: ArcSwap<Callable>,
     pub(crate) commands: &'static [Command],
     /// In the order of the commands.
     pub(crate) counters: Vec<Counted>,
     pub(crate) ready: Arc<Readiness>,
     pub(crate) cluster: Option<Arc<Cluster>>,
-    pub(crate) openapi: Bytes,
+    version: String,
     pub(crate) connections: Arc<Connections>,
+}
+
+/// All there is to call, and what tells of it.
+pub(crate) struct Callable {
+    pub(crate) router: Router,
+    pub(crate) endpoints: Vec<Arc<Custom>>,
+    pub(crate) openapi: Bytes,
 }
 
 /// A custom endpoint and its counter.
@@ -168,6 +176,11 @@ impl<B: Backend> Server<B> {
         self.tls.iter().filter_map(|tls| tls.reload().err()).collect()
     }
 
+    /// Asks the backend for its custom endpoints again. Requests that are under way end on those there were.
+    pub fn reload_endpoints(&self) {
+        self.shared.callable.store(Arc::new(self.shared.callable()));
+    }
+
     /// Stops listening, lets the requests in flight finish, and cuts off what is not finished after `patience`.
     /// Returns how many connections had to be cut off.
     pub async fn shutdown(self, patience: Duration) -> usize {
@@ -209,36 +222,45 @@ impl<B: Backend> Shared<B> {
                 Counter::Other => metrics.other_command(command.name),
             })
             .collect();
-        let endpoints = backend.endpoints();
-        let router = Router::new(daemon, &endpoints);
-        let openapi = openapi(daemon, version, &endpoints).to_string().into();
-        let endpoints = endpoints
-            .into_iter()
-            .map(|endpoint| {
-                let counter = if endpoint.get {
-                    metrics.command(&format!("{}_Get", endpoint.name))
-                } else if daemon == Daemon::Trackalert {
-                    metrics.command(&endpoint.name)
-                } else {
-                    metrics.other_command(&endpoint.name)
-                };
-                Custom { endpoint, counter }
-            })
-            .collect();
+        let callable = ArcSwap::from_pointee(callable(&*backend, daemon, version));
         Self {
             limits,
-            router,
-            endpoints,
+            callable,
             daemon,
             commands,
             counters,
             ready: Arc::default(),
             cluster,
-            openapi,
+            version: version.to_owned(),
             connections: Connections::new(max_connections, limits.idle.as_secs().max(1)),
             backend,
         }
     }
+
+    fn callable(&self) -> Callable {
+        callable(&*self.backend, self.daemon, &self.version)
+    }
+}
+
+fn callable<B: Backend>(backend: &B, daemon: Daemon, version: &str) -> Callable {
+    let metrics = &backend.capabilities().metrics;
+    let endpoints = backend.endpoints();
+    let router = Router::new(daemon, &endpoints);
+    let openapi = openapi(daemon, version, &endpoints).to_string().into();
+    let endpoints = endpoints
+        .into_iter()
+        .map(|endpoint| {
+            let counter = if endpoint.get {
+                metrics.command(&format!("{}_Get", endpoint.name))
+            } else if daemon == Daemon::Trackalert {
+                metrics.command(&endpoint.name)
+            } else {
+                metrics.other_command(&endpoint.name)
+            };
+            Arc::new(Custom { endpoint, counter })
+        })
+        .collect();
+    Callable { router, endpoints, openapi }
 }
 
 fn bind(addr: SocketAddr) -> io::Result<TcpListener> {

@@ -96,6 +96,17 @@ pub fn note(step: impl FnOnce() -> Step) {
     }
 }
 
+/// A component has used this much fuel for the call on this thread.
+#[inline]
+pub fn used_fuel(fuel: u64) {
+    if ACTIVE.get()
+        && let Some(context) = current()
+        && let Some(trace) = context.trace()
+    {
+        trace.used_fuel(fuel);
+    }
+}
+
 /// Whether the call on this thread must leave everything outside of itself as it is: webhooks, counters.
 #[inline]
 pub fn is_apart() -> bool {

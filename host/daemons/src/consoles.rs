@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use policy::{Call, Chain, Failure, Reply};
 
 use crate::start::Started;
+use crate::tool::terminal::{Style, answer};
 
 /// Lines that tell the same come at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -41,10 +42,21 @@ impl Lines {
     /// The text a console shows for a line.
     pub async fn run(&self, line: &[u8]) -> Vec<u8> {
         let _turn = self.turn.lock().await;
+        // What an earlier line, or the configuration, asked for and nobody took.
+        self.output.take_asked();
         let result = self.everywhere(line).await;
         self.take_over();
+        let asked = self.output.take_asked();
         match result {
-            Ok(result) if result.is_empty() => self.output.take(),
+            Ok(result) if result.is_empty() => {
+                let mut text = self.output.take();
+                for login in asked {
+                    let (result, explanation) = self.chain.rehearse(login).await;
+                    text.extend_from_slice(answer(Style::plain(), &result).as_bytes());
+                    text.extend_from_slice(explanation.text().as_bytes());
+                }
+                text
+            }
             Ok(result) => result.into(),
             Err(failure) => error_text(&failure),
         }

@@ -1,14 +1,17 @@
 //! SIGHUP: the configuration is read again while the server runs.
 //!
 //! The file runs in fresh Lua states, with fresh WebAssembly policies; if all of that works they take the place of the old
-//! ones, and calls that run end on those. Stats DBs, lists, counters and listeners stay: of the settings themselves only those
+//! ones, and calls that run end on those; a shadow policy starts anew. Stats DBs, lists, counters and listeners stay: of the settings themselves only those
 //! that policies are made of are taken over.
+
+use std::sync::Arc;
 
 use crate::arguments::Arguments;
 use lua::Configuration;
 use lua::vm::Source;
 
 use crate::consoles::Lines;
+use crate::shadow::{self, ShadowError};
 use crate::start::{self, Started};
 
 /// Why the old configuration goes on.
@@ -20,14 +23,19 @@ enum ReloadError {
     Load(#[from] lua::vm::LoadError),
     #[error(transparent)]
     Build(#[from] policy::BuildError),
+    #[error(transparent)]
+    Shadow(#[from] ShadowError),
 }
 
-/// Reads the configuration again and logs what came of it. Not for a thread that serves requests, and one with a large
+/// Reads the configuration again and logs what came of it; `loaded`: it is in place now. Not for a thread that serves requests, and one with a large
 /// stack: a configuration may recurse deeply.
-pub fn run(arguments: &Arguments, started: &Started, lines: &Lines) {
+pub fn run(arguments: &Arguments, started: &Started, lines: &Lines, loaded: impl FnOnce()) {
     let log = &started.capabilities.log;
     match try_run(arguments, started, lines) {
-        Ok(()) => log.notice(format!("{}: loaded again", started.place.config.display())),
+        Ok(()) => {
+            loaded();
+            log.notice(format!("{}: loaded again", started.place.config.display()));
+        }
         Err(error) => log.error(format!("the configuration cannot be used, the old one goes on: {error}")),
     }
 }
@@ -46,7 +54,14 @@ fn try_run(arguments: &Arguments, started: &Started, lines: &Lines) -> Result<()
     let configuration = lua::load(&source.named(config), host)?;
     let Configuration { settings, engines, aside, source, hooks, endpoints, .. } = configuration;
     settings.seal();
+    let budget = settings.read(|values| values.policy_budget);
+    let shadow = hooks.shadow.then(|| {
+        let options = policy::Options { budget, runtime: started.runtime.handle().clone() };
+        shadow::start(&source, started.events.clone(), options, &settings, &started.capabilities)
+    });
+    let shadow = shadow.transpose()?;
     started.chain.executor().replace(engines, Some(aside), source)?;
+    started.chain.set_shadow(shadow.map(Arc::new));
     let (ja3_attr, log_allowed) = settings.read(|values| (values.ja3_attr.clone(), values.verbose_allow_log));
     started.chain.update(|options| {
         options.hooks = hooks;

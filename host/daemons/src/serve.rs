@@ -179,7 +179,9 @@ fn read_again<B: Backend>(
     // as that of the one it ran on at the start, and outside of the runtime.
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("reload".into()).stack_size(program::STACK);
-        let spawned = thread.spawn_scoped(scope, || reload::run(arguments, started, lines));
+        let spawned = thread.spawn_scoped(scope, || {
+            reload::run(arguments, started, lines, || server.reload_endpoints());
+        });
         if let Err(error) = spawned {
             log.error(format!("cannot read the configuration again: {error}"));
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use capabilities::Capabilities;
+use lua::Settings;
 use policy::shadow::OnExecutor;
 use policy::{BuildError, Events, Executor, Options, PolicySource, Shadow};
 
@@ -25,9 +26,10 @@ pub fn start(
     source: &Arc<dyn PolicySource>,
     events: Arc<dyn Events>,
     options: Options,
-    sample: f64,
+    settings: &Settings,
     capabilities: &Arc<Capabilities>,
 ) -> Result<Shadow, ShadowError> {
+    let sample = settings.read(|values| values.shadow_sample);
     let runtime = options.runtime.clone();
     let executor = Executor::start(vec![source.build()?], None, Arc::clone(source), events, options)?;
     Ok(Shadow::start(Arc::new(OnExecutor(executor)), sample, capabilities, &runtime))

@@ -38,6 +38,8 @@ pub struct Started {
     pub runtime: Arc<Runtime>,
     /// Where the configuration came from.
     pub place: Place,
+    /// Who is told of policy states that were replaced.
+    pub events: Arc<dyn Events>,
 }
 
 /// Opens the log. What goes to stdout changes once the daemon is up.
@@ -116,11 +118,10 @@ pub fn load(daemon: Daemon, arguments: &Arguments, log: &Arc<Log>) -> Result<Sta
         runtime: runtime.handle().clone(),
     };
     let shadow = hooks.shadow.then(|| {
-        let sample = settings.read(|values| values.shadow_sample);
-        shadow::start(&source, events.clone(), options.clone(), sample, &capabilities)
+        shadow::start(&source, events.clone(), options.clone(), &settings, &capabilities)
     });
     let shadow = shadow.transpose().map_err(|error| fail(error.to_string()))?;
-    let executor = Executor::start(engines, Some(aside), source, events, options)
+    let executor = Executor::start(engines, Some(aside), source, events.clone(), options)
         .map_err(|error| fail(format!("cannot start the policy threads: {error}")))?;
     let options = ChainOptions {
         hooks,
@@ -139,7 +140,7 @@ pub fn load(daemon: Daemon, arguments: &Arguments, log: &Arc<Log>) -> Result<Sta
             .map_err(|error| fail(format!("recordTo {}: {error}", path.display())))?;
         chain.set_recorder(Some(Arc::new(recorder)));
     }
-    Ok(Started { daemon, capabilities, settings, chain, cluster, output, runtime, place })
+    Ok(Started { daemon, capabilities, settings, chain, cluster, output, runtime, place, events })
 }
 
 /// What compiles and runs components; all configurations of the process share it.

@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod cases;
 pub mod desk;
+pub mod inspect;
 pub mod replay;
 pub mod simulate;
 pub mod terminal;

@@ -5,6 +5,7 @@
 mod access;
 mod addresses;
 pub mod dns;
+mod explain;
 mod geo;
 pub mod hooks;
 mod lists;
@@ -143,6 +144,7 @@ fn functions() -> impl Iterator<Item = (&'static str, HostFn)> {
         access::FUNCTIONS,
         addresses::FUNCTIONS,
         dns::FUNCTIONS,
+        explain::FUNCTIONS,
         geo::FUNCTIONS,
         hooks::FUNCTIONS,
         lists::FUNCTIONS,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use capabilities::stats::Db;
+use login::Login;
 use parking_lot::Mutex;
 
 use crate::settings::{Settings, Values};
@@ -10,14 +11,20 @@ use crate::settings::{Settings, Values};
 /// The longest answer that is kept; a console frame cannot carry more.
 const LONGEST: usize = 1 << 20;
 
-/// The answer being written.
+/// Logins that one line may ask about.
+const MOST_ASKED: usize = 20;
+
+/// The answer being written, and what is to be asked before it is complete.
 #[derive(Debug, Default)]
-pub struct ConsoleBuffer(Mutex<Vec<u8>>);
+pub struct ConsoleBuffer {
+    text: Mutex<Vec<u8>>,
+    asked: Mutex<Vec<Login>>,
+}
 
 impl ConsoleBuffer {
     /// Adds a line.
     pub fn line(&self, text: impl AsRef<[u8]>) {
-        let mut buffer = self.0.lock();
+        let mut buffer = self.text.lock();
         let text = text.as_ref();
         // While the configuration is loaded nobody empties the buffer: it must not grow without end.
         if buffer.len() + text.len() < LONGEST {
@@ -28,7 +35,22 @@ impl ConsoleBuffer {
 
     /// Takes what was written since the last time.
     pub fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.lock())
+        std::mem::take(&mut self.text.lock())
+    }
+
+    /// Asks for an explanation of this login, to be added at the end; false: there are too many.
+    pub fn ask(&self, login: Login) -> bool {
+        let mut asked = self.asked.lock();
+        let room = asked.len() < MOST_ASKED;
+        if room {
+            asked.push(login);
+        }
+        room
+    }
+
+    /// Takes what was asked for since the last time.
+    pub fn take_asked(&self) -> Vec<Login> {
+        std::mem::take(&mut self.asked.lock())
     }
 }
 

@@ -84,6 +84,11 @@ impl Explanation {
         }
     }
 
+    /// Fuel that components used, if any of theirs is counted.
+    pub fn fuel(&self) -> Option<u64> {
+        self.context.trace().and_then(capabilities::context::Trace::fuel)
+    }
+
     /// Appends it as a JSON object.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         let mut object = ObjectWriter::new(out);
@@ -94,6 +99,9 @@ impl Explanation {
             if trace.left_out() > 0 {
                 object.int(b"steps_left_out", i64::try_from(trace.left_out()).unwrap_or(i64::MAX));
             }
+        }
+        if let Some(fuel) = self.fuel() {
+            object.int(b"fuel", i64::try_from(fuel).unwrap_or(i64::MAX));
         }
         object.int(b"took_us", i64::try_from(self.micros).unwrap_or(i64::MAX));
         object.finish();

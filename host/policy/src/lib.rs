@@ -8,6 +8,7 @@
 mod call;
 mod chain;
 pub mod component;
+pub mod deadline;
 mod executor;
 mod explain;
 mod failure;

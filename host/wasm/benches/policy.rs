@@ -20,7 +20,8 @@ use std::time::Instant;
 use login::Login;
 use policy::{Call, Component, NoComponents, Policy, Progress, Reply, Stop};
 use serde_json::json;
-use support::{PATIENT, World, component, decide};
+use support::guest::{component, decide};
+use support::{PATIENT, World};
 
 const ROUNDS: usize = 12;
 const POLICIES: usize = 100;

@@ -1,5 +1,7 @@
 //! Everything that can go wrong with a component, in one place: what it overran, and what a trap was.
 
+use std::time::Duration;
+
 use policy::{Failure, FailureKind};
 use wasmtime::Trap;
 
@@ -13,6 +15,14 @@ pub enum LoadError {
         path: String,
         /// What the system said.
         reason: String,
+    },
+    /// It is something else altogether.
+    #[error("{path} is no WebAssembly file: it {what}")]
+    NotWasm {
+        /// The file.
+        path: String,
+        /// What it seems to be, and what to do.
+        what: &'static str,
     },
     /// It is no component.
     #[error(
@@ -119,7 +129,7 @@ impl Trouble {
     }
 
     /// A trap, or a limit.
-    pub(crate) fn of(error: &wasmtime::Error, deadline_ms: u64) -> Trouble {
+    pub(crate) fn of(error: &wasmtime::Error, granted: Duration) -> Trouble {
         let trouble = |kind, text: String| Trouble { kind, text, trap: true };
         if let Some(overrun) = error.downcast_ref::<Overrun>() {
             let kind = match overrun {
@@ -129,7 +139,9 @@ impl Trouble {
             return trouble(kind, overrun.to_string());
         }
         match error.downcast_ref::<Trap>() {
-            Some(Trap::Interrupt) => trouble("time", format!("policy deadline of {deadline_ms} ms exceeded")),
+            Some(Trap::Interrupt) => {
+                trouble("time", format!("policy deadline of {} ms exceeded", granted.as_millis()))
+            }
             Some(Trap::OutOfFuel) => trouble("fuel", "policy fuel used up".into()),
             Some(Trap::StackOverflow) => {
                 trouble("stack", "policy stack exhausted: it recursed too deeply".into())

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use policy::{Call, Reply, Stop};
 use wasmtime::component::InstancePre;
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::engine::Engine;
 use crate::error::Trouble;
@@ -18,6 +18,10 @@ use crate::state::{Common, HOST_CALL_BYTES, State};
 const IDLE: Duration = Duration::from_secs(30);
 /// What an instance's start may take: a language runtime has to come up.
 const START: Duration = Duration::from_secs(10);
+/// What stays of a call's budget when a component has to end, so that its answer is there in time.
+const RESERVE: Duration = Duration::from_millis(20);
+/// Fuel of a call that has no limit but is counted.
+const NO_LIMIT: u64 = u64::MAX / 2;
 
 /// A linked component, from which instances are made.
 pub(crate) struct Recipe {
@@ -55,21 +59,18 @@ impl Recipe {
         store.set_epoch_deadline(1);
         if self.engine.metered {
             // Coming up is not the call's to pay for.
-            store.set_fuel(u64::MAX / 2).map_err(|error| self.trouble(&error))?;
+            store.set_fuel(NO_LIMIT).map_err(|error| trouble(&error, &store))?;
         }
-        store.data_mut().begin(None, Instant::now() + START, stop.cloned());
+        let deadline = within_budget(START);
+        store.data_mut().begin(None, deadline, stop.cloned());
         let instance = if self.waits {
-            self.pre.instantiate_async(&mut store).await
+            until(deadline, self.pre.instantiate_async(&mut store)).await
         } else {
             self.pre.instantiate(&mut store)
         };
-        let instance = instance.map_err(|error| self.trouble(&error))?;
+        let instance = instance.map_err(|error| trouble(&error, &store))?;
         let functions = Functions::of(&self.exports, &instance, &mut store);
         Ok(Instance { store, functions, calls: 0, used: Instant::now() })
-    }
-
-    fn trouble(&self, error: &wasmtime::Error) -> Trouble {
-        Trouble::of(error, self.common.options.deadline_ms)
     }
 
     /// Runs a call in an instance; tells the fuel it used, if that is counted.
@@ -86,26 +87,47 @@ impl Recipe {
         instance.calls += 1;
         let options = &self.common.options;
         let store = &mut instance.store;
-        store.data_mut().begin(
-            login,
-            Instant::now() + Duration::from_millis(options.deadline_ms),
-            stop.cloned(),
-        );
+        let deadline = within_budget(Duration::from_millis(options.deadline_ms));
+        store.data_mut().begin(login, deadline, stop.cloned());
         store.set_epoch_deadline(1);
-        if let (true, Some(fuel)) = (self.engine.metered, options.fuel)
+        let fuel = options.fuel.unwrap_or(NO_LIMIT);
+        if self.engine.metered
             && let Err(error) = store.set_fuel(fuel)
         {
-            return (Err(self.trouble(&error)), None);
+            return (Err(trouble(&error, store)), None);
         }
-        let result = instance.functions.call(store, call, self.waits).await;
-        let used = options.fuel.map(|fuel| fuel.saturating_sub(store.get_fuel().unwrap_or(0)));
-        store.data_mut().end();
+        let result = if self.waits {
+            until(deadline, instance.functions.call(store, call, true)).await
+        } else {
+            instance.functions.call(store, call, false).await
+        };
+        let used = self.engine.metered.then(|| fuel.saturating_sub(store.get_fuel().unwrap_or(0)));
         let result = match result {
             Ok(reply) => reply.map_err(Trouble::told),
-            Err(error) => Err(self.trouble(&error)),
+            Err(error) => Err(trouble(&error, store)),
         };
+        store.data_mut().end();
         (result, used)
     }
+}
+
+/// When something that may take so long has to end: in time for the answer of the call it is part of.
+fn within_budget(most: Duration) -> Instant {
+    let now = Instant::now();
+    let own = now + most;
+    policy::deadline::current().map_or(own, |call| {
+        let left = call.saturating_duration_since(now);
+        own.min(now + left.saturating_sub(RESERVE.min(left / 4)))
+    })
+}
+
+/// Code that runs sees its deadline by itself; this one is for code that sleeps in a host function.
+async fn until<T>(deadline: Instant, run: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
+    tokio::time::timeout_at(deadline.into(), run).await.unwrap_or_else(|_| Err(Trap::Interrupt.into()))
+}
+
+fn trouble(error: &wasmtime::Error, store: &Store<State>) -> Trouble {
+    Trouble::of(error, store.data().granted)
 }
 
 /// Instances that wait for their next call, the one used last on top.

@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod hooks;
 mod host;
+mod inspect;
 mod instance;
 mod load;
 mod options;
@@ -20,6 +21,7 @@ mod state;
 
 pub use engine::{Engine, EngineError};
 pub use error::LoadError;
+pub use inspect::{Inspection, Interface};
 pub use options::{Grants, Kind, OnError, Options};
 pub use registry::{Engines, Registry};
 

@@ -26,7 +26,28 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     if length > FILE {
         return Err(fail(format!("it has {length} bytes, more than {FILE}")));
     }
-    std::fs::read(path).map_err(|error| fail(error.to_string()))
+    let bytes = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
+    match foreign(&bytes) {
+        Some(what) => Err(LoadError::NotWasm { path: path.display().to_string(), what }),
+        None => Ok(bytes),
+    }
+}
+
+/// What a file is that does not even begin like WebAssembly.
+fn foreign(bytes: &[u8]) -> Option<&'static str> {
+    let text = bytes.trim_ascii_start();
+    match () {
+        () if bytes.starts_with(b"\0asm") => None,
+        () if bytes.is_empty() => Some("is empty"),
+        () if bytes.starts_with(b"\x7fELF") || bytes.starts_with(b"pcwasm") => Some(
+            "holds compiled code; give the .wasm file that it was made from (setPolicyCache keeps compiled code by itself)",
+        ),
+        () if text.starts_with(b"(component") || text.starts_with(b"(module") => {
+            Some("is the text form; make it binary first, with `wasm-tools parse`")
+        }
+        () if std::str::from_utf8(bytes).is_ok() => Some("is text; a Lua policy is loaded with dofile"),
+        () => Some("begins with other bytes than WebAssembly does"),
+    }
 }
 
 /// Compiles, links and tries a component.
@@ -37,22 +58,34 @@ pub(crate) fn prepare(
     cache: Option<&Path>,
 ) -> Result<Recipe, LoadError> {
     let bytes = read(path)?;
-    let component =
-        crate::cache::component(&engine.engine, &bytes, cache, &common.capabilities.log).map_err(
-            |error| LoadError::NoComponent { path: path.display().to_string(), reason: format!("{error:#}") },
-        )?;
-    let imports = Needs::of(engine, &component)?;
-    let exports = Exports::find(&component);
+    let component = crate::cache::component(&engine.engine, &bytes, cache, &common.capabilities.log)
+        .map_err(|error| no_component(path, &error))?;
+    let recipe = link(engine, &component, common)?;
+    try_out(&recipe, true)?;
+    Ok(recipe)
+}
+
+/// The compiler did not want it.
+pub(crate) fn no_component(path: &Path, error: &wasmtime::Error) -> LoadError {
+    LoadError::NoComponent { path: path.display().to_string(), reason: format!("{error:#}") }
+}
+
+/// Connects a compiled component with what the host offers.
+pub(crate) fn link(
+    engine: &Arc<Engine>,
+    component: &Component,
+    common: Arc<Common>,
+) -> Result<Recipe, LoadError> {
+    let imports = Needs::of(engine, component)?;
+    let exports = Exports::find(component);
     if !exports.any() {
         return Err(LoadError::NoHook);
     }
     let pre = linker(engine, imports.wasi)
-        .and_then(|linker| linker.instantiate_pre(&component))
+        .and_then(|linker| linker.instantiate_pre(component))
         .map_err(|error| LoadError::Import { import: format!("{error:#}"), advice: advice() })?;
     let waits = imports.dns || imports.wasi;
-    let recipe = Recipe { engine: engine.clone(), pre, exports, common, waits, wasi: imports.wasi };
-    try_out(&recipe)?;
-    Ok(recipe)
+    Ok(Recipe { engine: engine.clone(), pre, exports, common, waits, wasi: imports.wasi })
 }
 
 fn advice() -> String {
@@ -68,7 +101,7 @@ struct Needs {
 }
 
 /// The parts of WASI that are there; of these, sockets are refused and the file system is empty.
-const WASI: [&str; 6] =
+pub(crate) const WASI: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
 impl Needs {
@@ -112,12 +145,12 @@ fn linker(engine: &Engine, wasi: bool) -> wasmtime::Result<Linker<State>> {
     Ok(linker)
 }
 
-/// Starts an instance, compares the hooks with the contract, and has the policy look at its settings.
-fn try_out(recipe: &Recipe) -> Result<(), LoadError> {
+/// Starts an instance, compares the hooks with the contract, and (if its settings are known) has the policy look at them.
+pub(crate) fn try_out(recipe: &Recipe, with_settings: bool) -> Result<(), LoadError> {
     let run = async {
         let mut instance = recipe.start(None).await.map_err(|trouble| LoadError::Start(trouble.text))?;
         instance.functions.typecheck(&instance.store)?;
-        check(recipe, &mut instance).await
+        if with_settings { check(recipe, &mut instance).await } else { Ok(()) }
     };
     if recipe.waits { recipe.common.runtime.block_on(run) } else { now(run) }
 }
@@ -132,7 +165,7 @@ async fn check(recipe: &Recipe, instance: &mut Instance) -> Result<(), LoadError
         Ok(Ok(())) => Ok(()),
         Ok(Err(reason)) => Err(LoadError::Settings(reason)),
         Err(error) => {
-            let trouble = crate::error::Trouble::of(&error, CHECK.as_millis() as u64);
+            let trouble = crate::error::Trouble::of(&error, CHECK);
             Err(LoadError::Start(format!("its check of the settings failed: {}", trouble.text)))
         }
     }

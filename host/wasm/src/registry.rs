@@ -11,6 +11,7 @@ use policy::{Component, ComponentError, Components};
 
 use crate::engine::Engine;
 use crate::error::LoadError;
+use crate::inspect::{self, Inspection};
 use crate::instance::Recipe;
 use crate::load;
 use crate::options::Options;
@@ -46,6 +47,8 @@ pub struct Registry {
     capabilities: Arc<Capabilities>,
     runtime: tokio::runtime::Handle,
     cache: Mutex<Option<PathBuf>>,
+    /// The fuel of all policies is counted, whether it has a limit or not.
+    counts_fuel: bool,
     origin: Instant,
     slots: RwLock<BTreeMap<String, Arc<Slot>>>,
 }
@@ -63,21 +66,42 @@ impl Registry {
             runtime,
             // What systemd's `CacheDirectory=` makes.
             cache: Mutex::new(std::env::var_os("CACHE_DIRECTORY").map(PathBuf::from)),
+            counts_fuel: false,
             origin: Instant::now(),
             slots: RwLock::default(),
         }
     }
 
-    fn prepare(&self, name: &str, path: &Path, options: Options) -> Result<Recipe, LoadError> {
-        let engine = self.engines.get(options.fuel.is_some())?;
-        let common = Common {
+    /// Counts the fuel of every policy, also of those that have no limit; it costs them a few per cent.
+    #[must_use]
+    pub fn counting_fuel(mut self) -> Registry {
+        self.counts_fuel = true;
+        self
+    }
+
+    /// Looks at a component without loading it: what it asks for, what it offers, and whether it could be loaded.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no component at all.
+    pub fn inspect(&self, path: &Path) -> Result<Inspection, LoadError> {
+        let common = self.common("inspected", Options::default());
+        inspect::inspect(&self.engines.get(false)?, path, Arc::new(common))
+    }
+
+    fn common(&self, name: &str, options: Options) -> Common {
+        Common {
             name: name.into(),
             settings: serde_json::Value::Object(options.settings.clone()).to_string(),
             options,
             capabilities: self.capabilities.clone(),
             runtime: self.runtime.clone(),
             origin: self.origin,
-        };
+        }
+    }
+
+    fn prepare(&self, name: &str, path: &Path, options: Options) -> Result<Recipe, LoadError> {
+        let engine = self.engines.get(self.counts_fuel || options.fuel.is_some())?;
+        let common = self.common(name, options);
         let cache = self.cache.lock().clone();
         load::prepare(&engine, path, Arc::new(common), cache.as_deref())
     }

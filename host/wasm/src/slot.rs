@@ -203,6 +203,7 @@ impl Slot {
         self.metrics.micros.inc_by(u64::try_from(took.as_micros()).unwrap_or(0));
         if let Some(fuel) = fuel {
             self.metrics.fuel.inc_by(fuel);
+            context::used_fuel(fuel);
         }
         let failed = result.is_err();
         let told = result.as_ref().err().map(|trouble| trouble.text.clone());

@@ -1,7 +1,7 @@
 //! What belongs to one instance of a component on the host's side.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use capabilities::Capabilities;
 use policy::Stop;
@@ -70,6 +70,8 @@ pub(crate) struct State {
     lines_left_out: u32,
     /// When the call must end.
     pub(crate) deadline: Instant,
+    /// What it was given until then.
+    pub(crate) granted: Duration,
     /// Set when the call has to end before.
     pub(crate) stop: Option<Arc<Stop>>,
     wasi: Option<Box<WasiCtx>>,
@@ -88,6 +90,7 @@ impl State {
             lines: LINES,
             lines_left_out: 0,
             deadline: Instant::now(),
+            granted: Duration::ZERO,
             stop: None,
             common,
         }
@@ -103,6 +106,7 @@ impl State {
         self.login = login;
         self.calls = self.common.options.host_calls;
         self.lines = LINES;
+        self.granted = deadline.saturating_duration_since(Instant::now());
         self.deadline = deadline;
         self.stop = stop;
     }
@@ -151,7 +155,7 @@ impl State {
         }
         let what = format!("{} \"{}\"", kind.name(), cut(name, 200));
         let text = format!("policy {}: {what} denied: its capabilities do not name it", self.common.name);
-        let every = std::time::Duration::from_secs(10);
+        let every = Duration::from_secs(10);
         let log = &self.common.capabilities.log;
         log.limited(&format!("denied {}", self.common.name), every, capabilities::Level::Warning, text);
         Err(Error::Denied(what))

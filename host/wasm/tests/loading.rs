@@ -7,7 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use policy::{Components, Hook};
 use serde_json::json;
-use support::{PASS, PATIENT, World, allow, component, decide, status};
+use support::guest::{PASS, allow, component, counts, decide};
+use support::{PATIENT, World, status};
 
 fn options() -> serde_json::Value {
     json!({"deadline_ms": PATIENT})
@@ -46,6 +47,53 @@ fn what_cannot_be_used_is_refused_with_what_to_do() {
     assert!(
         world.registry.load("once", &path, &options()).unwrap_err().to_string().contains("this name already")
     );
+}
+
+#[test]
+fn files_that_are_something_else_are_told_what_they_are() {
+    let world = World::new();
+    for (bytes, part) in [
+        (&b""[..], "is empty"),
+        (b"setAllow(function(lt) return 0, '', '', {} end)", "a Lua policy is loaded with dofile"),
+        (b"(component)", "wasm-tools parse"),
+        (b"\x7fELF\x02\x01", "holds compiled code"),
+        (b"\xff\xfe\x00", "begins with other bytes"),
+        (b"\0asm\x01\0\0\0", "no WebAssembly component"),
+    ] {
+        let text = world.refused(bytes, &options());
+        assert!(text.contains(part) && text.contains("refused.wasm"), "{part}: {text}");
+        assert_eq!(
+            world.registry.inspect(&world.file("x", bytes)).unwrap_err().to_string(),
+            text.split_once("): ").unwrap().1.replace("refused.wasm", "x.wasm")
+        );
+    }
+}
+
+#[test]
+fn an_inspection_says_what_is_asked_for_and_what_is_wrong() {
+    let world = World::new();
+    let found = world.registry.inspect(&world.file("counts", &counts(3, 1))).unwrap();
+    assert!(found.problem.is_none() && found.wasi.is_empty() && found.foreign.is_empty());
+    assert_eq!(found.contract.iter().map(String::as_str).collect::<Vec<_>>(), ["0.1.0"]);
+    let stats = found.imports.iter().find(|import| import.name == "stats").unwrap();
+    assert_eq!(stats.functions, ["db.get", "db.add", "open"]);
+    assert!(found.code > 0 && found.bytes > 0);
+    // Loaded, it would be refused; an inspection tells all the same what it is.
+    let foreign = wat::parse_str(r#"(component (import "acme:files/disk@1.0.0" (instance)))"#).unwrap();
+    let found = world.registry.inspect(&world.file("foreign", &foreign)).unwrap();
+    assert_eq!(found.foreign, ["acme:files/disk@1.0.0"]);
+    assert!(found.problem.unwrap().to_string().contains("which no policy gets"));
+}
+
+#[test]
+fn fuel_is_counted_without_a_limit_if_somebody_wants_to_know() {
+    let world = World::counting_fuel();
+    let policy = world.load("p", &allow(PASS), &options());
+    assert_eq!(status(world.allow(&policy)), None);
+    assert!(!world.metric("portcullis_component_fuel_total{policy=\"p\"} 0"));
+    let plain = World::new();
+    assert_eq!(status(plain.allow(&plain.load("p", &allow(PASS), &options()))), None);
+    assert!(plain.metric("portcullis_component_fuel_total{policy=\"p\"} 0"));
 }
 
 #[test]

@@ -3,9 +3,12 @@
 
 mod support;
 
+use std::time::Duration;
+
 use policy::{Call, Components, FailureKind, Reply};
 use serde_json::json;
-use support::{PASS, PATIENT, World, allow, component, decide, login, status};
+use support::guest::{PASS, allow, component, decide};
+use support::{PATIENT, World, login, status};
 
 /// Each of them traps, for its own reason, and the next call finds a fresh instance.
 fn traps(body: &str, options: serde_json::Value, kind: &str) {
@@ -23,6 +26,7 @@ fn traps(body: &str, options: serde_json::Value, kind: &str) {
     assert!(world.metric(&line), "{kind}");
     assert!(world.metric("portcullis_component_instances{policy=\"bad\"} 0"), "nothing is left of {kind}");
     assert!(world.metric("portcullis_component_instances{policy=\"good\"} 1"));
+    assert!(world.metric("portcullis_component_memory_bytes{policy=\"bad\"} 0"), "nor of its memory");
     assert!(world.logged("policy bad: allow failed"));
 }
 
@@ -140,6 +144,38 @@ fn an_instance_that_is_gone_leaves_no_handle_behind() {
     );
     (0..20).for_each(|_| assert_eq!(status(world.allow(&panics)), None));
     assert_eq!(world.caps.stats.get(b"db").unwrap().handles(), before);
+}
+
+#[test]
+fn a_panic_that_holds_what_it_opened_leaves_room_for_the_next() {
+    // Ten thousand handles and a panic, again and again: more than there would be room for if any were left behind.
+    let body = r#";; (import "portcullis:policy/stats@0.1.0" "open" (func $open (param i32 i32 i32)))
+        (data (i32.const 0) "db")
+        (func (export "portcullis:policy/allow@0.1.0#allow") (param i32) (result i32)
+            (loop $more
+                (call $open (i32.const 0) (i32.const 2) (i32.const 64))
+                (br_if $more (i32.eqz (i32.load8_u (i32.const 64)))))
+            (unreachable))"#;
+    let world = World::new();
+    support_db(&world);
+    let handles = || world.caps.stats.get(b"db").unwrap().handles();
+    let before = handles();
+    let options = json!({"deadline_ms": PATIENT, "host_calls": 20_000, "handles": 10_000, "quarantine": 0, "on_error": "deny"});
+    let leak = world.load("leak", &component("only-allow", body), &options);
+    (0..5).for_each(|_| assert_eq!(status(world.allow(&leak)), Some(-1)));
+    assert!(world.metric("portcullis_component_failures_total{kind=\"trap\",policy=\"leak\"} 5"));
+    assert!(world.metric("portcullis_component_instances{policy=\"leak\"} 0"));
+    assert_eq!(handles(), before);
+}
+
+#[test]
+fn a_component_ends_before_the_call_it_is_part_of() {
+    // As on a policy thread whose call has less time left than the component may take.
+    let world = World::new();
+    let options = json!({"deadline_ms": PATIENT, "on_error": "deny"});
+    let slow = world.load("slow", &allow("(loop $ever (br $ever)) (unreachable)"), &options);
+    assert_eq!(status(world.allow_within(&slow, Duration::from_millis(200))), Some(-1));
+    assert!(world.metric("portcullis_component_failures_total{kind=\"time\",policy=\"slow\"} 1"));
 }
 
 fn support_db(world: &World) {

@@ -29,7 +29,6 @@ pub struct Trace {
 struct Kept {
     steps: Vec<Timed>,
     left_out: u64,
-    /// Of a component's run, until its member step takes it.
     fuel: Option<u64>,
 }
 
@@ -51,14 +50,15 @@ impl Trace {
         }
     }
 
-    /// Fuel that the component which runs now has used.
+    /// A component has used this much fuel.
     pub fn used_fuel(&self, fuel: u64) {
-        *self.kept.lock().fuel.get_or_insert(0) += fuel;
+        let mut kept = self.kept.lock();
+        kept.fuel = Some(kept.fuel.unwrap_or(0).saturating_add(fuel));
     }
 
-    /// The fuel noted since this was asked last.
-    pub fn take_fuel(&self) -> Option<u64> {
-        self.kept.lock().fuel.take()
+    /// The fuel of all components together; `None`: none of theirs is counted.
+    pub fn fuel(&self) -> Option<u64> {
+        self.kept.lock().fuel
     }
 
     /// Whether a member of a policy chain has told its verdict.
@@ -110,11 +110,11 @@ mod tests {
     }
 
     #[test]
-    fn fuel_adds_up_until_it_is_taken() {
+    fn fuel_adds_up() {
         let trace = Trace::default();
-        assert_eq!(trace.take_fuel(), None);
+        assert_eq!(trace.fuel(), None);
         trace.used_fuel(5);
         trace.used_fuel(6);
-        assert_eq!((trace.take_fuel(), trace.take_fuel()), (Some(11), None));
+        assert_eq!(trace.fuel(), Some(11));
     }
 }

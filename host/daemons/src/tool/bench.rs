@@ -1,10 +1,13 @@
 //! How long a policy takes: calls on one engine, without network, queue and answer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bstr::ByteSlice;
+use capabilities::Context;
+use capabilities::context::Trace;
 use login::Login;
-use policy::{Call, Policy, Progress, Reply};
+use policy::{Call, Policy, Progress};
 
 use super::desk::Desk;
 
@@ -44,6 +47,9 @@ pub struct Measured {
 /// Calls that are made before any is counted: a JIT compiles in this time.
 const WARM_UP: usize = 2000;
 
+/// Calls whose fuel is counted.
+const COUNTED: usize = 1000;
+
 /// Measures a hook on logins that are asked for one by one.
 ///
 /// # Errors
@@ -56,16 +62,12 @@ pub fn measure(
     mut tick: impl FnMut(),
 ) -> Result<Measured, BenchError> {
     let mut engine = desk.source.build()?;
-    let call = |at| {
-        let login = std::sync::Arc::new(logins(at));
-        if hook == "report" { Call::Report(login) } else { Call::Allow(login) }
-    };
     for at in 0..WARM_UP.min(calls) {
-        once(&mut *engine, call(at))?;
+        once(&mut *engine, call(hook, logins(at)))?;
     }
     let mut took: Vec<Duration> = Vec::with_capacity(calls);
     for at in 0..calls {
-        let call = call(at);
+        let call = call(hook, logins(at));
         let since = Instant::now();
         once(&mut *engine, call)?;
         took.push(since.elapsed());
@@ -88,9 +90,39 @@ pub fn measure(
     })
 }
 
-fn once(engine: &mut dyn Policy, call: Call) -> Result<Option<Reply>, BenchError> {
+/// The fuel of one call on average, on a desk that counts it; `None` if no component was asked. Not measured together with
+/// the time, because counting takes some.
+///
+/// # Errors
+/// A call failed, or waits for something outside.
+pub fn fuel(
+    desk: &Desk,
+    hook: &'static str,
+    calls: usize,
+    logins: impl Fn(usize) -> Login,
+) -> Result<Option<u64>, BenchError> {
+    let mut engine = desk.source.build()?;
+    let calls = calls.clamp(1, COUNTED);
+    let mut sum = None;
+    for at in 0..calls {
+        let context = Arc::new(Context::traced());
+        let _entered = context.enter();
+        once(&mut *engine, call(hook, logins(at)))?;
+        if let Some(fuel) = context.trace().and_then(Trace::fuel) {
+            sum = Some(sum.unwrap_or(0) + fuel);
+        }
+    }
+    Ok(sum.map(|sum: u64| sum / calls as u64))
+}
+
+fn call(hook: &str, login: Login) -> Call {
+    let login = Arc::new(login);
+    if hook == "report" { Call::Report(login) } else { Call::Allow(login) }
+}
+
+fn once(engine: &mut dyn Policy, call: Call) -> Result<(), BenchError> {
     match engine.start(call) {
-        Progress::Finished(Ok(reply)) => Ok(Some(reply)),
+        Progress::Finished(Ok(_)) => Ok(()),
         Progress::Finished(Err(failure)) => {
             Err(BenchError::Failed(failure.reason.to_str_lossy().into_owned()))
         }

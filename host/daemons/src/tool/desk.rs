@@ -21,12 +21,14 @@ pub struct Options {
     pub log: Option<Level>,
     /// How long a policy call may take, instead of what the configuration says: a busy machine must not fail a test.
     pub budget: Option<Duration>,
+    /// The fuel of components is counted, also where it has no limit.
+    pub fuel: bool,
 }
 
 impl Default for Options {
     /// A clock at 2026-01-05 09:00:00 UTC, a Monday; no log; ten seconds for a call.
     fn default() -> Self {
-        Self { start: Some(Duration::from_hours(491_001)), log: None, budget: Some(Duration::from_secs(10)) }
+        Self { start: Some(Duration::from_hours(491_001)), log: None, budget: Some(Duration::from_secs(10)), fuel: false }
     }
 }
 
@@ -116,7 +118,8 @@ impl Desk {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let settings: Arc<Settings> = Arc::default();
         let components =
-            Arc::new(wasm::Registry::new(ENGINES.clone(), capabilities.clone(), runtime.handle().clone()));
+            wasm::Registry::new(ENGINES.clone(), capabilities.clone(), runtime.handle().clone());
+        let components = Arc::new(if options.fuel { components.counting_fuel() } else { components });
         let host = lua::Host {
             daemon: Daemon::Wforce,
             caps: capabilities.clone(),

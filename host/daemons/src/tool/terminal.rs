@@ -1,8 +1,13 @@
 //! What goes to a terminal: colours and progress, neither for files, pipes and machines.
 
+use std::fmt::Write as _;
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use login::Decision;
+use policy::Failure;
+
+use super::cases::word;
 
 /// How text for people is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +45,25 @@ impl Style {
     pub fn faint(self, text: &str) -> String {
         self.paint("2", text)
     }
+}
+
+/// The answer to a question, for people: what was decided, the message, the attributes.
+pub fn answer(style: Style, result: &Result<Decision, Failure>) -> String {
+    let verdict = word(result);
+    let mut text = if verdict == "allow" { style.good(verdict) } else { style.bad(verdict) };
+    // Writing into a String does not fail.
+    let _ = match result {
+        Ok(decision) => writeln!(text, " (status {})", decision.status),
+        Err(failure) => writeln!(text, ": {}", failure.reason),
+    };
+    let decision = result.iter().filter(|decision| !decision.msg.is_empty());
+    decision.for_each(|decision| {
+        let _ = writeln!(text, "message:    {}", decision.msg);
+    });
+    for (name, value) in result.iter().flat_map(|decision| &decision.attrs) {
+        let _ = writeln!(text, "attribute:  {name} = {value}");
+    }
+    text
 }
 
 /// A progress bar on standard error; invisible unless that is a terminal.

@@ -1,6 +1,7 @@
 //! What is typed at the console and belongs to no other topic.
 
-use super::{Entry, Group};
+use super::Kind::{Table, Text, TextOrAddr};
+use super::{Daemons, Entry, Group, optional, param};
 
 const G: Group = Group::Console;
 
@@ -12,6 +13,18 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Prints how many reports and allow questions there were, and how many were denied.",
     )
     .console(),
+    Entry::config(
+        G,
+        "explain",
+        &[param("login", Text), param("remote", TextOrAddr), optional("options", Table)],
+        "Prints what `allow` would answer now and why: the lists that were looked at, the verdict of each member of the policy \
+         chain with its time, every stats DB read with its value. The options are further members of the login: `protocol`, \
+         `pwhash`, `device_id`, `session_id`, `fail_type`, `success`, `tls`, `policy_reject`, `attrs`, `device_attrs`. Nothing is \
+         counted, logged or told to others, and what the policy writes is forgotten. Not in wforce.",
+    )
+    .console()
+    .not_in_client()
+    .daemons(Daemons::WFORCE),
     Entry::config(G, "showPerfStats", &[], "Prints how long requests took in the last 300 seconds.")
         .console(),
     Entry::config(G, "showCommandStats", &[], "Prints the commands of the last 300 seconds.").console(),

@@ -155,6 +155,11 @@ impl Watchdog {
         self.now.load(Ordering::Relaxed)
     }
 
+    /// A time in its milliseconds as everybody else counts it.
+    pub(super) fn instant(&self, millis: u64) -> Instant {
+        self.origin + Duration::from_millis(millis)
+    }
+
     #[cfg(test)]
     pub(super) fn slots(&self) -> Vec<Arc<Slot>> {
         self.slots.lock().clone()

@@ -15,7 +15,7 @@ use super::queue::{Engine, Job, Parker, Work};
 use super::ticket::Ticket;
 use super::watchdog::{Running, Slot, Verdict};
 use crate::call::{FunctionName, Progress, Reply, Suspended};
-use crate::{Failure, FailureKind};
+use crate::{Failure, FailureKind, deadline};
 
 /// Stack of a policy thread, in bytes; only what is used costs memory. Lua limits its own recursion, also where it goes
 /// through C functions (`string.gsub` calling a function that calls `string.gsub`), and through coroutines by the memory
@@ -161,6 +161,7 @@ impl Worker {
         watchdog.now();
         let progress = {
             let _entered = bound.context.as_ref().map(Context::enter);
+            let _until = deadline::enter(watchdog.instant(bound.deadline));
             catch_unwind(AssertUnwindSafe(|| engine.policy.start(call)))
         };
         let Some(verdict) = self.slot.end() else { return End::Abandoned };
@@ -196,6 +197,7 @@ impl Worker {
         let mut task_context = task::Context::from_waker(&waker);
         let polled = {
             let _entered = call.context.as_ref().map(Context::enter);
+            let _until = deadline::enter(watchdog.instant(call.deadline));
             catch_unwind(AssertUnwindSafe(|| rest.as_mut().poll(&mut task_context)))
         };
         let Some(verdict) = self.slot.end() else { return End::Abandoned };

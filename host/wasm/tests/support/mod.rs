@@ -1,5 +1,7 @@
-//! Components written by hand, and a world to run them in.
+//! A world to run components in.
 #![allow(dead_code, reason = "each test program uses its part")]
+
+pub mod guest;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +12,6 @@ use parking_lot::Mutex;
 use policy::{Call, Component, Components, Failure, Progress, Reply, Stop};
 use portcullis_wasm::{Engines, Registry};
 use serde_json::Value;
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 /// What a log wrote.
 #[derive(Clone, Default)]
@@ -37,6 +38,15 @@ pub struct World {
 
 impl World {
     pub fn new() -> World {
+        Self::with(|registry| registry)
+    }
+
+    /// The fuel of every policy is counted.
+    pub fn counting_fuel() -> World {
+        Self::with(Registry::counting_fuel)
+    }
+
+    fn with(change: impl FnOnce(Registry) -> Registry) -> World {
         let written = Written::default();
         let mut options = capabilities::log::Options::new("test");
         options.syslog = None;
@@ -47,6 +57,7 @@ impl World {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let registry = Registry::new(Arc::new(Engines::default()), caps.clone(), runtime.handle().clone());
+        let registry = change(registry);
         World { caps, registry, folder: tempfile::tempdir().unwrap(), written, runtime }
     }
 
@@ -85,6 +96,12 @@ impl World {
         self.call(component, &Call::Allow(login()))
     }
 
+    /// The same as part of a call that has so much time left.
+    pub fn allow_within(&self, component: &Arc<dyn Component>, left: Duration) -> Result<Reply, Failure> {
+        let _until = policy::deadline::enter(std::time::Instant::now() + left);
+        self.allow(component)
+    }
+
     pub fn metric(&self, line: &str) -> bool {
         self.registry.tick();
         String::from_utf8(self.caps.metrics.render()).unwrap().lines().any(|found| found == line)
@@ -107,71 +124,6 @@ pub fn login() -> Arc<login::Login> {
 
 /// Deadlines are wall time, and a machine that runs tests may be busy.
 pub const PATIENT: u64 = 60_000;
-
-/// A core module of these functions, made a component of a world of the contract.
-///
-/// Memory 0 to 1023 is for results and constants; `cabi_realloc` gives what comes after that, and never takes it back.
-pub fn component(world: &str, body: &str) -> Vec<u8> {
-    let module = format!(
-        r#"(module
-            {imports}
-            (memory (export "memory") 2 4000)
-            (global $top (mut i32) (i32.const 1024))
-            (func (export "cabi_realloc") (param $old i32) (param $size i32) (param $align i32) (param $new i32) (result i32)
-                (local $at i32)
-                (local.set $at (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
-                (global.set $top (i32.add (local.get $at) (local.get $new)))
-                (block $fits
-                    (br_if $fits (i32.le_u (global.get $top) (i32.mul (memory.size) (i32.const 65536))))
-                    (drop (memory.grow (i32.add (i32.div_u (local.get $new) (i32.const 65536)) (i32.const 1)))))
-                (local.get $at))
-            {body})"#,
-        imports = imports(body),
-    );
-    encode(world, &wat::parse_str(module).unwrap_or_else(|error| panic!("{error}")))
-}
-
-/// Imports have to come first: the lines of a body that begin with `(import`, which are taken out of it by a comment.
-fn imports(body: &str) -> String {
-    body.lines()
-        .filter_map(|line| line.trim().strip_prefix(";; "))
-        .filter(|line| line.starts_with("(import"))
-        .collect()
-}
-
-fn encode(world: &str, module: &[u8]) -> Vec<u8> {
-    let mut resolve = wit_parser::Resolve::default();
-    let wit = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../wit");
-    let (package, _) = resolve.push_dir(wit).unwrap();
-    let world = resolve.select_world(&[package], Some(world)).unwrap();
-    let mut module = module.to_vec();
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
-}
-
-/// The parameters of a hook that takes a login: it has more fields than fit, so it comes by its address.
-const LOGIN: &str = "(param i32) (result i32)";
-
-/// An `allow` hook of this body, which leaves the address of a result.
-pub fn allow(body: &str) -> Vec<u8> {
-    component(
-        "only-allow",
-        &format!(r#"(func (export "portcullis:policy/allow@0.1.0#allow") {LOGIN} {body})"#),
-    )
-}
-
-/// The address of a result that passes: `result` ok at 0, `verdict` pass at 4.
-pub const PASS: &str =
-    "(i32.store (i32.const 512) (i32.const 0)) (i32.store (i32.const 516) (i32.const 0)) (i32.const 512)";
-
-/// The address of a result that decides: status at 8, no texts, no attributes.
-pub fn decide(status: i32) -> String {
-    format!(
-        "(i32.store (i32.const 512) (i32.const 0)) (i32.store (i32.const 516) (i32.const 1))
-         (i32.store (i32.const 520) (i32.const {status})) (i64.store (i32.const 524) (i64.const 0))
-         (i64.store (i32.const 532) (i64.const 0)) (i64.store (i32.const 540) (i64.const 0)) (i32.const 512)"
-    )
-}
 
 /// The status of a decision; `None`: it passed.
 pub fn status(result: Result<Reply, Failure>) -> Option<i32> {

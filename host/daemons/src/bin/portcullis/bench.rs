@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bstr::BString;
 use lexopt::prelude::*;
-use portcullis_daemons::tool::bench::measure;
+use portcullis_daemons::tool::bench::{fuel, measure};
 use portcullis_daemons::tool::desk::{Desk, Options};
 use portcullis_daemons::tool::terminal::progress;
 use serde_json::json;
@@ -35,7 +35,15 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
         return Err(Trouble::new("--calls: 1 to 10000000"));
     }
     let given = login.login()?;
-    let desk = Desk::open(&config, &Options::default()).map_err(Trouble::new)?;
+    // Opening a desk moves the working folder.
+    let path = std::path::absolute(&config).map_err(Trouble::new)?;
+    let desk = Desk::open(&path, &Options::default()).map_err(Trouble::new)?;
+    let counting = Options { fuel: true, ..Options::default() };
+    let counting = if desk.chain.components().names().is_empty() {
+        None
+    } else {
+        Some(Desk::open(&path, &counting).map_err(Trouble::new)?)
+    };
     let hooks = desk.chain.hooks();
     // Without a login of its own: a thousand people at two hundred addresses, each with some passwords.
     let logins = |at: usize| {
@@ -52,8 +60,12 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
     let mut all = Vec::new();
     for (hook, set) in [("report", hooks.report), ("allow", hooks.allow)] {
         if set {
-            let measured = measure(&desk, hook, calls, logins, || bar.inc(1000));
-            all.push(measured.map_err(|error| Trouble::new(format!("{hook}: {error}")))?);
+            let failed = |error| Trouble::new(format!("{hook}: {error}"));
+            let mut measured = measure(&desk, hook, calls, logins, || bar.inc(1000)).map_err(failed)?;
+            if let Some(desk) = &counting {
+                measured.fuel = fuel(desk, hook, calls, logins).map_err(failed)?;
+            }
+            all.push(measured);
         }
     }
     bar.finish_and_clear();
@@ -63,10 +75,14 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
     if json {
         println!("{}", json!({"hooks": all}));
     } else {
-        println!("{:<8} {:>10} {:>10} {:>10} {:>10}", "hook", "calls", "mean ns", "p50 ns", "p99 ns");
+        println!(
+            "{:<8} {:>10} {:>10} {:>10} {:>10} {:>10}",
+            "hook", "calls", "mean ns", "p50 ns", "p99 ns", "fuel"
+        );
         for measured in &all {
+            let fuel = measured.fuel.map_or_else(|| "-".to_owned(), |fuel| fuel.to_string());
             println!(
-                "{:<8} {:>10} {:>10} {:>10} {:>10}",
+                "{:<8} {:>10} {:>10} {:>10} {:>10} {fuel:>10}",
                 measured.hook, measured.calls, measured.mean_ns, measured.p50_ns, measured.p99_ns
             );
         }

@@ -4,6 +4,7 @@
 
 mod bench;
 mod check;
+mod inspect;
 mod login_arguments;
 mod replay;
 mod run;
@@ -58,6 +59,7 @@ Usage: portcullis COMMAND [OPTION]...
   replay FILE CONFIG [CONFIG]
                           plays a recording; tells the differences and who would be locked out
   bench CONFIG [LOGIN]    measures the allow and report functions
+  inspect FILE.wasm...    says what components ask for and offer, and whether they can be loaded
   simulate [NAME=]CONFIG...
                           plays a day of people and attackers; tells what is caught and who is locked out by mistake
 
@@ -76,8 +78,8 @@ Options:
   -h, --help              this text
   -V, --version
 
-Exit codes: 0 as expected; 1 not as expected (a failed case, a difference, a mistake in a configuration that is checked);
-2 wrong usage, or a file or configuration that cannot be used.
+Exit codes: 0 as expected; 1 not as expected (a failed case, a difference, a mistake in a configuration that is checked, a
+component that cannot be loaded); 2 wrong usage, or a file or configuration that cannot be used.
 ";
 
 fn main() -> ExitCode {
@@ -119,6 +121,7 @@ fn dispatch() -> Outcome {
         "test" => test::run(arguments),
         "replay" => replay::run(arguments),
         "bench" => bench::run(arguments),
+        "inspect" => inspect::run(arguments),
         "simulate" => simulate::run(arguments),
         "help" => {
             print!("{USAGE}");

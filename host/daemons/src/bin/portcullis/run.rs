@@ -6,9 +6,8 @@ use bstr::ByteSlice;
 use capabilities::Level;
 use lexopt::prelude::*;
 use login::json::ObjectWriter;
-use portcullis_daemons::tool::cases::word;
 use portcullis_daemons::tool::desk::{Desk, Options};
-use portcullis_daemons::tool::terminal::Style;
+use portcullis_daemons::tool::terminal::{Style, answer};
 
 use crate::login_arguments::LoginArguments;
 use crate::{Outcome, Status, Trouble};
@@ -36,8 +35,8 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
     let config = config.ok_or_else(|| Trouble::new("run: which configuration?"))?;
     let login = login.login()?;
     // What a login is decided like may well depend on the time of the day: it is now.
-    let options =
-        Options { start: None, budget: None, log: Some(if verbose { Level::Debug } else { Level::Warning }) };
+    let log = Some(if verbose { Level::Debug } else { Level::Warning });
+    let options = Options { start: None, budget: None, log, fuel: true };
     let desk = Desk::open(&config, &options).map_err(Trouble::new)?;
     if report || times.is_some() {
         for _ in 0..times.unwrap_or(1) {
@@ -64,21 +63,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
         object.finish();
         println!("{}", out.as_bstr());
     } else {
-        let style = Style::of_stdout();
-        let verdict = word(&result);
-        let shown = if verdict == "allow" { style.good(verdict) } else { style.bad(verdict) };
-        match &result {
-            Ok(decision) => {
-                println!("{shown} (status {})", decision.status);
-                if !decision.msg.is_empty() {
-                    println!("message:    {}", decision.msg.to_str_lossy());
-                }
-                for (name, value) in &decision.attrs {
-                    println!("attribute:  {} = {}", name.to_str_lossy(), value.to_str_lossy());
-                }
-            }
-            Err(failure) => println!("{shown}: {}", failure.reason.to_str_lossy()),
-        }
+        print!("{}", answer(Style::of_stdout(), &result));
         print!("{}", explanation.text());
     }
     Ok(if result.is_ok() { Status::Fine } else { Status::Unexpected })

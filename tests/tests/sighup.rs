@@ -1,0 +1,70 @@
+//! SIGHUP: what of a changed configuration takes effect without a restart.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
+
+use portcullis_tests::Daemon;
+use serde_json::json;
+
+const BEFORE: &str = "newStringStatsDB('seen', 60, 5, { failures = 'int' })\n\
+    setReport(function(lt) getStringStatsDB('seen'):twAdd(lt.login, 'failures', 1) end)\n\
+    setAllow(function(lt) return 0, '', 'old', {} end)\n\
+    setCustomEndpoint('old', false, function(args) return true, { from = 'old' } end)\n\
+    setShadowAllow(function(lt) return -1, '', 'old shadow', {} end)\n";
+
+const AFTER: &str = "newStringStatsDB('seen', 60, 5, { failures = 'int' })\n\
+    setReport(function(lt) getStringStatsDB('seen'):twAdd(lt.login, 'failures', 1) end)\n\
+    setAllow(function(lt) return getStringStatsDB('seen'):twGet(lt.login, 'failures'), '', 'new', {} end)\n\
+    setCustomEndpoint('new', false, function(args) return true, { from = 'new' } end)\n\
+    setCustomGetEndpoint('text', function() return 'hello' end)\n\
+    setShadowAllow(function(lt) return -1, '', 'new shadow', {} end)\n";
+
+/// Puts this in front of what the harness added, and has it read.
+fn change(daemon: &Daemon, from: &str, to: &str, times: usize) {
+    let text = std::fs::read_to_string(daemon.config()).unwrap();
+    assert!(text.contains(from));
+    std::fs::write(daemon.config(), text.replace(from, to)).unwrap();
+    daemon.process.signal("HUP");
+    daemon.log().wait_for_count("wforce.conf: loaded again", times);
+}
+
+#[test]
+fn policies_endpoints_and_the_shadow_follow_the_file_and_counts_stay() {
+    let daemon = Daemon::start(BEFORE);
+    let client = daemon.client();
+    let login = json!({"login": "joe", "remote": "192.0.2.1"});
+    client.report(&login);
+    client.report(&login);
+    assert_eq!(client.allow(&login)["status"], 0);
+    daemon.log().wait_for("shadow_log=\"old shadow\"");
+    assert_eq!(client.post("/command/new", &json!({"attrs": {}})).status, 404);
+
+    change(&daemon, BEFORE, AFTER, 1);
+    assert_eq!(client.allow(&login)["status"], 2, "the counts of before, by the policy of now");
+    daemon.log().wait_for("shadow_log=\"new shadow\"");
+    let answer = client.post("/command/new", &json!({"attrs": {}}));
+    assert_eq!((answer.status, &answer.json()["r_attrs"]["from"]), (200, &json!("new")));
+    assert_eq!(client.get("/?command=text").text(), "hello");
+    assert_eq!(client.post("/command/old", &json!({"attrs": {}})).status, 404);
+    assert!(client.get("/openapi.json").text().contains("/command/new"));
+    assert!(daemon.execute("showCustomEndpoints()").contains("new"));
+
+    // Back again: the shadow goes with its line.
+    let quiet = AFTER.lines().filter(|line| !line.contains("setShadowAllow")).collect::<Vec<_>>().join("\n") + "\n";
+    change(&daemon, AFTER, &quiet, 2);
+    let compared = || client.metric("portcullis_shadow_total{live=\"wait\",shadow=\"deny\"}");
+    let before = compared();
+    assert_eq!(client.allow(&login)["status"], 2);
+    assert_eq!(client.allow(&login)["status"], 2);
+    assert_eq!(compared(), before, "nobody is asked beside the policy any more");
+}
+
+#[test]
+fn a_file_that_does_not_load_changes_nothing() {
+    let daemon = Daemon::start(BEFORE);
+    std::fs::write(daemon.config(), "setAllow(nothing").unwrap();
+    daemon.process.signal("HUP");
+    let line = daemon.log().wait_for("the configuration cannot be used, the old one goes on");
+    assert!(line.contains("wforce.conf:1:"), "{line}");
+    let client = daemon.client();
+    assert_eq!(client.post("/command/old", &json!({"attrs": {}})).status, 200);
+    assert_eq!(client.allow(&json!({"login": "joe"}))["status"], 0);
+}
