@@ -2,8 +2,7 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -14,13 +13,21 @@ pub struct SlowDns {
     /// Where it listens.
     pub address: SocketAddr,
     state: Arc<State>,
+    socket: UdpSocket,
 }
 
 #[derive(Default)]
 struct State {
-    asked: AtomicUsize,
-    released: Mutex<bool>,
+    kept: Mutex<Kept>,
     changed: Condvar,
+}
+
+#[derive(Default)]
+struct Kept {
+    asked: usize,
+    released: bool,
+    /// What is to be sent to whom.
+    answers: Vec<(Vec<u8>, SocketAddr)>,
 }
 
 impl SlowDns {
@@ -29,43 +36,45 @@ impl SlowDns {
         let socket = UdpSocket::bind(address::fresh()).unwrap();
         let address = socket.local_addr().unwrap();
         let state = Arc::new(State::default());
-        let mine = state.clone();
-        std::thread::Builder::new()
-            .name("slow dns".into())
-            .spawn(move || {
-                let mut question = [0; 512];
-                while let Ok((length, client)) = socket.recv_from(&mut question) {
-                    mine.asked.fetch_add(1, Ordering::SeqCst);
-                    mine.changed.notify_all();
-                    let answer = answer(&question[..length]);
-                    let (mine, socket) = (mine.clone(), socket.try_clone().unwrap());
-                    std::thread::spawn(move || {
-                        let mut released = mine.released.lock();
-                        while !*released {
-                            mine.changed.wait(&mut released);
-                        }
-                        // A client that has given up does not hear it.
-                        let _ = socket.send_to(&answer, client);
-                    });
+        let dns = SlowDns { address, state: state.clone(), socket: socket.try_clone().unwrap() };
+        let listen = move || {
+            let mut question = [0; 512];
+            while let Ok((length, client)) = socket.recv_from(&mut question) {
+                let mut kept = state.kept.lock();
+                kept.asked += 1;
+                kept.answers.push((answer(&question[..length]), client));
+                if kept.released {
+                    send(&mut kept, &socket);
                 }
-            })
-            .unwrap();
-        SlowDns { address, state }
+                state.changed.notify_all();
+            }
+        };
+        std::thread::Builder::new().name("slow dns".into()).spawn(listen).unwrap();
+        dns
     }
 
     /// Waits until so many questions were asked.
     pub fn wait_for(&self, questions: usize) {
         let deadline = Instant::now() + PATIENCE;
-        while self.state.asked.load(Ordering::SeqCst) < questions {
-            assert!(Instant::now() < deadline, "no {questions} questions in time");
-            std::thread::sleep(Duration::from_millis(2));
+        let mut kept = self.state.kept.lock();
+        while kept.asked < questions {
+            let late = self.state.changed.wait_until(&mut kept, deadline).timed_out();
+            assert!(!late, "{} of {questions} questions in time", kept.asked);
         }
     }
 
     /// Answers everything, also what is asked from now on.
     pub fn release(&self) {
-        *self.state.released.lock() = true;
-        self.state.changed.notify_all();
+        let mut kept = self.state.kept.lock();
+        kept.released = true;
+        send(&mut kept, &self.socket);
+    }
+}
+
+fn send(kept: &mut Kept, socket: &UdpSocket) {
+    for (answer, client) in kept.answers.drain(..) {
+        // A client that has given up does not hear it.
+        let _ = socket.send_to(&answer, client);
     }
 }
 

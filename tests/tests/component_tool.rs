@@ -52,7 +52,10 @@ fn one_login_is_explained_with_the_fuel_it_took() {
     assert_eq!((&told["status"], &told["explain"]["decided_by"]), (&json!(-1), &json!("policy p")));
     assert!(told["explain"]["fuel"].as_i64().unwrap() > 0, "{told}");
     let text = stdout(&portcullis(folder.path(), &["run", "p.conf", "--login", "joe"]));
-    assert!(text.starts_with("allow (status 0)\n") && text.contains("p: pass") && text.contains(" fuel\n"), "{text}");
+    assert!(
+        text.starts_with("allow (status 0)\n") && text.contains("p: pass") && text.contains(" fuel\n"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -69,7 +72,11 @@ fn a_configuration_with_components_is_checked() {
         Command::new(tools::wforce()).arg("--check-config").arg("-C").arg(folder.path().join("p.conf")),
     );
     assert_eq!(output.status.code(), Some(1));
-    assert!((stdout(&output) + &stderr(&output)).contains("p.conf:2: loadPolicy: "), "{}", stdout(&output));
+    assert!(
+        (stdout(&output) + &stderr(&output)).contains("p.conf:2: Caught exception: loadPolicy: "),
+        "{}",
+        stdout(&output)
+    );
 }
 
 #[test]
@@ -96,7 +103,8 @@ fn a_recording_is_compared_between_two_components() {
     let folder = folder(&counts(3, 0));
     std::fs::write(folder.path().join("strict.wasm"), counts(0, 0)).unwrap();
     std::fs::write(folder.path().join("strict.conf"), CONFIG.replace("p.wasm", "strict.wasm")).unwrap();
-    let lines = login("report", 1_700_000_000, ",\"success\":false") + &login("allow", 1_700_000_001, ",\"status\":0");
+    let lines = login("report", 1_700_000_000, ",\"success\":false")
+        + &login("allow", 1_700_000_001, ",\"status\":0");
     std::fs::write(folder.path().join("logins.jsonl"), lines).unwrap();
     let output = portcullis(folder.path(), &["replay", "logins.jsonl", "p.conf", "strict.conf", "--json"]);
     let told = told(&output);
@@ -129,7 +137,7 @@ fn an_inspection_says_what_a_component_is() {
         "p.wasm: ",
         "portcullis:policy@0.1.0 (this server speaks 0.1.0)",
         "hooks      allow\n",
-        "asks for   stats: db.get, open\n",
+        "asks for   stats: db.add, db.get, open\n",
         "WASI       none\n",
         "wasi:cli/stdout@0.2.0",
         "can be loaded",
@@ -138,7 +146,10 @@ fn an_inspection_says_what_a_component_is() {
     }
     let told = told(&portcullis(folder.path(), &["inspect", "p.wasm", "--json"]));
     let one = &told["components"][0];
-    assert_eq!((&one["contract"], &one["loads"], &one["wasi"]), (&json!(["0.1.0"]), &json!(true), &json!([])));
+    assert_eq!(
+        (&one["contract"], &one["loads"], &one["wasi"]),
+        (&json!(["0.1.0"]), &json!(true), &json!([]))
+    );
     assert_eq!(one["hooks"], json!([{"interface": "allow", "functions": ["allow"]}]));
     assert!(one["bytes"].as_u64().unwrap() > 0 && one["code_bytes"].as_u64().unwrap() > 0);
 }
@@ -156,7 +167,12 @@ fn an_inspection_ends_with_what_it_found() {
         std::fs::write(folder.path().join(name), bytes).unwrap();
         let output = portcullis(folder.path(), &["inspect", name]);
         assert_eq!(output.status.code(), Some(code), "{name}: {}{}", stdout(&output), stderr(&output));
-        assert!((stdout(&output) + &stderr(&output)).contains(part), "{name}: {}{}", stdout(&output), stderr(&output));
+        assert!(
+            (stdout(&output) + &stderr(&output)).contains(part),
+            "{name}: {}{}",
+            stdout(&output),
+            stderr(&output)
+        );
     }
     assert_eq!(portcullis(folder.path(), &["inspect", "missing.wasm"]).status.code(), Some(2));
     assert_eq!(portcullis(folder.path(), &["inspect"]).status.code(), Some(2));

@@ -49,6 +49,7 @@ fn try_run(arguments: &Arguments, started: &Started, lines: &Lines) -> Result<()
     let mut host = start::host(started.daemon, arguments, &started.capabilities, &started.runtime);
     // Its sockets are bound already.
     host.bind_sockets = false;
+    host.settings.read_again();
     host.output = started.output.clone();
     let components = host.components.clone();
     let configuration = lua::load(&source.named(config), host)?;

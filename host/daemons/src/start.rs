@@ -117,9 +117,9 @@ pub fn load(daemon: Daemon, arguments: &Arguments, log: &Arc<Log>) -> Result<Sta
         budget: settings.read(|values| values.policy_budget),
         runtime: runtime.handle().clone(),
     };
-    let shadow = hooks.shadow.then(|| {
-        shadow::start(&source, events.clone(), options.clone(), &settings, &capabilities)
-    });
+    let shadow = hooks
+        .shadow
+        .then(|| shadow::start(&source, events.clone(), options.clone(), &settings, &capabilities));
     let shadow = shadow.transpose().map_err(|error| fail(error.to_string()))?;
     let executor = Executor::start(engines, Some(aside), source, events.clone(), options)
         .map_err(|error| fail(format!("cannot start the policy threads: {error}")))?;

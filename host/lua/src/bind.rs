@@ -24,6 +24,7 @@ mod webhooks;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use capabilities::{Capabilities, Daemon};
 
@@ -244,8 +245,24 @@ fn guarded<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
         ));
         return Ok(Ret::None);
     }
+    if ADDS.contains(&bound.entry.name) && state.host.settings.is_read_again() {
+        nothing(state, args)?;
+        let text = "webhooks and report sinks stay as they are until a restart";
+        state.host.caps.log.limited(text, Duration::from_secs(1), capabilities::Level::Notice, text);
+        return Ok(Ret::None);
+    }
     (bound.inner)(state, args)
 }
+
+/// What these make would be there twice if a running daemon read its file once more.
+const ADDS: [&str; 6] = [
+    "addWebHook",
+    "addCustomWebHook",
+    "addReportSink",
+    "setReportSinks",
+    "addNamedReportSink",
+    "setNamedReportSinks",
+];
 
 /// Bad input of a setter that is no Lua error: said in the log and at the console, and counted for a check of the
 /// configuration.

@@ -24,6 +24,7 @@ pub struct Settings {
     values: Mutex<Values>,
     control: Mutex<Vec<TcpListener>>,
     sealed: AtomicBool,
+    again: AtomicBool,
     uses_dns: AtomicBool,
     cluster: OnceLock<Arc<Cluster>>,
 }
@@ -47,6 +48,16 @@ impl Settings {
     /// Whether [`Settings::seal`] was called.
     pub fn sealed(&self) -> bool {
         self.sealed.load(Ordering::Acquire)
+    }
+
+    /// The daemon runs already, and reads its file once more.
+    pub fn read_again(&self) {
+        self.again.store(true, Ordering::Release);
+    }
+
+    /// Whether [`Settings::read_again`] was called.
+    pub fn is_read_again(&self) -> bool {
+        self.again.load(Ordering::Acquire)
     }
 
     /// Whether the file makes or fetches a DNS resolver, so that policy calls may want to wait.

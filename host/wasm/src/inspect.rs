@@ -57,7 +57,8 @@ pub(crate) fn inspect(
 ) -> Result<Inspection, LoadError> {
     let bytes = load::read(path)?;
     let began = Instant::now();
-    let component = Component::new(&engine.engine, &bytes).map_err(|error| load::no_component(path, &error))?;
+    let component =
+        Component::new(&engine.engine, &bytes).map_err(|error| load::no_component(path, &error))?;
     let mut found = Inspection {
         bytes: bytes.len(),
         code: component.serialize().map_or(0, |code| code.len()),
@@ -101,7 +102,9 @@ impl Inspection {
             let names = instance.exports(&engine.engine);
             let names = names.filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)));
             // `[method]db.get`
-            functions.extend(names.map(|(name, _)| name.rsplit_once(']').map_or(name, |(_, name)| name).to_owned()));
+            functions.extend(
+                names.map(|(name, _)| name.rsplit_once(']').map_or(name, |(_, name)| name).to_owned()),
+            );
         }
         Some(Interface { name: name.to_owned(), functions })
     }

@@ -28,7 +28,12 @@ pub struct Options {
 impl Default for Options {
     /// A clock at 2026-01-05 09:00:00 UTC, a Monday; no log; ten seconds for a call.
     fn default() -> Self {
-        Self { start: Some(Duration::from_hours(491_001)), log: None, budget: Some(Duration::from_secs(10)), fuel: false }
+        Self {
+            start: Some(Duration::from_hours(491_001)),
+            log: None,
+            budget: Some(Duration::from_secs(10)),
+            fuel: false,
+        }
     }
 }
 
@@ -117,8 +122,7 @@ impl Desk {
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let settings: Arc<Settings> = Arc::default();
-        let components =
-            wasm::Registry::new(ENGINES.clone(), capabilities.clone(), runtime.handle().clone());
+        let components = wasm::Registry::new(ENGINES.clone(), capabilities.clone(), runtime.handle().clone());
         let components = Arc::new(if options.fuel { components.counting_fuel() } else { components });
         let host = lua::Host {
             daemon: Daemon::Wforce,

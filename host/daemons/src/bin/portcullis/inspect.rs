@@ -1,5 +1,6 @@
 //! `portcullis inspect`: what components ask for and offer.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use lexopt::prelude::*;
@@ -41,7 +42,10 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
 
 fn to_text(style: Style, file: &Path, found: &Inspection) -> String {
     let mut text = format!("{}: {} in the file\n", file.display(), size(found.bytes));
-    let mut line = |name: &str, value: &str| text += &format!("  {name:<10} {value}\n");
+    let mut line = |name: &str, value: &str| {
+        // Writing into a String does not fail.
+        let _ = writeln!(text, "  {name:<10} {value}");
+    };
     let versions: Vec<&str> = found.contract.iter().map(String::as_str).collect();
     let contract = match versions.as_slice() {
         [] => "nothing of portcullis:policy".to_owned(),
@@ -49,9 +53,9 @@ fn to_text(style: Style, file: &Path, found: &Inspection) -> String {
     };
     line("contract", &format!("{contract} (this server speaks {})", wasm::VERSION));
     line("hooks", &or_none(&found.hooks.iter().map(|hook| hook.name.as_str()).collect::<Vec<_>>()));
-    for Interface { name, functions } in &found.imports {
-        let what = if functions.is_empty() { "types only".to_owned() } else { functions.join(", ") };
-        line("asks for", &format!("{name}: {what}"));
+    // An interface of types alone gives no power.
+    for Interface { name, functions } in found.imports.iter().filter(|asked| !asked.functions.is_empty()) {
+        line("asks for", &format!("{name}: {}", functions.join(", ")));
     }
     let wasi: Vec<&str> = found.wasi.iter().map(String::as_str).collect();
     line("WASI", &or_none(&wasi));
@@ -76,7 +80,8 @@ fn size(bytes: usize) -> String {
 
 fn to_json(file: &Path, found: &Inspection) -> Json {
     let interfaces = |all: &[Interface]| -> Vec<Json> {
-        let one = |Interface { name, functions }: &Interface| json!({"interface": name, "functions": functions});
+        let one =
+            |Interface { name, functions }: &Interface| json!({"interface": name, "functions": functions});
         all.iter().map(one).collect()
     };
     json!({
