@@ -2,6 +2,7 @@
 //!
 //! One for each thread, because tests run on a thread each. The module `testing` fills it.
 
+pub(crate) mod alerts;
 pub(crate) mod clock;
 pub(crate) mod dns;
 pub(crate) mod geoip;

@@ -57,6 +57,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod address;
+pub mod alerts;
 #[doc(hidden)]
 #[allow(unsafe_code, missing_docs, clippy::all, rustdoc::all)]
 #[rustfmt::skip]

@@ -30,6 +30,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::geoip::Place;
+pub use crate::host::alerts::Raised;
 use crate::host::state::{State, with};
 pub use crate::host::stats::FieldType;
 use crate::host::stats::Table;
@@ -138,6 +139,11 @@ impl Host {
     /// How often a counter was incremented.
     pub fn counter(&self, name: &str) -> u64 {
         with(|state| state.counters.get(name).copied().unwrap_or(0))
+    }
+
+    /// Alerts so far.
+    pub fn alerts(&self) -> Vec<Raised> {
+        with(|state| state.alerts.clone())
     }
 
     /// Deliveries to custom webhooks so far: name and body.

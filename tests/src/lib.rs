@@ -20,6 +20,7 @@ pub mod process;
 pub mod receiver;
 pub mod redis;
 pub mod slow_dns;
+pub mod smtp;
 pub mod tools;
 
 pub use daemon::{Daemon, Launch};

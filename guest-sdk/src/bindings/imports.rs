@@ -4905,6 +4905,437 @@ pub mod portcullis {
 
       }
 
+      /// Tells somebody: the user or the operators by mail, others by webhook, a wforce by an entry on its blacklist. The
+      /// configuration says which channels there are. Alerts of one reason about one login are told once in a while only, and not
+      /// too many in an hour; the call does not wait for any of it.
+      #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+      pub mod alerts {
+        #[used]
+        #[doc(hidden)]
+        static __FORCE_SECTION_REF: fn() =
+        super::super::super::__link_custom_section_describing_imports;
+        
+        use super::super::super::_rt;
+        pub type Error = super::super::super::portcullis::policy::types::Error;
+        pub type IpAddress = super::super::super::portcullis::policy::types::IpAddress;
+        pub type PairResult = super::super::super::portcullis::policy::types::PairResult;
+        pub type PairParam<'a,> = super::super::super::portcullis::policy::types::PairParam<'a,>;
+        /// How much an alert matters.
+        #[repr(u8)]
+        #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+        pub enum Severity {
+          /// Good to know.
+          Info,
+          /// Somebody should look.
+          Warning,
+          /// Somebody should look now.
+          Critical,
+        }
+        impl ::core::fmt::Debug for Severity {
+          fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            match self {
+              Severity::Info => {
+                f.debug_tuple("Severity::Info").finish()
+              }
+              Severity::Warning => {
+                f.debug_tuple("Severity::Warning").finish()
+              }
+              Severity::Critical => {
+                f.debug_tuple("Severity::Critical").finish()
+              }
+            }
+          }
+        }
+
+        impl Severity{
+          #[doc(hidden)]
+          pub unsafe fn _lift(val: u8) -> Severity{
+            if !cfg!(debug_assertions) {
+              return unsafe { ::core::mem::transmute(val) };
+            }
+
+            match val {
+              0 => Severity::Info,
+              1 => Severity::Warning,
+              2 => Severity::Critical,
+
+              _ => panic!("invalid enum discriminant"),
+            }
+          }
+        }
+
+        /// What a channel that blocks puts on the blacklist.
+        #[repr(u8)]
+        #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+        pub enum BlockOf {
+          /// The address, whoever logs in.
+          Ip,
+          /// The login, wherever from.
+          Login,
+          /// The login from this address.
+          IpLogin,
+        }
+        impl ::core::fmt::Debug for BlockOf {
+          fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            match self {
+              BlockOf::Ip => {
+                f.debug_tuple("BlockOf::Ip").finish()
+              }
+              BlockOf::Login => {
+                f.debug_tuple("BlockOf::Login").finish()
+              }
+              BlockOf::IpLogin => {
+                f.debug_tuple("BlockOf::IpLogin").finish()
+              }
+            }
+          }
+        }
+
+        impl BlockOf{
+          #[doc(hidden)]
+          pub unsafe fn _lift(val: u8) -> BlockOf{
+            if !cfg!(debug_assertions) {
+              return unsafe { ::core::mem::transmute(val) };
+            }
+
+            match val {
+              0 => BlockOf::Ip,
+              1 => BlockOf::Login,
+              2 => BlockOf::IpLogin,
+
+              _ => panic!("invalid enum discriminant"),
+            }
+          }
+        }
+
+        /// What somebody should know.
+        #[derive(Clone)]
+        pub struct Alert<'a,> {
+          /// Whose login it is about; empty if it is about none.
+          pub login: &'a str,
+          /// What kind of alert it is: a word of letters, digits, `-`, `_` and `.`, at most 64.
+          pub reason: &'a str,
+          /// How much it matters.
+          pub severity: Severity,
+          /// The address it is about.
+          pub ip: ::core::option::Option<IpAddress>,
+          /// When the login was that it is about. With login and address it finds the report in the store, and with that the
+          /// place and the device that people are told, and what the link of "was this you?" is about.
+          pub time: ::core::option::Option<f64>,
+          /// A sentence for people.
+          pub text: &'a str,
+          /// More that people may want to know, by name.
+          pub fields: &'a [PairParam<'a,>],
+          /// Who is told; empty: the channels that the configuration uses for alerts which name none.
+          pub channels: &'a [&'a str],
+          /// The language of mail to the user, `de` or `pt-BR`; else the configuration's.
+          pub language: ::core::option::Option<&'a str>,
+          /// Where mail to the user goes, in place of the address made from the login.
+          pub to: &'a [&'a str],
+          /// Whether mail to the user asks "was this you?".
+          pub confirm: bool,
+          /// What is blocked by channels that block; else what the channel is set to.
+          pub block: ::core::option::Option<BlockOf>,
+          /// For how many seconds.
+          pub block_seconds: ::core::option::Option<u32>,
+        }
+        impl<'a,> ::core::fmt::Debug for Alert<'a,> {
+          fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.debug_struct("Alert").field("login", &self.login).field("reason", &self.reason).field("severity", &self.severity).field("ip", &self.ip).field("time", &self.time).field("text", &self.text).field("fields", &self.fields).field("channels", &self.channels).field("language", &self.language).field("to", &self.to).field("confirm", &self.confirm).field("block", &self.block).field("block-seconds", &self.block_seconds).finish()
+          }
+        }
+        /// What became of an alert.
+        #[repr(u8)]
+        #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+        pub enum Outcome {
+          /// It is on its way.
+          Queued,
+          /// The same was told a while ago.
+          Duplicate,
+          /// Too many were told lately.
+          Limited,
+          /// Too many wait to be told.
+          Full,
+        }
+        impl ::core::fmt::Debug for Outcome {
+          fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            match self {
+              Outcome::Queued => {
+                f.debug_tuple("Outcome::Queued").finish()
+              }
+              Outcome::Duplicate => {
+                f.debug_tuple("Outcome::Duplicate").finish()
+              }
+              Outcome::Limited => {
+                f.debug_tuple("Outcome::Limited").finish()
+              }
+              Outcome::Full => {
+                f.debug_tuple("Outcome::Full").finish()
+              }
+            }
+          }
+        }
+
+        impl Outcome{
+          #[doc(hidden)]
+          pub unsafe fn _lift(val: u8) -> Outcome{
+            if !cfg!(debug_assertions) {
+              return unsafe { ::core::mem::transmute(val) };
+            }
+
+            match val {
+              0 => Outcome::Queued,
+              1 => Outcome::Duplicate,
+              2 => Outcome::Limited,
+              3 => Outcome::Full,
+
+              _ => panic!("invalid enum discriminant"),
+            }
+          }
+        }
+
+        #[allow(unused_unsafe, clippy::all)]
+        /// Tells somebody. `unknown` if there is no such channel, `unavailable` if this daemon tells nobody.
+        #[allow(async_fn_in_trait)]
+        pub fn raise(alert: Alert<'_,>,) -> ::core::result::Result<Outcome,Error>{
+          unsafe {
+
+            #[repr(align(8))]
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 56+16*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 56+16*::core::mem::size_of::<*const u8>()]);
+            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Alert{ login:login1, reason:reason1, severity:severity1, ip:ip1, time:time1, text:text1, fields:fields1, channels:channels1, language:language1, to:to1, confirm:confirm1, block:block1, block_seconds:block_seconds1, } = alert;
+            let vec2 = login1;
+            let ptr2 = vec2.as_ptr().cast::<u8>();
+            let len2 = vec2.len();
+            *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len2;
+            *ptr0.add(0).cast::<*mut u8>() = ptr2.cast_mut();
+            let vec3 = reason1;
+            let ptr3 = vec3.as_ptr().cast::<u8>();
+            let len3 = vec3.len();
+            *ptr0.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len3;
+            *ptr0.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr3.cast_mut();
+            *ptr0.add(4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (severity1.clone() as i32) as u8;
+            match ip1 {
+              Some(e) => {
+                *ptr0.add(4+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                use super::super::super::portcullis::policy::types::IpAddress as V5;
+                match e {
+                  V5::Ipv4(e) => {
+                    *ptr0.add(8+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    *ptr0.add(12+4*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                  },
+                  V5::Ipv6(e) => {
+                    *ptr0.add(8+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let (t4_0, t4_1, t4_2, t4_3, ) = e;
+                    *ptr0.add(12+4*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t4_0);
+                    *ptr0.add(16+4*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t4_1);
+                    *ptr0.add(20+4*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t4_2);
+                    *ptr0.add(24+4*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t4_3);
+                  },
+                }
+              },
+              None => {
+                {
+                  *ptr0.add(4+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match time1 {
+              Some(e) => {
+                *ptr0.add(32+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(40+4*::core::mem::size_of::<*const u8>()).cast::<f64>() = _rt::as_f64(e);
+              },
+              None => {
+                {
+                  *ptr0.add(32+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };let vec6 = text1;
+            let ptr6 = vec6.as_ptr().cast::<u8>();
+            let len6 = vec6.len();
+            *ptr0.add(48+5*::core::mem::size_of::<*const u8>()).cast::<usize>() = len6;
+            *ptr0.add(48+4*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr6.cast_mut();
+            let vec10 = fields1;
+            let len10 = vec10.len();
+            let layout10 = _rt::alloc::Layout::from_size_align(vec10.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+            let (result10, _cleanup10) = ::wit_bindgen::rt::Cleanup::new(layout10);for (i, e) in vec10.into_iter().enumerate() {
+              let base = result10.add(i * (4*::core::mem::size_of::<*const u8>()));
+              {
+                let (t7_0, t7_1, ) = e;
+                let vec8 = t7_0;
+                let ptr8 = vec8.as_ptr().cast::<u8>();
+                let len8 = vec8.len();
+                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len8;
+                *base.add(0).cast::<*mut u8>() = ptr8.cast_mut();
+                let vec9 = t7_1;
+                let ptr9 = vec9.as_ptr().cast::<u8>();
+                let len9 = vec9.len();
+                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
+                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr9.cast_mut();
+              }
+            }
+            *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
+            *ptr0.add(48+6*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result10;
+            let vec12 = channels1;
+            let len12 = vec12.len();
+            let layout12 = _rt::alloc::Layout::from_size_align(vec12.len() * (2*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+            let (result12, _cleanup12) = ::wit_bindgen::rt::Cleanup::new(layout12);for (i, e) in vec12.into_iter().enumerate() {
+              let base = result12.add(i * (2*::core::mem::size_of::<*const u8>()));
+              {
+                let vec11 = e;
+                let ptr11 = vec11.as_ptr().cast::<u8>();
+                let len11 = vec11.len();
+                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
+                *base.add(0).cast::<*mut u8>() = ptr11.cast_mut();
+              }
+            }
+            *ptr0.add(48+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len12;
+            *ptr0.add(48+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result12;
+            match language1 {
+              Some(e) => {
+                *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec13 = e;
+                let ptr13 = vec13.as_ptr().cast::<u8>();
+                let len13 = vec13.len();
+                *ptr0.add(48+12*::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
+                *ptr0.add(48+11*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr13.cast_mut();
+              },
+              None => {
+                {
+                  *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };let vec15 = to1;
+            let len15 = vec15.len();
+            let layout15 = _rt::alloc::Layout::from_size_align(vec15.len() * (2*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+            let (result15, _cleanup15) = ::wit_bindgen::rt::Cleanup::new(layout15);for (i, e) in vec15.into_iter().enumerate() {
+              let base = result15.add(i * (2*::core::mem::size_of::<*const u8>()));
+              {
+                let vec14 = e;
+                let ptr14 = vec14.as_ptr().cast::<u8>();
+                let len14 = vec14.len();
+                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len14;
+                *base.add(0).cast::<*mut u8>() = ptr14.cast_mut();
+              }
+            }
+            *ptr0.add(48+14*::core::mem::size_of::<*const u8>()).cast::<usize>() = len15;
+            *ptr0.add(48+13*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result15;
+            *ptr0.add(48+15*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match confirm1 { true => 1, false => 0 }) as u8;
+            match block1 {
+              Some(e) => {
+                *ptr0.add(49+15*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(50+15*::core::mem::size_of::<*const u8>()).cast::<u8>() = (e.clone() as i32) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(49+15*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match block_seconds1 {
+              Some(e) => {
+                *ptr0.add(52+15*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+              },
+              None => {
+                {
+                  *ptr0.add(52+15*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };let ptr16 = ret_area.0.as_mut_ptr().cast::<u8>();
+            #[cfg(target_arch = "wasm32")]
+            #[link(wasm_import_module = "portcullis:policy/alerts@0.1.0")]
+            unsafe extern "C" {
+              #[link_name = "raise"]
+              fn wit_import17(_: *mut u8, _: *mut u8, );
+            }
+
+            #[cfg(not(target_arch = "wasm32"))]
+            unsafe extern "C" fn wit_import17(_: *mut u8, _: *mut u8, ) { unreachable!() }
+            wit_import17(ptr0, ptr16);
+            let l18 = i32::from(*ptr16.add(0).cast::<u8>());
+            let result37 = match l18 {
+              0 => {
+                let e = {
+                  let l19 = i32::from(*ptr16.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+
+                  Outcome::_lift(l19 as u8)
+                };
+                Ok(e)
+              }
+              1 => {
+                let e = {
+                  let l20 = i32::from(*ptr16.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V36;
+                  let v36 = match l20 {
+                    0 => {
+                      let e36 = {
+                        let l21 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l22 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len23 = l22;
+                        let bytes23 = _rt::Vec::from_raw_parts(l21.cast(), len23, len23);
+
+                        _rt::string_lift(bytes23)
+                      };
+                      V36::Unknown(e36)
+                    }
+                    1 => {
+                      let e36 = {
+                        let l24 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l25 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len26 = l25;
+                        let bytes26 = _rt::Vec::from_raw_parts(l24.cast(), len26, len26);
+
+                        _rt::string_lift(bytes26)
+                      };
+                      V36::Invalid(e36)
+                    }
+                    2 => {
+                      let e36 = {
+                        let l27 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l28 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len29 = l28;
+                        let bytes29 = _rt::Vec::from_raw_parts(l27.cast(), len29, len29);
+
+                        _rt::string_lift(bytes29)
+                      };
+                      V36::Denied(e36)
+                    }
+                    3 => {
+                      let e36 = {
+                        let l30 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l31 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len32 = l31;
+                        let bytes32 = _rt::Vec::from_raw_parts(l30.cast(), len32, len32);
+
+                        _rt::string_lift(bytes32)
+                      };
+                      V36::Unavailable(e36)
+                    }
+                    n => {
+                      debug_assert_eq!(n, 4, "invalid enum discriminant");
+                      let e36 = {
+                        let l33 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l34 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len35 = l34;
+                        let bytes35 = _rt::Vec::from_raw_parts(l33.cast(), len35, len35);
+
+                        _rt::string_lift(bytes35)
+                      };
+                      V36::Limit(e36)
+                    }
+                  };
+
+                  v36
+                };
+                Err(e)
+              }
+              _ => _rt::invalid_enum_discriminant(),
+            };
+            result37
+          }
+        }
+
+      }
+
       /// Counters that the configuration declared (`addCustomStat`); Prometheus reads them.
       #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
       pub mod metrics {
@@ -7980,8 +8411,8 @@ pub mod portcullis {
   #[unsafe(link_section = "component-type:wit-bindgen:0.61.1:portcullis:policy@0.1.0:imports-with-all-of-its-exports-removed:encoded world-portcullis-imports")]
   #[doc(hidden)]
   #[allow(clippy::octal_escapes)]
-  pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4895] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x81%\x01A\x02\x01A!\x01\
+  pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 5272] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfa'\x01A\x02\x01A#\x01\
 B\x11\x01o\x02ss\x04\0\x04pair\x03\0\0\x01ps\x01o\x02s\x02\x04\0\x09pair-list\x03\
 \0\x03\x01o\x04yyyy\x01q\x02\x04ipv4\x01y\0\x04ipv6\x01\x05\0\x04\0\x0aip-addres\
 s\x03\0\x06\x01r\x02\x07address\x07\x04bits}\x04\0\x07netmask\x03\0\x08\x01r\x0b\
@@ -8056,13 +8487,22 @@ self\x05\x07address\x03\x07retriesy\0\x0a\x04\0\x16[method]resolver.names\x01\x0
 ]resolver.rbl\x01\x0c\x01i\x04\x01j\x01\x0d\x01\x01\x01@\x01\x04names\0\x0e\x04\0\
 \x04open\x01\x0f\x03\0\x1bportcullis:policy/dns@0.1.0\x05\x0b\x01B\x05\x02\x03\x02\
 \x01\x04\x04\0\x05error\x03\0\0\x01j\0\x01\x01\x01@\x02\x04names\x04bodys\0\x02\x04\
-\0\x03run\x01\x03\x03\0\x20portcullis:policy/webhooks@0.1.0\x05\x0c\x01B\x05\x02\
+\0\x03run\x01\x03\x03\0\x20portcullis:policy/webhooks@0.1.0\x05\x0c\x01B\x18\x02\
+\x03\x02\x01\x04\x04\0\x05error\x03\0\0\x02\x03\x02\x01\x05\x04\0\x0aip-address\x03\
+\0\x02\x02\x03\x02\x01\x01\x04\0\x04pair\x03\0\x04\x01m\x03\x04info\x07warning\x08\
+critical\x04\0\x08severity\x03\0\x06\x01m\x03\x02ip\x05login\x08ip-login\x04\0\x08\
+block-of\x03\0\x08\x01k\x03\x01ku\x01p\x05\x01ps\x01ks\x01k\x09\x01ky\x01r\x0d\x05\
+logins\x06reasons\x08severity\x07\x02ip\x0a\x04time\x0b\x04texts\x06fields\x0c\x08\
+channels\x0d\x08language\x0e\x02to\x0d\x07confirm\x7f\x05block\x0f\x0dblock-seco\
+nds\x10\x04\0\x05alert\x03\0\x11\x01m\x04\x06queued\x09duplicate\x07limited\x04f\
+ull\x04\0\x07outcome\x03\0\x13\x01j\x01\x14\x01\x01\x01@\x01\x05alert\x12\0\x15\x04\
+\0\x05raise\x01\x16\x03\0\x1eportcullis:policy/alerts@0.1.0\x05\x0d\x01B\x05\x02\
 \x03\x02\x01\x04\x04\0\x05error\x03\0\0\x01j\0\x01\x01\x01@\x01\x04names\0\x02\x04\
-\0\x09increment\x01\x03\x03\0\x1fportcullis:policy/metrics@0.1.0\x05\x0d\x01B\x07\
+\0\x09increment\x01\x03\x03\0\x1fportcullis:policy/metrics@0.1.0\x05\x0e\x01B\x07\
 \x02\x03\x02\x01\x01\x04\0\x04pair\x03\0\0\x01m\x05\x05debug\x07verbose\x04info\x07\
 warning\x05error\x04\0\x05level\x03\0\x02\x01p\x01\x01@\x03\x05level\x03\x07mess\
 ages\x06fields\x04\x01\0\x04\0\x05write\x01\x05\x03\0\x1bportcullis:policy/log@0\
-.1.0\x05\x0e\x01B?\x02\x03\x02\x01\x04\x04\0\x05error\x03\0\0\x02\x03\x02\x01\x05\
+.1.0\x05\x0f\x01B?\x02\x03\x02\x01\x04\x04\0\x05error\x03\0\0\x02\x03\x02\x01\x05\
 \x04\0\x0aip-address\x03\0\x02\x02\x03\x02\x01\x06\x04\0\x07netmask\x03\0\x04\x02\
 \x03\x02\x01\x01\x04\0\x04pair\x03\0\x06\x01ku\x01ks\x01k\x05\x01ky\x01k\x7f\x01\
 p\x07\x01r\x0b\x05sinceu\x05until\x08\x05login\x09\x07network\x0a\x07country\x09\
@@ -8086,12 +8526,12 @@ ilter\x0f\x05field\x11\x02by\x19\x05limity\0,\x04\0\x03top\x01-\x01p\x1d\x01j\x0
 .\x01\x01\x01@\x04\x06filter\x0f\x05field\x11\x0ebaseline-sinceu\x05limity\0/\x04\
 \0\x0bsignificant\x010\x01p\x1f\x01j\x011\x01\x01\x01@\x02\x06filter\x0f\x07seco\
 ndsy\02\x04\0\x09histogram\x013\x01j\x01s\x01\x01\x01@\x02\x05indexs\x05querys\0\
-4\x04\0\x06search\x015\x03\0\x1fportcullis:policy/reports@0.1.0\x05\x0f\x01B\x05\
+4\x04\0\x06search\x015\x03\0\x1fportcullis:policy/reports@0.1.0\x05\x10\x01B\x05\
 \x01@\0\0s\x04\0\x04json\x01\0\x01ks\x01@\x01\x04names\0\x01\x04\0\x03get\x01\x02\
-\x03\0\x20portcullis:policy/settings@0.1.0\x05\x10\x01B\x03\x01@\0\0u\x04\0\x03n\
-ow\x01\0\x04\0\x09monotonic\x01\0\x03\0\x1dportcullis:policy/clock@0.1.0\x05\x11\
+\x03\0\x20portcullis:policy/settings@0.1.0\x05\x11\x01B\x03\x01@\0\0u\x04\0\x03n\
+ow\x01\0\x04\0\x09monotonic\x01\0\x03\0\x1dportcullis:policy/clock@0.1.0\x05\x12\
 \x01B\x05\x01@\0\0u\x04\0\x06number\x01\0\x01p}\x01@\x01\x05county\0\x01\x04\0\x05\
-bytes\x01\x02\x03\0\x1eportcullis:policy/random@0.1.0\x05\x12\x04\0?portcullis:p\
+bytes\x01\x02\x03\0\x1eportcullis:policy/random@0.1.0\x05\x13\x04\0?portcullis:p\
 olicy/imports-with-all-of-its-exports-removed@0.1.0\x04\0\x0b-\x01\0'imports-wit\
 h-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0d\
 wit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";

@@ -26,6 +26,7 @@ pub(crate) struct State {
     pub device: BTreeMap<String, String>,
     pub counters: BTreeMap<String, u64>,
     pub deliveries: Vec<(String, String)>,
+    pub alerts: Vec<super::alerts::Raised>,
     pub log: Vec<String>,
     pub random: u64,
 }
@@ -44,6 +45,7 @@ impl Default for State {
             device: BTreeMap::new(),
             counters: BTreeMap::new(),
             deliveries: Vec::new(),
+            alerts: Vec::new(),
             log: Vec::new(),
             random: 0x9e37_79b9_7f4a_7c15,
         }

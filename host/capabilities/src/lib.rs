@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod alerts;
 pub mod clock;
 pub mod context;
 pub mod custom_stats;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use access::Access;
+pub use alerts::Alerts;
 pub use clock::Clock;
 pub use context::Context;
 pub use custom_stats::CustomStats;
@@ -91,6 +93,8 @@ pub struct Capabilities {
     pub webhooks: Arc<WebHooks>,
     /// Reports as datagrams.
     pub sinks: Sinks,
+    /// What policies want somebody to know.
+    pub alerts: Alerts,
     /// When the next summary is due, unix seconds; 0 before the first tick.
     next_summary: AtomicU64,
 }
@@ -121,6 +125,7 @@ impl Capabilities {
             access: Access::default(),
             webhooks,
             sinks: Sinks::new(Arc::clone(&metrics)),
+            alerts: Alerts::default(),
             next_summary: AtomicU64::new(0),
             log,
             metrics,

@@ -147,6 +147,16 @@ pub struct Families {
     pub redis_waiting: IntGaugeVec,
     /// `portcullis_redis_wlbl_lost_total{type}`.
     pub redis_lost: IntCounterVec,
+    /// `portcullis_alerts_total{result}`.
+    pub alerts: IntCounterVec,
+    /// `portcullis_alert_deliveries_total{channel,status}`.
+    pub alert_deliveries: IntCounterVec,
+    /// `portcullis_alert_retries_total{channel}`.
+    pub alert_retries: IntCounterVec,
+    /// `portcullis_alerts_waiting{channel}`.
+    pub alerts_waiting: IntGaugeVec,
+    /// `portcullis_confirmations_total{answer}`.
+    pub confirmations: IntCounterVec,
 }
 
 /// All metrics of one daemon.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use capabilities::Daemon;
 use lua::settings::{Complaint, Complaints, Listener};
 
-use crate::http;
+use crate::{alerting, http};
 use crate::start::Started;
 
 /// What the daemon would log at its start and go on without.
@@ -23,6 +23,9 @@ pub fn complaints(started: &Started) -> Complaints {
         && let Err(error) = tls.config()
     {
         complaints.add(Complaint { text: format!("webhooks: {error}").into(), place: None });
+    }
+    if let Err(text) = alerting::check(&started.capabilities, &started.settings, started.runtime.handle()) {
+        complaints.add(Complaint { text: text.into(), place: None });
     }
     complaints
 }

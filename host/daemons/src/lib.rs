@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program's own output")]
 
+pub mod alerting;
 pub mod arguments;
 pub mod background;
 pub mod check;

@@ -9,6 +9,7 @@ use capabilities::{Daemon, Log};
 use policy::Chain;
 use tokio::sync::oneshot;
 
+use crate::alerting::Alerting;
 use crate::arguments::{Arguments, Mode};
 use crate::consoles::Lines;
 use crate::flavour::Flavour;
@@ -91,6 +92,14 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
             log.error(error.to_string());
             return 1;
         }
+        let alerting = Alerting::start(&started.capabilities, &started.settings, runtime.handle(), None);
+        let alerting = match alerting {
+            Ok(alerting) => alerting,
+            Err(error) => {
+                log.error(format!("cannot start: {error}"));
+                return 1;
+            }
+        };
         let outgoing = Outgoing::start(&started.capabilities, &started.settings, runtime.handle()).await;
         let server = match listen(started, flavour.backend(), log) {
             Ok(server) => server,
@@ -132,6 +141,7 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
         if let Some(keeper) = keeper {
             keeper.finish();
         }
+        alerting.end().await;
         outgoing.end().await;
         0
     });

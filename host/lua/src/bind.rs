@@ -4,6 +4,7 @@
 
 mod access;
 mod addresses;
+mod alerts;
 pub mod dns;
 mod explain;
 mod geo;
@@ -144,6 +145,7 @@ fn functions() -> impl Iterator<Item = (&'static str, HostFn)> {
     [
         access::FUNCTIONS,
         addresses::FUNCTIONS,
+        alerts::FUNCTIONS,
         dns::FUNCTIONS,
         explain::FUNCTIONS,
         geo::FUNCTIONS,

@@ -133,6 +133,8 @@ pub struct Values {
     pub replication: Replication,
     /// Webhooks.
     pub webhooks: WebHooks,
+    /// Alerts.
+    pub alerts: alerts::Settings,
     /// What was wrong with the file without keeping it from loading.
     pub complaints: Complaints,
     /// Where the blacklist is kept.
@@ -165,6 +167,7 @@ impl Default for Values {
             countmin: CountMinShape::default(),
             replication: Replication::default(),
             webhooks: WebHooks::default(),
+            alerts: alerts::Settings::default(),
             complaints: Complaints::default(),
             blacklist_redis: Redis::default(),
             whitelist_redis: Redis::default(),

@@ -3,6 +3,7 @@
 //! The bindings register from it (arity checks, no-ops, start-only guards), the reference documentation is generated
 //! from it, the console completes from it, and tests compare it with what is bound.
 
+mod alert;
 mod console;
 mod daemons;
 mod dns;
@@ -58,6 +59,8 @@ pub enum Group {
     Replication,
     /// Webhooks.
     Webhooks,
+    /// Alerts.
+    Alerts,
     /// Report sinks.
     ReportSinks,
     /// Lists kept in Redis.
@@ -68,7 +71,7 @@ pub enum Group {
 
 impl Group {
     /// All topics in the order of the reference.
-    pub const ALL: [Group; 14] = [
+    pub const ALL: [Group; 15] = [
         Group::Server,
         Group::Hooks,
         Group::Policies,
@@ -80,6 +83,7 @@ impl Group {
         Group::Logging,
         Group::Replication,
         Group::Webhooks,
+        Group::Alerts,
         Group::ReportSinks,
         Group::Redis,
         Group::Console,
@@ -99,6 +103,7 @@ impl Group {
             Group::Logging => "Logging and counters",
             Group::Replication => "Siblings",
             Group::Webhooks => "Webhooks",
+            Group::Alerts => "Alerts",
             Group::ReportSinks => "Report sinks",
             Group::Redis => "Lists in Redis",
             Group::Console => "Console",
@@ -347,6 +352,7 @@ pub fn entries() -> impl Iterator<Item = &'static Entry> {
         log::ENTRIES,
         sibling::ENTRIES,
         webhook::ENTRIES,
+        alert::ENTRIES,
         console::ENTRIES,
     ]
     .into_iter()

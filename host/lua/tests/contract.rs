@@ -57,6 +57,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("dns.resolver.names", &["Resolver:lookupNameByAddr"]),
     ("dns.resolver.rbl", &["Resolver:lookupRBL"]),
     ("webhooks.run", &["runCustomWebHook"]),
+    ("alerts.raise", &["alert"]),
     ("metrics.increment", &["incCustomStat"]),
     ("log.write", &["debugLog", "vinfoLog", "infoLog", "warnLog", "errorLog"]),
     ("settings.json", &["lua variables of the configuration"]),
@@ -136,6 +137,14 @@ const SET_UP: &[&str] = &[
     "disableCurlHostVerification",
     "setCurlCABundleFile",
     "setCurlClientCertAndKey",
+    "setAlertMail",
+    "addAlertWebhook",
+    "addAlertBlock",
+    "setAlertChannels",
+    "setAlertDryRun",
+    "setAlertLimits",
+    "setAlertTemplates",
+    "setAlertConfirm",
 ];
 
 fn expand(name: &str) -> Vec<String> {

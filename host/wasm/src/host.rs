@@ -2,6 +2,7 @@
 //! capabilities.
 
 mod addresses;
+mod alerts;
 pub(crate) mod dns;
 pub(crate) mod geoip;
 mod lists;

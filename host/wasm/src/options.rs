@@ -82,10 +82,12 @@ pub enum Kind {
     Metrics,
     /// The long memory: `true`.
     Reports,
+    /// Channels of alerts, by name; `usual` for alerts that name none.
+    Alerts,
 }
 
 impl Kind {
-    const ALL: [(Kind, &'static str); 7] = [
+    const ALL: [(Kind, &'static str); 8] = [
         (Kind::Stats, "stats"),
         (Kind::Lists, "lists"),
         (Kind::Geoip, "geoip"),
@@ -93,6 +95,7 @@ impl Kind {
         (Kind::Webhooks, "webhooks"),
         (Kind::Metrics, "metrics"),
         (Kind::Reports, "reports"),
+        (Kind::Alerts, "alerts"),
     ];
 
     /// The name in `capabilities`.

@@ -186,6 +186,23 @@ fn families(
             &["type"],
             "Changes of lists that Redis refused or for which there was no room to wait",
         )?,
+        alerts: ours.counters("alerts_total", &["result"], "Alerts of policies, by what became of them")?,
+        alert_deliveries: ours.counters(
+            "alert_deliveries_total",
+            &["channel", "status"],
+            "Alerts delivered to a channel, or given up",
+        )?,
+        alert_retries: ours.counters(
+            "alert_retries_total",
+            &["channel"],
+            "Attempts to deliver an alert that failed and are made again",
+        )?,
+        alerts_waiting: ours.gauges("alerts_waiting", "channel", "Alerts on their way to a channel")?,
+        confirmations: ours.counters(
+            "confirmations_total",
+            &["answer"],
+            "Answers of users to \"was this you?\"",
+        )?,
     })
 }
 

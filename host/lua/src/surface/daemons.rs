@@ -58,6 +58,7 @@ impl Group {
             | Group::GeoIp
             | Group::Logging
             | Group::Webhooks
+            | Group::Alerts
             | Group::Console => Daemons::POLICIES,
             Group::Hooks
             | Group::Stats

@@ -12,7 +12,7 @@ pub(super) const ENTRIES: &[Entry] = &[
          counted), `isolation` (`reuse`, or `fresh`: an instance for each call), `max_calls` (100000, of an instance), `on_error` \
          (`next`: as if it had passed; `allow`, `deny`), `quarantine` (10 traps in a row; 0: never), `host_calls` (10000, in one \
          call), `handles` (1000), `capabilities` (a table with lists of what it may touch: `stats geoip dns webhooks metrics` by \
-         name, `lists` of `black` and `white`, `reports`; `true` for all of a kind. If the table is given, what it does not name is \
+         name, `lists` of `black` and `white`, `alerts` by channel (`usual` for those that name none), `reports`; `true` for all of a kind. If the table is given, what it does not name is \
          denied), `watch` (false: look at the file every second and load it again when it changes). A component that cannot be used \
          is an error that says what to do. See docs/components.md. Not in wforce.")
         .not_in_client(),

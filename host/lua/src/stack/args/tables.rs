@@ -14,6 +14,14 @@ const DEPTH: usize = 16;
 /// Members of a chain.
 const MEMBERS: usize = 64;
 
+/// A walk through a table that becomes JSON.
+#[derive(Default)]
+struct Walk {
+    weight: Weight,
+    /// Whether it holds what came from outside.
+    lossy: bool,
+}
+
 impl Args<'_> {
     /// A function, the name of a policy, or a list of these: the names, in order; `None` for a function. (Userdata passes as a
     /// function and fails when called, as in wforce.)
@@ -53,10 +61,18 @@ impl Args<'_> {
         if self.kind(index) != ffi::LUA_TTABLE {
             return Err(self.refuse(index, "table"));
         }
-        self.json_table(index, DEPTH, &mut Weight::default())
+        self.json_table(index, DEPTH, &mut Walk::default())
     }
 
-    fn json_table(&self, index: c_int, depth: usize, weight: &mut Weight) -> Result<Value, Fault> {
+    /// The same of what policies put together from logins: bytes that are no UTF-8 become U+FFFD, and an address is its text.
+    pub fn json_of_login(&self, index: c_int) -> Result<Value, Fault> {
+        if self.kind(index) != ffi::LUA_TTABLE {
+            return Err(self.refuse(index, "table"));
+        }
+        self.json_table(index, DEPTH, &mut Walk { lossy: true, ..Walk::default() })
+    }
+
+    fn json_table(&self, index: c_int, depth: usize, walk: &mut Walk) -> Result<Value, Fault> {
         if depth == 0 {
             return Err(Fault::caught(format!("tables are nested more than {DEPTH} deep")));
         }
@@ -71,7 +87,7 @@ impl Args<'_> {
             ffi::lua_pushnil(self.lua);
             while ffi::lua_next(self.lua, index) != 0 {
                 let top = ffi::lua_gettop(self.lua);
-                let value = self.json_value(top, depth, weight)?;
+                let value = self.json_value(top, depth, walk)?;
                 if ffi::lua_type(self.lua, top - 1) == ffi::LUA_TNUMBER {
                     list.push((ffi::lua_tonumber(self.lua, top - 1), value));
                 } else {
@@ -97,9 +113,9 @@ impl Args<'_> {
 
     /// # Safety
     /// `index` must be absolute and in use.
-    unsafe fn json_value(&self, index: c_int, depth: usize, weight: &mut Weight) -> Result<Value, Fault> {
+    unsafe fn json_value(&self, index: c_int, depth: usize, walk: &mut Walk) -> Result<Value, Fault> {
         let heavy = || Fault::caught("the tables hold too much");
-        if !weight.takes(b"") {
+        if !walk.weight.takes(b"") {
             return Err(heavy());
         }
         // SAFETY: the type was looked at before each read.
@@ -109,13 +125,19 @@ impl Args<'_> {
                 ffi::LUA_TNUMBER => number(ffi::lua_tonumber(self.lua, index)),
                 ffi::LUA_TSTRING => {
                     let text = text_at(self.lua, index).unwrap_or(crate::convert::Bytes::Text(b""));
-                    if !weight.takes(&text) {
+                    if !walk.weight.takes(&text) {
                         return Err(heavy());
+                    }
+                    if walk.lossy {
+                        return Ok(Value::String(text.to_str_lossy().into_owned()));
                     }
                     let text = text.to_str().map_err(|_| Fault::caught("a text in a table is no UTF-8"))?;
                     Ok(Value::String(text.to_owned()))
                 }
-                ffi::LUA_TTABLE => self.json_table(index, depth - 1, weight),
+                ffi::LUA_TTABLE => self.json_table(index, depth - 1, walk),
+                ffi::LUA_TUSERDATA if walk.lossy && self.object_if::<login::Addr>(index).is_some() => {
+                    Ok(Value::String(self.addr(index)?.ip.to_string()))
+                }
                 _ => Err(Fault::caught(
                     "a table holds something else than texts, numbers, booleans and tables",
                 )),

@@ -1,0 +1,68 @@
+//! Passwords and keys.
+
+use std::path::PathBuf;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::{ConfigError, refuse};
+
+/// Bytes of a file with a secret.
+const LONGEST: u64 = 4096;
+
+/// Something that neither logs nor errors show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// These bytes, from now on hidden.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Secret {
+        Secret(bytes.into())
+    }
+
+    /// The bytes.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The value, or the first line of the file; both is a mistake.
+    pub(super) fn of(
+        value: Option<&Secret>,
+        file: Option<&PathBuf>,
+        name: &str,
+    ) -> Result<Option<Secret>, ConfigError> {
+        let Some(path) = file else { return Ok(value.cloned()) };
+        if value.is_some() {
+            return refuse(format!("both {name} and {name}_file: which of them?"));
+        }
+        let cannot = |why: String| ConfigError(format!("{name}_file {}: {why}", path.display()));
+        let size = std::fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
+        if size > LONGEST {
+            return Err(cannot(format!("it is longer than {LONGEST} bytes")));
+        }
+        let bytes = std::fs::read(path).map_err(|error| cannot(error.to_string()))?;
+        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            return Err(cannot("its first line is empty".to_owned()));
+        }
+        Ok(Some(Secret::new(line)))
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Secret")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    /// serde's own errors would tell the value.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
+        match Value::deserialize(from)? {
+            Value::String(text) if !text.is_empty() => Ok(Secret::new(text)),
+            _ => Err(D::Error::custom("a password or key must be a text that is not empty")),
+        }
+    }
+}
