@@ -45,7 +45,7 @@ impl Smtp {
     /// Waits until this many lines with this text were printed, and returns the last one.
     pub fn wait_for(&self, text: &str, count: usize) -> Value {
         let lines = self.process.stdout.wait_for_count(text, count);
-        let line = lines.into_iter().filter(|line| line.contains(text)).last().unwrap();
+        let line = lines.into_iter().rfind(|line| line.contains(text)).unwrap();
         serde_json::from_str(&line).unwrap()
     }
 
@@ -66,7 +66,9 @@ fn certificate(folder: &Path, address: &str) {
         Command::new(tools::system_tool("openssl"))
             .current_dir(folder)
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
-            .args(["-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=mail.test", "-addext"])
+            .args(["-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=mail.test"])
+            // Marked as an authority it could not be a server's own.
+            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-addext"])
             .arg(format!("subjectAltName=IP:{address}")),
     );
 }

@@ -302,8 +302,8 @@ impl Shared {
         let status = match result {
             Ok(status) => status,
             Err(why) => {
-                let text = format!("alert {}: {name} failed: {why}", story.id);
-                log.limited(&format!("alert failed {name}"), LOG_EVERY, Level::Err, text);
+                // Each one: there are no more of them than the limits allow.
+                log.error(format!("alert {}: {name} failed: {why}", story.id));
                 "failed"
             }
         };

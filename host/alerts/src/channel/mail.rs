@@ -166,7 +166,9 @@ mod tests {
         for (name, value) in extra.as_object().unwrap() {
             table[name] = value.clone();
         }
-        Mailer::new(Mail::read(&table).unwrap(), Templates::open(None, "en").unwrap()).unwrap()
+        let mail = Mail::read(&table).unwrap();
+        let templates = Templates::open(None, &mail.language).unwrap();
+        Mailer::new(mail, templates).unwrap()
     }
 
     fn story(alert: Alert) -> Story {
