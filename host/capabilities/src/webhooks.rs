@@ -163,16 +163,6 @@ impl WebHooks {
         result
     }
 
-    /// Whether [`WebHooks::start`] was called.
-    pub fn is_started(&self) -> bool {
-        self.sender.lock().is_some()
-    }
-
-    /// Whether there is a custom hook of this name.
-    pub fn has_custom(&self, name: &[u8]) -> bool {
-        self.custom.load().iter().any(|hook| hook.name().is_some_and(|own| *own == name))
-    }
-
     /// Whether some hook wants events of this kind: then [`WebHooks::fire`] has something to do.
     pub fn wants(&self, kind: EventKind) -> bool {
         self.wanted.load(Ordering::Acquire) & kind.bit() != 0

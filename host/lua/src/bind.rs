@@ -257,9 +257,10 @@ fn guarded<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
 }
 
 /// What these make would be there twice if a running daemon read its file once more.
-const ADDS: [&str; 6] = [
+const ADDS: [&str; 7] = [
     "addWebHook",
     "addCustomWebHook",
+    "addAlertWebhook",
     "addReportSink",
     "setReportSinks",
     "addNamedReportSink",

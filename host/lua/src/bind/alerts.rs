@@ -59,10 +59,8 @@ fn add_webhook<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> 
     let name = args.text(1)?;
     let mut config: BTreeMap<BString, BString> = args.map(2)?.into_iter().collect();
     config.entry("retries".into()).or_insert_with(|| RETRIES.into());
-    if !super::webhooks::read_again(state) {
-        let added = state.host.caps.webhooks.add_custom(BStr::new(&*name), &config);
-        added.map_err(|error| named("addAlertWebhook", &error))?;
-    }
+    let added = state.host.caps.webhooks.add_custom(BStr::new(&*name), &config);
+    added.map_err(|error| named("addAlertWebhook", &error))?;
     let name = name.to_str_lossy().into_owned();
     change(state, |settings| settings.webhooks.push(name))
 }

@@ -59,17 +59,9 @@ fn config(state: &State, args: &Args<'_>) -> Result<BTreeMap<BString, BString>, 
     Ok(config)
 }
 
-/// Whether the file is read again by a daemon that serves: what it set up at the start is there already.
-pub(super) fn read_again(state: &State) -> bool {
-    state.host.caps.webhooks.is_started() && !state.host.settings.sealed()
-}
-
 fn add<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let events = args.list(1)?;
     let config = config(state, args)?;
-    if read_again(state) {
-        return Ok(Ret::None);
-    }
     if let Err(error) = state.host.caps.webhooks.add(&events, &config) {
         complain(state, format!("addWebHook: {error}"));
     }
@@ -79,9 +71,6 @@ fn add<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
 fn add_custom<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let name = args.text(1)?;
     let config = config(state, args)?;
-    if read_again(state) && state.host.caps.webhooks.has_custom(&name) {
-        return Ok(Ret::None);
-    }
     if let Err(error) = state.host.caps.webhooks.add_custom(BStr::new(&*name), &config) {
         complain(state, format!("addCustomWebHook: {error}"));
     }
