@@ -30,7 +30,8 @@ fn tell_in(daemon: &Daemon, login: &str, reason: &str, channel: &str, language: 
 
 fn mail_settings(smtp: &Smtp, security: &str, more: &str) -> String {
     let (host, port) = (smtp.addr.ip(), smtp.addr.port());
-    let trust = if security == "none" { String::new() } else { format!("ca_file = \"{}\",", smtp.authority()) };
+    let trust =
+        if security == "none" { String::new() } else { format!("ca_file = \"{}\",", smtp.authority()) };
     format!(
         "setAlertMail{{ host = \"{host}\", port = {port}, security = \"{security}\", {trust}\n\
          from = \"Mail team <alerts@example.com>\", to = {{ \"ops@example.com\", \"noc@example.com\" }},\n\
@@ -42,7 +43,8 @@ fn mail_settings(smtp: &Smtp, security: &str, more: &str) -> String {
 fn mail_goes_out_over_starttls_with_a_password() {
     let smtp = Smtp::start("starttls", &["robot", "s3cret pass"]);
     let more = "user = \"robot\", password_file = \"mail.password\"";
-    let daemon = Launch::new(&mail_settings(&smtp, "starttls", more)).file("mail.password", "s3cret pass\n").start();
+    let daemon =
+        Launch::new(&mail_settings(&smtp, "starttls", more)).file("mail.password", "s3cret pass\n").start();
     assert_eq!(tell(&daemon, "ada", "new-country", ""), "queued");
     let mail = smtp.mail(1);
     assert_eq!(mail["secure"], true);
@@ -73,7 +75,10 @@ fn mail_goes_out_over_tls_in_the_users_language() {
     let daemon = Daemon::start(&mail_settings(&smtp, "tls", "user = \"robot\", password = \"pw\""));
     tell_in(&daemon, "bob", "new-country", "user", "de-AT");
     let mail = smtp.mail(1);
-    assert_eq!((&mail["secure"], &mail["headers"]["Subject"]), (&json!(true), &json!("Eine Anmeldung bei Ihrem Konto")));
+    assert_eq!(
+        (&mail["secure"], &mail["headers"]["Subject"]),
+        (&json!(true), &json!("Eine Anmeldung bei Ihrem Konto"))
+    );
     assert!(mail["html"].as_str().unwrap().contains("ungewöhnlich"));
 }
 
@@ -108,7 +113,8 @@ fn a_busy_server_is_asked_again_and_a_refusal_is_final() {
 #[test]
 fn operators_write_their_own_templates() {
     let smtp = Smtp::start("none", &[]);
-    let launch = Launch::new(&format!("{}\nsetAlertTemplates(\"letters\")", mail_settings(&smtp, "none", "")));
+    let launch =
+        Launch::new(&format!("{}\nsetAlertTemplates(\"letters\")", mail_settings(&smtp, "none", "")));
     std::fs::create_dir(launch.folder().join("letters")).unwrap();
     let daemon = launch
         .file("letters/user-r.en.txt", "Subject: Hé {{login}}\n\nNur Text für {{login}} aus {{ip}}.\n")
@@ -133,7 +139,10 @@ fn webhooks_are_told_and_another_daemon_blocks() {
     let request = receiver.next();
     assert!(request.header("x-wforce-signature").is_some());
     let body: Value = serde_json::from_str(&request.body).unwrap();
-    assert_eq!((&body["type"], &body["reason"], &body["login"]), (&json!("alert"), &json!("stuffing"), &json!("ada")));
+    assert_eq!(
+        (&body["type"], &body["reason"], &body["login"]),
+        (&json!("alert"), &json!("stuffing"), &json!("ada"))
+    );
     assert_eq!((&body["remote"], &body["severity"]), (&json!("192.0.2.1"), &json!("critical")));
     assert_eq!(body["fields"]["kilometres"], "1234");
 
@@ -173,11 +182,20 @@ fn one_login_is_not_told_of_without_end() {
 fn mistakes_are_told_at_the_start() {
     for (line, part) in [
         ("setAlertMail{ host = \"mail.example.com\" }", "missing field `from`"),
-        ("setAlertMail{ host = \"mail.example.com\", from = \"a@b.example\", security = \"none\" }", "in the clear"),
-        ("setAlertMail{ host = \"a\", from = \"a@b.example\", user = \"u\", password_file = \"nowhere\" }", "nowhere"),
+        (
+            "setAlertMail{ host = \"mail.example.com\", from = \"a@b.example\", security = \"none\" }",
+            "in the clear",
+        ),
+        (
+            "setAlertMail{ host = \"a\", from = \"a@b.example\", user = \"u\", password_file = \"nowhere\" }",
+            "nowhere",
+        ),
         ("addAlertBlock{ url = \"ftp://x\", password = \"p\" }", "only http and https"),
         ("setAlertChannels{ \"pager\" }", "no channel for alerts called \"pager\""),
-        ("setAlertTemplates(\"nowhere\") setAlertMail{ host = \"a\", from = \"a@b.example\" }", "cannot read nowhere"),
+        (
+            "setAlertTemplates(\"nowhere\") setAlertMail{ host = \"a\", from = \"a@b.example\" }",
+            "cannot read nowhere",
+        ),
         ("setAlertConfirm{ url = \"https://a.example/confirm\" }", "neither key nor key_file"),
         ("setAlertLimits{ attempts = 0 }", "attempts must be"),
     ] {

@@ -69,7 +69,8 @@ impl Confirm {
             (Some(key), _) => key,
             (None, Some(folder)) => kept_key(&folder.join(KEY_FILE))?,
             (None, None) => {
-                let text = "setAlertConfirm: there is neither key nor key_file nor a setStateDir to keep one in";
+                let text =
+                    "setAlertConfirm: there is neither key nor key_file nor a setStateDir to keep one in";
                 return Err(ConfigError(text.to_owned()));
             }
         };
@@ -129,14 +130,16 @@ fn kept_key(path: &Path) -> Result<Secret, ConfigError> {
     match std::fs::read(path) {
         Ok(key) if key.len() >= 32 => return Ok(Secret::new(key)),
         Ok(_) => {
-            let text = format!("setAlertConfirm: {} holds no key: delete it, and a new one is made", path.display());
+            let text =
+                format!("setAlertConfirm: {} holds no key: delete it, and a new one is made", path.display());
             return Err(ConfigError(text));
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(cannot(error)),
     }
     let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(|error| ConfigError(format!("setAlertConfirm: no random numbers: {error}")))?;
+    getrandom::fill(&mut key)
+        .map_err(|error| ConfigError(format!("setAlertConfirm: no random numbers: {error}")))?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(cannot)?;
     }
@@ -191,8 +194,12 @@ mod tests {
         let token = token_of(&link);
         assert_eq!(confirm("another key, 16 b").read(token, 1000), Err(TokenError::Invalid));
         let other = ours.link("r2", None, 1000);
-        let mixed: Vec<&str> = token.split('.').zip(token_of(&other).split('.')).enumerate()
-            .map(|(at, (one, two))| if at == 1 { two } else { one }).collect();
+        let mixed: Vec<&str> = token
+            .split('.')
+            .zip(token_of(&other).split('.'))
+            .enumerate()
+            .map(|(at, (one, two))| if at == 1 { two } else { one })
+            .collect();
         assert_eq!(ours.read(&mixed.join("."), 1000), Err(TokenError::Invalid));
         let later = token.replacen(token.split('.').next().unwrap(), "fffffffff", 1);
         assert_eq!(ours.read(&later, 1000), Err(TokenError::Invalid));

@@ -189,7 +189,12 @@ impl Outlet for Dispatch {
         capabilities.metrics.families.alerts.with_label_values(&[taken.word()]).inc();
         if taken != Taken::Queued {
             let level = if taken == Taken::Duplicate { Level::Debug } else { Level::Warning };
-            let text = format!("alert {} about \"{}\" is not told: {}", alert.reason, Story::subject(&alert), taken.word());
+            let text = format!(
+                "alert {} about \"{}\" is not told: {}",
+                alert.reason,
+                Story::subject(&alert),
+                taken.word()
+            );
             capabilities.log.limited(&format!("alert {}", taken.word()), LOG_EVERY, level, text);
             return Ok(taken);
         }
@@ -220,18 +225,17 @@ impl Shared {
 
     /// Tells everybody, at the same time.
     async fn tell(self: &Arc<Self>, mut story: Story, names: Vec<String>) {
-        let (at_once, after): (Vec<String>, Vec<String>) = names.into_iter().partition(|name| {
-            self.lines.get(name).is_none_or(|line| !line.channel.wants_report())
-        });
+        let (at_once, after): (Vec<String>, Vec<String>) = names
+            .into_iter()
+            .partition(|name| self.lines.get(name).is_none_or(|line| !line.channel.wants_report()));
         let mut tasks = tokio::task::JoinSet::new();
         for name in at_once {
             tasks.spawn(self.clone().deliver(name, story.clone()));
         }
         if !after.is_empty() {
             story.found = self.look(&story.alert).await;
-            let for_user = after.iter().any(|name| {
-                self.lines.get(name).is_some_and(|line| line.channel.is_for_user())
-            });
+            let for_user =
+                after.iter().any(|name| self.lines.get(name).is_some_and(|line| line.channel.is_for_user()));
             if story.alert.confirm && for_user {
                 story.confirm = self.link(&story);
             }
@@ -269,7 +273,9 @@ impl Shared {
                 return Some(confirm.link(&found.id, language, story.raised as u64));
             }
             (None, _) => "there is no setAlertConfirm",
-            (_, None) => "the report store does not know the login (an alert needs login, ip and time of a report)",
+            (_, None) => {
+                "the report store does not know the login (an alert needs login, ip and time of a report)"
+            }
         };
         let text = format!("alert {}: the mail does not ask \"was this you?\": {why}", story.id);
         capabilities.log.limited("alert confirm", LOG_EVERY, Level::Warning, text);
@@ -316,10 +322,10 @@ async fn attempt(channel: &Channel, story: &Story, capabilities: &Capabilities) 
         Channel::Mail(mailer, audience) => {
             let mail = mailer.write(story, *audience)?;
             let to = mailer.recipients_of(&mail);
-            mailer.send(mail).await.map_err(|failed| Failed {
-                why: format!("{}: {}", mailer.shown(), failed.why),
-                ..failed
-            })?;
+            mailer
+                .send(mail)
+                .await
+                .map_err(|failed| Failed { why: format!("{}: {}", mailer.shown(), failed.why), ..failed })?;
             capabilities.log.info(format!("alert {}: mail sent to {to}", story.id));
         }
         Channel::Webhook(name) => {
@@ -331,8 +337,7 @@ async fn attempt(channel: &Channel, story: &Story, capabilities: &Capabilities) 
         Channel::Block(blocker) => {
             blocker.add(story).await?;
             let (what, seconds) = blocker.entry(story)?;
-            let text =
-                format!("alert {}: {what} blocked for {seconds} s at {}", story.id, blocker.shown());
+            let text = format!("alert {}: {what} blocked for {seconds} s at {}", story.id, blocker.shown());
             capabilities.log.notice(text);
         }
     }

@@ -98,16 +98,14 @@ mod tests {
         let limits = Limits { window: 0, per_login: 2, per_hour: 4, ..Limits::default() };
         let mut gate = Gate::default();
         let mut admit = |now, subject| gate.admit(now, subject, "r", &limits);
-        assert_eq!([admit(0, "ada"), admit(1, "ada"), admit(2, "ada")], [
-            Taken::Queued,
-            Taken::Queued,
-            Taken::Limited
-        ]);
-        assert_eq!([admit(3, "bob"), admit(4, "cyd"), admit(5, "dan")], [
-            Taken::Queued,
-            Taken::Queued,
-            Taken::Limited
-        ]);
+        assert_eq!(
+            [admit(0, "ada"), admit(1, "ada"), admit(2, "ada")],
+            [Taken::Queued, Taken::Queued, Taken::Limited]
+        );
+        assert_eq!(
+            [admit(3, "bob"), admit(4, "cyd"), admit(5, "dan")],
+            [Taken::Queued, Taken::Queued, Taken::Limited]
+        );
         assert_eq!(admit(3600, "ada"), Taken::Queued);
         assert_eq!(admit(3600, "ada"), Taken::Limited);
     }

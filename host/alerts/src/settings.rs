@@ -332,7 +332,9 @@ fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
         Value::Object(empty) if empty.is_empty() => Ok(Vec::new()),
         Value::Array(items) => items
             .into_iter()
-            .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| D::Error::custom("not a list of texts")))
+            .map(|item| {
+                item.as_str().map(str::to_owned).ok_or_else(|| D::Error::custom("not a list of texts"))
+            })
             .collect(),
         _ => Err(D::Error::custom("not a text or a list of texts")),
     }
@@ -352,10 +354,9 @@ fn mailboxes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Mailbox>, D::Erro
 
 fn block_of<'de, D: Deserializer<'de>>(from: D) -> Result<BlockOf, D::Error> {
     let text = String::deserialize(from)?;
-    BlockOf::ALL
-        .into_iter()
-        .find(|what| what.word() == text)
-        .ok_or_else(|| D::Error::custom(format!("what must be \"ip\", \"login\" or \"ip_login\", not \"{text}\"")))
+    BlockOf::ALL.into_iter().find(|what| what.word() == text).ok_or_else(|| {
+        D::Error::custom(format!("what must be \"ip\", \"login\" or \"ip_login\", not \"{text}\""))
+    })
 }
 
 #[cfg(test)]

@@ -148,6 +148,9 @@ mod tests {
         let story = Story { confirm: Some("https://secret".into()), ..story() };
         let body = story.json();
         assert!(!body.to_string().contains("https://secret"));
-        assert_eq!((body["reason"].as_str(), body["fields"]["km"].as_str()), (Some("new-country"), Some("12")));
+        assert_eq!(
+            (body["reason"].as_str(), body["fields"]["km"].as_str()),
+            (Some("new-country"), Some("12"))
+        );
     }
 }

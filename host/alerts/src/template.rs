@@ -168,9 +168,15 @@ mod tests {
     fn values_parts_and_fields() {
         let mut values = values(&[("login", "ada"), ("city", "")]);
         assert_eq!(plain("Dear {{login}}{{ nobody }}!", &values), "Dear ada!");
-        assert_eq!(plain("a{{#city}} in {{city}}{{/city}}{{#login}} of {{login}}{{/login}}", &values), "a of ada");
+        assert_eq!(
+            plain("a{{#city}} in {{city}}{{/city}}{{#login}} of {{login}}{{/login}}", &values),
+            "a of ada"
+        );
         values.fields = vec![("km".into(), "12".into()), ("h".into(), "3".into())];
-        assert_eq!(plain("{{#fields}}{{name}}={{value}} ({{login}})\n{{/fields}}", &values), "km=12 (ada)\nh=3 (ada)\n");
+        assert_eq!(
+            plain("{{#fields}}{{name}}={{value}} ({{login}})\n{{/fields}}", &values),
+            "km=12 (ada)\nh=3 (ada)\n"
+        );
     }
 
     #[test]

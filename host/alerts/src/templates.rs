@@ -195,7 +195,8 @@ fn key_of(stem: &str) -> Option<(String, String)> {
     let (name, language) = stem.rsplit_once('.')?;
     let audience = name.split('-').next()?;
     let known = [Audience::Operator, Audience::User].iter().any(|one| one.word() == audience);
-    (known && !language.is_empty()).then(|| (name.to_owned(), language.to_ascii_lowercase().replace('_', "-")))
+    (known && !language.is_empty())
+        .then(|| (name.to_owned(), language.to_ascii_lowercase().replace('_', "-")))
 }
 
 #[cfg(test)]
@@ -236,8 +237,7 @@ mod tests {
     #[test]
     fn the_nearest_language_is_taken() {
         let templates = Templates::open(None, "fr").unwrap();
-        let subject =
-            |language| templates.write(Audience::User, "x", language, &values()).subject;
+        let subject = |language| templates.write(Audience::User, "x", language, &values()).subject;
         assert_eq!(subject(Some("de_AT")), "Eine Anmeldung bei Ihrem Konto");
         assert_eq!(subject(Some("NL")), "Een aanmelding bij uw account");
         assert_eq!(subject(Some("tlh")), "Une connexion à votre compte");
@@ -256,7 +256,10 @@ mod tests {
         let plain = templates.write(Audience::User, "other", Some("en"), &values());
         assert_eq!((plain.subject.as_str(), plain.html), ("Ours, ada@example.com", None));
         let special = templates.write(Audience::User, "new-country", Some("en"), &values());
-        assert_eq!((special.text.as_str(), special.html.as_deref()), ("Hi 192.0.2.1\n", Some("<p>192.0.2.1</p>")));
+        assert_eq!(
+            (special.text.as_str(), special.html.as_deref()),
+            ("Hi 192.0.2.1\n", Some("<p>192.0.2.1</p>"))
+        );
         put("user.de.txt", "Hallo\n");
         let error = Templates::open(Some(folder.path()), "en").unwrap_err().to_string();
         assert!(error.contains("user.de.txt") && error.contains("Subject:"), "{error}");

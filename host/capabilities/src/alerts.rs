@@ -138,7 +138,9 @@ pub enum AlertError {
     #[error("alert: {0}")]
     Invalid(String),
     /// There is no channel of this name.
-    #[error("alert: there is no channel \"{0}\": the configuration makes one with setAlertMail, addAlertWebhook or addAlertBlock")]
+    #[error(
+        "alert: there is no channel \"{0}\": the configuration makes one with setAlertMail, addAlertWebhook or addAlertBlock"
+    )]
     Unknown(String),
     /// There is no channel at all.
     #[error("alert: nobody is told: the configuration has no setAlertMail, addAlertWebhook or addAlertBlock")]

@@ -30,12 +30,11 @@ impl Alerting {
         runtime: &Handle,
         memory: Option<Arc<dyn Memory>>,
     ) -> Result<Alerting, String> {
-        let (wanted, state_dir) =
-            settings.read(|values| (values.alerts.clone(), values.state_dir.clone()));
+        let (wanted, state_dir) = settings.read(|values| (values.alerts.clone(), values.state_dir.clone()));
         let confirm = match &wanted.confirm {
-            Some(settings) => {
-                Some(Arc::new(Confirm::open(settings, state_dir.as_deref()).map_err(|error| error.to_string())?))
-            }
+            Some(settings) => Some(Arc::new(
+                Confirm::open(settings, state_dir.as_deref()).map_err(|error| error.to_string())?,
+            )),
             None => None,
         };
         if wanted.dry_run {
@@ -60,17 +59,18 @@ impl Alerting {
 ///
 /// # Errors
 /// As there.
-pub fn check(
-    capabilities: &Arc<Capabilities>,
-    settings: &Settings,
-    runtime: &Handle,
-) -> Result<(), String> {
+pub fn check(capabilities: &Arc<Capabilities>, settings: &Settings, runtime: &Handle) -> Result<(), String> {
     let (wanted, state_dir) = settings.read(|values| (values.alerts.clone(), values.state_dir.is_some()));
     let confirm = match &wanted.confirm {
         Some(settings) => match settings.secret().map_err(|error| error.to_string())? {
             Some(key) => Some(Arc::new(Confirm::new(settings, &key))),
             None if state_dir => None,
-            None => return Err("setAlertConfirm: there is neither key nor key_file nor a setStateDir to keep one in".to_owned()),
+            None => {
+                return Err(
+                    "setAlertConfirm: there is neither key nor key_file nor a setStateDir to keep one in"
+                        .to_owned(),
+                );
+            }
         },
         None => None,
     };

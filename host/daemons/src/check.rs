@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use capabilities::Daemon;
 use lua::settings::{Complaint, Complaints, Listener};
 
-use crate::{alerting, http};
 use crate::start::Started;
+use crate::{alerting, http};
 
 /// What the daemon would log at its start and go on without.
 pub fn complaints(started: &Started) -> Complaints {

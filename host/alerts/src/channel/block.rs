@@ -34,7 +34,6 @@ impl Blocker {
         Ok(Blocker { client, settings, url, authorization })
     }
 
-
     pub(crate) fn shown(&self) -> String {
         outbound::without_secrets(&self.settings.url)
     }
@@ -79,8 +78,11 @@ impl Blocker {
         match self.client.send(request, PATIENCE).await {
             Ok(answer) if answer.status.is_success() => Ok(()),
             Ok(answer) => {
-                let said: String =
-                    String::from_utf8_lossy(&answer.body).chars().filter(|c| !c.is_control()).take(200).collect();
+                let said: String = String::from_utf8_lossy(&answer.body)
+                    .chars()
+                    .filter(|c| !c.is_control())
+                    .take(200)
+                    .collect();
                 let why = format!("{} answers {}: {said}", self.shown(), answer.status.as_u16());
                 // 500 is how wforce refuses an entry: it would refuse it again.
                 let again = matches!(answer.status.as_u16(), 408 | 425 | 429 | 502..=504);
@@ -118,12 +120,8 @@ mod tests {
             of(alert()),
             json!({"ip": "192.0.2.1", "login": "ada", "expire_secs": 600, "reason": "stuffing"})
         );
-        let only = Alert {
-            block: Some(BlockOf::Ip),
-            block_seconds: Some(60),
-            text: "é".repeat(200),
-            ..alert()
-        };
+        let only =
+            Alert { block: Some(BlockOf::Ip), block_seconds: Some(60), text: "é".repeat(200), ..alert() };
         let body = of(only);
         assert_eq!((&body["login"], &body["expire_secs"]), (&Value::Null, &json!(60)));
         assert!(body["reason"].as_str().unwrap().len() <= 200);

@@ -52,8 +52,7 @@ impl Mailer {
         if audience == Audience::Operator {
             values.set("confirm", "");
         }
-        let letter =
-            self.templates.write(audience, &alert.reason, alert.language.as_deref(), &values);
+        let letter = self.templates.write(audience, &alert.reason, alert.language.as_deref(), &values);
         let mut builder = Message::builder()
             .from(self.settings.from.clone())
             .subject(letter.subject)
@@ -88,7 +87,8 @@ impl Mailer {
             return alert.to.iter().map(|text| address(text)).collect();
         }
         let Some(pattern) = &self.settings.user_to else {
-            let text = "the alert has no `to`, and setAlertMail no `user_to`: where does mail to the user go?";
+            let text =
+                "the alert has no `to`, and setAlertMail no `user_to`: where does mail to the user go?";
             return Err(Failed::for_good(text));
         };
         if alert.login.is_empty() {
@@ -108,9 +108,14 @@ impl Mailer {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => {
                 // The server's text may be long and of several lines.
-                let why: String = chain(&error).chars().take(500).map(|c| if c.is_control() { ' ' } else { c }).collect();
+                let why: String =
+                    chain(&error).chars().take(500).map(|c| if c.is_control() { ' ' } else { c }).collect();
                 // A broken connection or a busy server may be better later; a refusal stays one.
-                Err(if error.is_permanent() || error.is_client() { Failed::for_good(why) } else { Failed::for_now(why) })
+                Err(if error.is_permanent() || error.is_client() {
+                    Failed::for_good(why)
+                } else {
+                    Failed::for_now(why)
+                })
             }
             Err(_) => Err(Failed::for_now(format!("no answer within {} s", self.patience.as_secs()))),
         }
@@ -188,7 +193,9 @@ mod tests {
         assert_eq!(mailer.recipients_of(&mail), "ada@example.com");
         let text = formatted(&mail);
         assert!(text.contains("TOKEN") && text.contains("multipart/alternative"), "{text}");
-        assert!(text.contains("Auto-Submitted: auto-generated") && text.contains("Message-ID: <id1@example.com>"));
+        assert!(
+            text.contains("Auto-Submitted: auto-generated") && text.contains("Message-ID: <id1@example.com>")
+        );
         let mail = mailer.write(&story, Audience::Operator).unwrap();
         assert_eq!(mailer.recipients_of(&mail), "ops@example.com, noc@example.com");
         assert!(!formatted(&mail).contains("TOKEN"));
@@ -197,7 +204,9 @@ mod tests {
     #[test]
     fn nothing_gets_into_the_headers() {
         let mailer = mailer(json!({"user_to": "%{login}"}));
-        for login in ["a@b.example\r\nBcc: x@y.example", "a@b.example, x@y.example", "<a@b.example>", "a b@c", ""] {
+        for login in
+            ["a@b.example\r\nBcc: x@y.example", "a@b.example, x@y.example", "<a@b.example>", "a b@c", ""]
+        {
             let story = story(Alert { login: login.into(), reason: "r".into(), ..Alert::default() });
             assert!(mailer.write(&story, Audience::User).is_err(), "{login}");
             // The operators are told of it all the same.

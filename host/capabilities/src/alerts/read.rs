@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::{Alert, AlertError, BlockOf, Severity};
 
 /// The names there are.
-const KEYS: &str = "login, reason, severity, ip, time, text, fields, channels, language, to, confirm, block, block_seconds";
+const KEYS: &str =
+    "login, reason, severity, ip, time, text, fields, channels, language, to, confirm, block, block_seconds";
 
 impl Alert {
     /// Reads a table. A text may stand for a list of one.
@@ -35,7 +36,9 @@ impl Alert {
                 }
                 "time" => alert.time = Some(value.as_f64().ok_or_else(|| wanted("unix seconds"))?),
                 "text" => alert.text = text()?,
-                "fields" => alert.fields = fields(value).ok_or_else(|| wanted("a table from names to texts"))?,
+                "fields" => {
+                    alert.fields = fields(value).ok_or_else(|| wanted("a table from names to texts"))?
+                }
                 "channels" => alert.channels = texts()?,
                 "language" => alert.language = Some(text()?),
                 "to" => alert.to = texts()?,

@@ -41,7 +41,8 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         change(state, |settings| settings.templates = Some(folder))
     }),
     ("setAlertConfirm", |state, args| {
-        let confirm = Confirmations::read(&args.json(1)?).map_err(|error| named("setAlertConfirm", &error))?;
+        let confirm =
+            Confirmations::read(&args.json(1)?).map_err(|error| named("setAlertConfirm", &error))?;
         change(state, |settings| settings.confirm = Some(confirm))
     }),
 ];
@@ -71,7 +72,12 @@ fn alert<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let taken = match state.host.caps.alerts.raise(alert) {
         Ok(taken) => Taken::word(taken),
         Err(error @ AlertError::Unavailable) => {
-            state.host.caps.log.limited("alert unavailable", super::logging::SECOND, Level::Err, error.to_string());
+            state.host.caps.log.limited(
+                "alert unavailable",
+                super::logging::SECOND,
+                Level::Err,
+                error.to_string(),
+            );
             "unavailable"
         }
         Err(error) => return Err(Fault::caught(error.to_string())),

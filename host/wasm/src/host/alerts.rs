@@ -17,11 +17,12 @@ impl Host for State {
             names => names.iter().try_for_each(|name| self.granted(Kind::Alerts, name)),
         };
         Ok(granted.and_then(|()| {
-            let taken = self.common.capabilities.alerts.raise(native(alert)).map_err(|error| match error {
-                AlertError::Invalid(text) => Error::Invalid(text),
-                AlertError::Unknown(name) => Error::Unknown(name),
-                AlertError::Unavailable => Error::Unavailable(error.to_string()),
-            })?;
+            let taken =
+                self.common.capabilities.alerts.raise(native(alert)).map_err(|error| match error {
+                    AlertError::Invalid(text) => Error::Invalid(text),
+                    AlertError::Unknown(name) => Error::Unknown(name),
+                    AlertError::Unavailable => Error::Unavailable(error.to_string()),
+                })?;
             Ok(match taken {
                 capability::Taken::Queued => Outcome::Queued,
                 capability::Taken::Duplicate => Outcome::Duplicate,
