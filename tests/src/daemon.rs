@@ -1,4 +1,4 @@
-//! A `wforce` of the test's own.
+//! A `wforce` (or another daemon) of the test's own.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -21,6 +21,7 @@ pub const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// How to start a daemon: files in a folder of its own, arguments, environment.
 pub struct Launch {
+    program: &'static str,
     folder: TempDir,
     config: String,
     arguments: Vec<String>,
@@ -49,9 +50,22 @@ impl Launch {
         launch
     }
 
+    /// As [`Launch::new`], for a `trackalert`.
+    pub fn trackalert(config: &str) -> Launch {
+        Launch { program: "trackalert", ..Launch::new(config) }
+    }
+
+    /// This program instead of `wforce`.
+    #[must_use]
+    pub fn program(mut self, program: &'static str) -> Launch {
+        self.program = program;
+        self
+    }
+
     /// `config` is the whole text of `wforce.conf`.
     pub fn bare(config: &str) -> Launch {
         Launch {
+            program: "wforce",
             folder: TempDir::with_prefix("portcullis-").unwrap(),
             config: config.to_owned(),
             arguments: vec!["-D".to_owned()],
@@ -136,9 +150,9 @@ impl Launch {
     }
 
     fn command(&self) -> Command {
-        let config = self.folder.path().join("wforce.conf");
+        let config = self.folder.path().join(self.program).with_extension("conf");
         fs::write(&config, &self.config).unwrap();
-        let mut command = Command::new(tools::wforce());
+        let mut command = Command::new(tools::program(self.program));
         command.args(&self.arguments).arg("-C").arg(config);
         command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("WATCHDOG_PID");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -167,8 +181,8 @@ impl Launch {
                 process.stderr.all()
             );
         }
-        let Launch { folder, password, http, control, .. } = self;
-        Daemon { process, notify, http, control, password, folder }
+        let Launch { program, folder, password, http, control, .. } = self;
+        Daemon { program, process, notify, http, control, password, folder }
     }
 
     /// Starts the daemon expecting it to end by itself, and returns how it ended and what it printed.
@@ -179,6 +193,7 @@ impl Launch {
 
 /// A running daemon; killed when dropped.
 pub struct Daemon {
+    program: &'static str,
     /// The process and what it prints.
     pub process: Process,
     /// What it tells the service manager.
@@ -219,12 +234,17 @@ impl Daemon {
 
     /// Its configuration file.
     pub fn config(&self) -> PathBuf {
-        self.folder.path().join("wforce.conf")
+        self.folder.path().join(self.program).with_extension("conf")
     }
 
     /// Runs one command through the console client and returns the client's whole output.
     pub fn console(&self, command: &str) -> Output {
-        process::run(Command::new(tools::wforce()).arg("-C").arg(self.config()).args(["-e", command, "-c"]))
+        process::run(
+            Command::new(tools::program(self.program))
+                .arg("-C")
+                .arg(self.config())
+                .args(["-e", command, "-c"]),
+        )
     }
 
     /// Runs one command through the console client and returns the answer: what follows the line that tells where the

@@ -22,9 +22,11 @@ pub mod redis;
 pub mod slow_dns;
 pub mod smtp;
 pub mod tools;
+pub mod wait;
 
 pub use daemon::{Daemon, Launch};
 pub use http::{Client, Connection, Response};
+pub use wait::until;
 
 use std::time::Duration;
 

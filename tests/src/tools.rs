@@ -20,11 +20,16 @@ pub fn wforce() -> PathBuf {
     path
 }
 
-/// The `portcullis` tool under test.
-pub fn portcullis() -> PathBuf {
-    let path = wforce().with_file_name("portcullis");
+/// Another program of ours under test; it lies beside `wforce`.
+pub fn program(name: &str) -> PathBuf {
+    let path = wforce().with_file_name(name);
     assert!(path.is_file(), "{} is missing: run `scripts/test build` first", path.display());
     path
+}
+
+/// The `portcullis` tool under test.
+pub fn portcullis() -> PathBuf {
+    program("portcullis")
 }
 
 /// A program of the Python environment that `scripts/setup test` makes.

@@ -14,7 +14,7 @@ use hyper::body::{Body as _, Incoming};
 use crate::backend::Backend;
 use crate::body::{self, BodyError};
 use crate::command::{Handler, Verb};
-use crate::commands::{custom, key_stats, lists, login, policies, reset, siblings, stats, trackalert};
+use crate::commands::{custom, jobs, key_stats, lists, login, policies, reset, siblings, stats, trackalert};
 use crate::credentials;
 use crate::reply::{self, Reply};
 use crate::route::{Password, Route, Target};
@@ -192,6 +192,8 @@ async fn command_reply<B: Backend>(shared: &Shared<B>, handler: Handler, body: &
         Handler::Allow => login::allow(backend, body).await,
         Handler::TakeReport => trackalert::report(backend, body).await,
         Handler::TrackStats => trackalert::stats(backend),
+        Handler::Jobs => jobs::list(backend),
+        Handler::RunBackground => jobs::run(backend, body),
         Handler::Reset => reset::reset(backend, body).await,
         Handler::AddList(colour) => lists::add(backend, colour, body).await,
         Handler::DeleteList(colour) => lists::delete(backend, colour, body).await,

@@ -8,6 +8,7 @@ use capabilities::Capabilities;
 use login::{CustomArgs, Decision, Login};
 use policy::component::Reloaded;
 use policy::{Chain, CustomReply, Endpoint, Explanation, Failure, FailureKind, ResetRequest};
+use schedule::{JobStatus, Refusal};
 
 /// The request's way behind the HTTP server: [`Chain`], or something small in its place in tests.
 ///
@@ -65,6 +66,19 @@ pub trait Backend: Send + Sync + 'static {
     fn reload_policies(&self, name: Option<String>) -> impl Future<Output = Reloaded> + Send {
         let _ = name;
         std::future::ready(Reloaded::new())
+    }
+
+    /// The background functions and how they are doing.
+    fn jobs(&self) -> Vec<JobStatus> {
+        Vec::new()
+    }
+
+    /// Starts a background function.
+    ///
+    /// # Errors
+    /// There is none of this name, it runs already, or nothing can be started.
+    fn run_background(&self, name: &str) -> Result<(), Refusal> {
+        Err(Refusal::Unknown(name.to_owned()))
     }
 
     /// The custom endpoints; asked at the start, and when the configuration was read again.

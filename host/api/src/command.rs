@@ -26,6 +26,8 @@ pub(crate) enum Handler {
     TakeReport,
     /// `stats` of trackalert.
     TrackStats,
+    Jobs,
+    RunBackground,
     Allow,
     Reset,
     AddList(Colour),

@@ -1,6 +1,7 @@
 //! What the commands do: from a body to an answer.
 
 pub(crate) mod custom;
+pub(crate) mod jobs;
 pub(crate) mod key_stats;
 pub(crate) mod lists;
 pub(crate) mod login;

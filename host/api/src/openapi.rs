@@ -32,12 +32,15 @@ pub fn openapi(daemon: Daemon, version: &str, endpoints: &[Endpoint]) -> Value {
         let verb = if endpoint.get { Verb::Get } else { Verb::Post };
         let path = paths.entry(format!("/command/{}", segment(&endpoint.name))).or_insert_with(|| json!({}));
         if path.get(method(verb)).is_none() {
-            path[method(verb)] = custom(endpoint);
+            path[method(verb)] = custom(daemon, endpoint);
         }
     }
     paths.insert(
         "/".to_owned(),
-        json!({"get": by_query(commands, Verb::Get, endpoints), "post": by_query(commands, Verb::Post, endpoints)}),
+        json!({
+            "get": by_query(daemon, Verb::Get, endpoints),
+            "post": by_query(daemon, Verb::Post, endpoints),
+        }),
     );
     paths.insert("/metrics".to_owned(), json!({"get": metrics()}));
     paths.insert("/openapi.json".to_owned(), json!({"get": this_document()}));
@@ -156,7 +159,8 @@ fn by_path(command: &Command) -> Value {
 }
 
 /// The older form of all commands of a verb.
-fn by_query(table: &[Command], verb: Verb, endpoints: &[Endpoint]) -> Value {
+fn by_query(daemon: Daemon, verb: Verb, endpoints: &[Endpoint]) -> Value {
+    let table = commands(daemon);
     let commands = || table.iter().filter(move |command| command.verb == verb && !command.path_only);
     let mine = || endpoints.iter().filter(move |endpoint| endpoint.get == (verb == Verb::Get));
     let mut names: Vec<&str> = commands().map(|command| command.name).collect();
@@ -176,7 +180,8 @@ fn by_query(table: &[Command], verb: Verb, endpoints: &[Endpoint]) -> Value {
             requests.push(schema::custom());
             add(&mut responses, "200", schema::custom_reply());
         }
-        add(&mut responses, "500", schema::failure());
+        let of_track = daemon == Daemon::Trackalert && !endpoint.get;
+        add(&mut responses, "500", if of_track { schema::track_custom_failure() } else { schema::failure() });
     }
     let mut all = common();
     for (status, schemas) in responses {
@@ -218,7 +223,7 @@ fn add(responses: &mut Map<String, Value>, status: &str, schema: Value) {
     }
 }
 
-fn custom(endpoint: &Endpoint) -> Value {
+fn custom(daemon: Daemon, endpoint: &Endpoint) -> Value {
     let mut responses = common();
     let summary = "A custom endpoint of the configuration.";
     if endpoint.get {
@@ -231,8 +236,15 @@ fn custom(endpoint: &Endpoint) -> Value {
         return json!({"operationId": format!("{}Get", endpoint.name), "summary": summary, "responses": responses});
     }
     responses.insert("200".to_owned(), content("What its function returned.", JSON, &schema::custom_reply()));
-    responses.insert("400".to_owned(), content("The body is no JSON, or `null`.", JSON, &schema::failure()));
-    responses.insert("500".to_owned(), content("The policy failed.", JSON, &schema::failure_or_bare()));
+    if daemon == Daemon::Trackalert {
+        let about = "The policy failed, or the body is no JSON, or `null`.";
+        responses.insert("500".to_owned(), content(about, JSON, &schema::track_custom_failure()));
+    } else {
+        let about = "The body is no JSON, or `null`.";
+        responses.insert("400".to_owned(), content(about, JSON, &schema::failure()));
+        let about = "The policy failed.";
+        responses.insert("500".to_owned(), content(about, JSON, &schema::failure_or_bare()));
+    }
     json!({
         "operationId": format!("{}Post", endpoint.name),
         "summary": summary,

@@ -6,6 +6,7 @@
 mod components;
 mod families;
 mod process;
+mod track;
 mod window;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::lists::{Colour, Kind};
 use crate::log::Log;
 pub use components::ComponentMetrics;
 pub use process::CpuTime;
+pub use track::{Job, JobMetrics, ReportMetrics};
 use window::Window;
 
 /// A metric family could not be registered: the prefix is no metric name.
@@ -197,6 +199,10 @@ pub struct Metrics {
     pub device_cache_hits: IntCounter,
     /// Device strings that had to be parsed.
     pub device_cache_misses: IntCounter,
+    /// Reports that wait, in trackalert.
+    pub reports: ReportMetrics,
+    /// Background functions.
+    pub jobs: JobMetrics,
     /// Families filled by siblings, webhooks and persistence.
     pub families: Families,
 }

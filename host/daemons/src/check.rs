@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use capabilities::Daemon;
-use lua::settings::{Complaint, Complaints, Listener};
+use lua::settings::{Complaint, Complaints, Listener, Values};
 
 use crate::start::Started;
 use crate::{alerting, http};
@@ -71,6 +71,9 @@ pub fn summary(started: &Started) -> String {
     ];
     let of_trackalert = [("report", hooks.report)];
     let set = if *daemon == Daemon::Wforce { &of_wforce[..] } else { &of_trackalert };
+    for job in settings.read(Values::planned) {
+        line("job", format!("{}: {} ({})", job.name, job.schedule, job.options.zone_name()));
+    }
     for (name, is_set) in set {
         line(name, if *is_set { "set".into() } else { "not set: its default holds".into() });
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use api::Backend;
 use capabilities::Daemon;
+use lua::Settings;
 
 use crate::start::Started;
 
@@ -33,6 +34,11 @@ pub trait Flavour: Sized + Send + Sync + 'static {
     fn begin(&self, started: &Started) -> impl Future<Output = Result<(), String>> + Send {
         let _ = started;
         std::future::ready(Ok(()))
+    }
+
+    /// The configuration was read again: these are its settings from now on.
+    fn reloaded(&self, started: &Started, settings: &Settings) {
+        let _ = (started, settings);
     }
 
     /// Ends it; no request comes any more, policies still answer.

@@ -6,11 +6,12 @@
 
 use std::sync::Arc;
 
-use crate::arguments::Arguments;
-use lua::Configuration;
 use lua::vm::Source;
+use lua::{Configuration, Settings};
 
+use crate::arguments::Arguments;
 use crate::consoles::Lines;
+use crate::flavour::Flavour;
 use crate::shadow::{self, ShadowError};
 use crate::start::{self, Started};
 
@@ -29,18 +30,26 @@ enum ReloadError {
 
 /// Reads the configuration again and logs what came of it; `loaded`: it is in place now. Not for a thread that serves requests, and one with a large
 /// stack: a configuration may recurse deeply.
-pub fn run(arguments: &Arguments, started: &Started, lines: &Lines, loaded: impl FnOnce()) {
+pub fn run<F: Flavour>(
+    arguments: &Arguments,
+    started: &Started,
+    lines: &Lines,
+    flavour: &F,
+    loaded: impl FnOnce(),
+) {
     let log = &started.capabilities.log;
-    match try_run(arguments, started, lines) {
-        Ok(()) => {
+    match try_run(arguments, started) {
+        Ok(settings) => {
             loaded();
+            flavour.reloaded(started, &settings);
+            lines.use_settings(settings);
             log.notice(format!("{}: loaded again", started.place.config.display()));
         }
         Err(error) => log.error(format!("the configuration cannot be used, the old one goes on: {error}")),
     }
 }
 
-fn try_run(arguments: &Arguments, started: &Started, lines: &Lines) -> Result<(), ReloadError> {
+fn try_run(arguments: &Arguments, started: &Started) -> Result<Arc<Settings>, ReloadError> {
     // The working folder is the configuration's.
     let config = &started.place.config;
     let file = config.file_name().map_or_else(|| config.clone(), Into::into);
@@ -51,6 +60,7 @@ fn try_run(arguments: &Arguments, started: &Started, lines: &Lines) -> Result<()
     host.bind_sockets = false;
     host.settings.read_again();
     host.output = started.output.clone();
+    host.jobs = started.jobs.clone();
     let components = host.components.clone();
     let configuration = lua::load(&source.named(config), host)?;
     let Configuration { settings, engines, aside, source, hooks, endpoints, .. } = configuration;
@@ -71,6 +81,5 @@ fn try_run(arguments: &Arguments, started: &Started, lines: &Lines) -> Result<()
         options.log_allowed = log_allowed;
     });
     started.chain.set_components(components);
-    lines.use_settings(settings);
-    Ok(())
+    Ok(settings)
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Backend, Server};
+use api::Server;
 use capabilities::{Daemon, Log};
 use policy::Chain;
 use tokio::sync::oneshot;
@@ -130,7 +130,9 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
             tokio::spawn(feed_watchdog(interval, started.chain.clone()));
         }
         let left = (arguments.mode == Mode::Foreground).then(|| foreground(F::DAEMON, &runtime, &lines));
-        let why = until_told(signals, left, || read_again(&server, (arguments, started, &*lines), log)).await;
+        let why =
+            until_told(signals, left, || read_again(&server, (arguments, started, &*lines, &flavour), log))
+                .await;
         log.notice(format!("{why}: finishing the requests in flight"));
         service::stopping();
         let cut = server.shutdown(LAST_REQUESTS).await;
@@ -173,9 +175,9 @@ fn foreground(
 }
 
 /// SIGHUP: certificates, `GeoIP` databases and the configuration are read again.
-fn read_again<B: Backend>(
-    server: &Server<B>,
-    (arguments, started, lines): (&Arguments, &Started, &Lines),
+fn read_again<F: Flavour>(
+    server: &Server<F::Backend>,
+    (arguments, started, lines, flavour): (&Arguments, &Started, &Lines, &F),
     log: &Log,
 ) {
     log.notice("SIGHUP: reading the configuration, certificates and GeoIP databases again");
@@ -190,7 +192,7 @@ fn read_again<B: Backend>(
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("reload".into()).stack_size(program::STACK);
         let spawned = thread.spawn_scoped(scope, || {
-            reload::run(arguments, started, lines, || server.reload_endpoints());
+            reload::run(arguments, started, lines, flavour, || server.reload_endpoints());
         });
         if let Err(error) = spawned {
             log.error(format!("cannot read the configuration again: {error}"));

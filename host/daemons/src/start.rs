@@ -34,6 +34,8 @@ pub struct Started {
     pub cluster: Option<Arc<Cluster>>,
     /// What console functions show.
     pub output: Arc<lua::ConsoleBuffer>,
+    /// The background functions, once they are scheduled.
+    pub jobs: Arc<schedule::Jobs>,
     /// Where everything asynchronous runs, HTTP connections excepted.
     pub runtime: Arc<Runtime>,
     /// Where the configuration came from.
@@ -106,7 +108,7 @@ pub fn load(daemon: Daemon, arguments: &Arguments, log: &Arc<Log>) -> Result<Sta
     if let Some(cluster) = &cluster {
         host.settings.attach(cluster.clone());
     }
-    let components = host.components.clone();
+    let (components, jobs) = (host.components.clone(), host.jobs.clone());
     let configuration = lua::load(&place.source, host).map_err(|error| {
         format!("Fatal Lua error: {}", error.lua_text()).lines().for_each(|line| log.error(line));
         fail(format!("Cannot use the configuration: {error}"))
@@ -140,7 +142,7 @@ pub fn load(daemon: Daemon, arguments: &Arguments, log: &Arc<Log>) -> Result<Sta
             .map_err(|error| fail(format!("recordTo {}: {error}", path.display())))?;
         chain.set_recorder(Some(Arc::new(recorder)));
     }
-    Ok(Started { daemon, capabilities, settings, chain, cluster, output, runtime, place, events })
+    Ok(Started { daemon, capabilities, settings, chain, cluster, output, jobs, runtime, place, events })
 }
 
 /// What compiles and runs components; all configurations of the process share it.
@@ -159,6 +161,7 @@ pub fn host(
         caps: capabilities.clone(),
         settings: Arc::default(),
         output: Arc::default(),
+        jobs: Arc::default(),
         runtime: runtime.handle().clone(),
         components: Arc::new(wasm::Registry::new(
             ENGINES.clone(),

@@ -7,6 +7,7 @@ pub mod bench;
 pub mod cases;
 pub mod desk;
 pub mod inspect;
+pub mod remote;
 pub mod replay;
 pub mod simulate;
 pub mod terminal;

@@ -92,6 +92,16 @@ impl Login {
         Ok(reader.finish()?)
     }
 
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        let texts =
+            [&self.login, &self.pwhash, &self.device_id, &self.protocol, &self.session_id, &self.fail_type];
+        let single: usize = self.attrs.iter().map(|(key, value)| key.len() + value.len() + 48).sum();
+        let lists: usize =
+            self.attrs_mv.iter().flat_map(|(_, values)| values).map(|value| value.len() + 24).sum();
+        512 + texts.iter().map(|text| text.len()).sum::<usize>() + single + lists
+    }
+
     /// The login in a parsed object. Anything but an object has no members.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ pub mod dns;
 mod explain;
 mod geo;
 pub mod hooks;
+mod jobs;
 mod lists;
 mod logging;
 pub(crate) mod objects;
@@ -60,6 +61,8 @@ pub struct Host {
     pub runtime: tokio::runtime::Handle,
     /// Name and version, as `showVersion()` prints them: `wforce 3.0.1`.
     pub version: String,
+    /// The background functions, once they are scheduled; empty in daemons that have none.
+    pub jobs: Arc<schedule::Jobs>,
     /// The WebAssembly policies of this configuration.
     pub components: Arc<dyn policy::Components>,
     /// What `shutdown()` does.
@@ -150,6 +153,7 @@ fn functions() -> impl Iterator<Item = (&'static str, HostFn)> {
         explain::FUNCTIONS,
         geo::FUNCTIONS,
         hooks::FUNCTIONS,
+        jobs::FUNCTIONS,
         lists::FUNCTIONS,
         logging::FUNCTIONS,
         policies::FUNCTIONS,

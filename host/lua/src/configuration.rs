@@ -10,7 +10,7 @@ use crate::bind::hooks;
 use crate::bind::{self, Host, Role};
 use crate::console_text::ConsoleBuffer;
 use crate::engine::Engine;
-use crate::settings::Settings;
+use crate::settings::{Settings, Values};
 use crate::vm::{self, LoadError, Source};
 
 /// What a daemon takes from its configuration.
@@ -48,6 +48,10 @@ pub fn load(source: &Source, host: Host) -> Result<Configuration, LoadError> {
     for _ in 0..states {
         engines.push(Box::new(workers.open()?));
     }
+    for complaint in host.settings.read(Values::unknown_jobs) {
+        host.caps.log.error(&complaint.text);
+        host.settings.change(|values| values.complaints.add(complaint));
+    }
     let wrap = |error| LoadError::new(&source.path, &error);
     let config_hooks = hooks::get(&config).map_err(wrap)?;
     let aside = Engine::new(config, config_hooks, host.settings.uses_dns(), true).map_err(wrap)?;
@@ -69,6 +73,16 @@ pub fn load(source: &Source, host: Host) -> Result<Configuration, LoadError> {
 pub fn load_client(source: &Source, host: Host) -> Result<Arc<Settings>, LoadError> {
     let host = Arc::new(host);
     evaluate(source, Role::Client, &host)?;
+    Ok(host.settings.clone())
+}
+
+/// Evaluates a configuration once, for what it sets up: nothing can be called and nothing is served.
+///
+/// # Errors
+/// The file does not load.
+pub fn load_settings(source: &Source, host: Host) -> Result<Arc<Settings>, LoadError> {
+    let host = Arc::new(host);
+    evaluate(source, Role::Config, &host)?;
     Ok(host.settings.clone())
 }
 

@@ -39,7 +39,7 @@ impl Engine {
     /// Has what large requests left behind collected in time.
     fn weigh(&mut self, call: &Call) {
         self.unseen += match call {
-            Call::Allow(login) | Call::Shadow(login) | Call::Report(login) => weight(login),
+            Call::Allow(login) | Call::Shadow(login) | Call::Report(login) => login.weight(),
             Call::Custom(_, args) => args.attrs.iter().map(|(key, value)| key.len() + value.len()).sum(),
             _ => 0,
         };
@@ -61,6 +61,7 @@ impl Engine {
             Call::Canonicalize(_) => &hooks.canonicalize,
             Call::Custom(name, _) => hooks.custom.get(name.as_bytes()).map_or(&[], Vec::as_slice),
             Call::CustomGet(name) => hooks.custom_get.get(name.as_bytes()).map_or(&[], Vec::as_slice),
+            Call::Background { name, .. } => hooks.background.get(name.as_bytes()).map_or(&[], Vec::as_slice),
             Call::Console(_) => &[],
         }
     }
@@ -92,15 +93,6 @@ impl Interrupt for EngineInterrupt {
 
 /// Bytes that objects may hold before a full collection: some ten thousand usual logins.
 const UNSEEN_BYTES: usize = 8 << 20;
-
-fn weight(login: &login::Login) -> usize {
-    let texts =
-        [&login.login, &login.pwhash, &login.device_id, &login.protocol, &login.session_id, &login.fail_type];
-    let single: usize = login.attrs.iter().map(|(key, value)| key.len() + value.len()).sum();
-    let lists: usize =
-        login.attrs_mv.iter().flat_map(|(_, values)| values).map(|value| value.len() + 24).sum();
-    512 + texts.iter().map(|text| text.len()).sum::<usize>() + single + lists
-}
 
 fn one(object: mlua::AnyUserData) -> MultiValue {
     [Value::UserData(object)].into_iter().collect()
@@ -149,7 +141,7 @@ impl Policy for Engine {
 fn finish(call: &Call, result: mlua::Result<MultiValue>) -> Result<Reply, Failure> {
     let values = result.map_err(|error| failure(&error))?;
     let read = match call {
-        Call::Report(_) => Ok(Reply::Done),
+        Call::Report(_) | Call::Background { .. } => Ok(Reply::Done),
         Call::Allow(_) | Call::Shadow(_) => reply::decision(&values),
         Call::Reset { .. } => reply::flag(&values).map(Reply::Flag),
         Call::Canonicalize(_) | Call::CustomGet(_) => reply::string(&values).map(Reply::Text),

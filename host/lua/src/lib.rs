@@ -18,6 +18,6 @@ pub mod surface;
 pub mod vm;
 
 pub use bind::Host;
-pub use configuration::{Configuration, load, load_client};
+pub use configuration::{Configuration, load, load_client, load_settings};
 pub use console_text::ConsoleBuffer;
 pub use settings::Settings;

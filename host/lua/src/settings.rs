@@ -12,9 +12,11 @@ use parking_lot::Mutex;
 use statsdb::CountMinShape;
 
 mod complaint;
+mod job;
 mod peer;
 
 pub use complaint::{Complaint, Complaints, Place};
+pub use job::{Job, ReportQueue};
 pub use peer::{PeerError, sink_address};
 
 /// Everything the file set. It is filled while the file runs in the configuration state; some of it can also be changed
@@ -117,6 +119,14 @@ pub struct Values {
     pub verbose_allow_log: bool,
     /// The attribute with the JA3 hash.
     pub ja3_attr: BString,
+    /// Schedules of background functions, in order.
+    pub jobs: Vec<Job>,
+    /// The names of background functions, in the order of their registration.
+    pub background: Vec<String>,
+    /// How many background functions run at once.
+    pub scheduler_threads: i32,
+    /// How many reports may wait to be looked at.
+    pub report_queue: ReportQueue,
     /// Custom endpoints in the order of their registration.
     pub endpoints: Vec<policy::Endpoint>,
     /// Which hooks some worker state set.
@@ -159,6 +169,10 @@ impl Default for Values {
             state_interval: Duration::from_mins(1),
             verbose_allow_log: false,
             ja3_attr: "ja3".into(),
+            jobs: Vec::new(),
+            background: Vec::new(),
+            scheduler_threads: 4,
+            report_queue: ReportQueue::default(),
             endpoints: Vec::new(),
             hooks: policy::Hooks::default(),
             record: None,

@@ -10,6 +10,7 @@ mod dns;
 mod fields;
 mod geo;
 mod hooks;
+mod jobs;
 mod lists;
 mod log;
 mod markdown;
@@ -41,6 +42,8 @@ pub enum Group {
     Server,
     /// The functions a policy consists of.
     Hooks,
+    /// Background functions and when they run.
+    Jobs,
     /// Policies as WebAssembly components.
     Policies,
     /// Stats DBs.
@@ -74,6 +77,7 @@ impl Group {
     pub const ALL: [Group; 15] = [
         Group::Server,
         Group::Hooks,
+        Group::Jobs,
         Group::Policies,
         Group::Stats,
         Group::Lists,
@@ -94,6 +98,7 @@ impl Group {
         match self {
             Group::Server => "Server",
             Group::Hooks => "Hooks",
+            Group::Jobs => "Background functions",
             Group::Policies => "WebAssembly policies",
             Group::Stats => "Stats DBs",
             Group::Lists => "Black- and whitelists",
@@ -343,6 +348,7 @@ pub fn entries() -> impl Iterator<Item = &'static Entry> {
     [
         server::ENTRIES,
         hooks::ENTRIES,
+        jobs::ENTRIES,
         policy::ENTRIES,
         stats::ENTRIES,
         lists::ENTRIES,

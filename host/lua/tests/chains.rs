@@ -96,6 +96,7 @@ fn load(file: &str) -> Result<(Configuration, Arc<Fakes>), String> {
         daemon: capabilities::Daemon::Wforce,
         caps: Capabilities::new(options).unwrap(),
         settings: Arc::default(),
+        jobs: Arc::default(),
         output: Arc::default(),
         runtime: RUNTIME.handle().clone(),
         components: fakes.clone(),

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bstr::BString;
 use login::{Addr, Attrs, CustomArgs, Decision, Login};
@@ -33,6 +34,13 @@ pub enum Call {
     Custom(Arc<str>, Arc<CustomArgs>),
     /// A custom GET endpoint; replies [`Reply::Text`].
     CustomGet(Arc<str>),
+    /// A background function; replies [`Reply::Done`].
+    Background {
+        /// Its name.
+        name: Arc<str>,
+        /// How long it may take, the wait for an engine included.
+        deadline: Duration,
+    },
     /// A console line; replies [`Reply::Text`] with its result, empty when there is none.
     Console(BString),
 }
@@ -46,18 +54,20 @@ impl Call {
             Call::Report(_) => FunctionName::BuiltIn("report"),
             Call::Reset { .. } => FunctionName::BuiltIn("reset"),
             Call::Canonicalize(_) => FunctionName::BuiltIn("canonicalize"),
-            Call::Custom(name, _) | Call::CustomGet(name) => FunctionName::Custom(name.clone()),
+            Call::Custom(name, _) | Call::CustomGet(name) | Call::Background { name, .. } => {
+                FunctionName::Custom(name.clone())
+            }
             Call::Console(_) => FunctionName::BuiltIn("console"),
         }
     }
 }
 
-/// A hook's or custom endpoint's name.
+/// A hook's, custom endpoint's or background function's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FunctionName {
     /// `allow`, `report`, `reset`, `canonicalize`, `console`.
     BuiltIn(&'static str),
-    /// A custom endpoint.
+    /// A custom endpoint or background function.
     Custom(Arc<str>),
 }
 

@@ -3,6 +3,7 @@
 mod events;
 mod failures;
 mod logins;
+mod track;
 
 use std::sync::Arc;
 
@@ -250,11 +251,11 @@ impl Chain {
         since: Moment,
     ) -> Result<Reply, Failure> {
         let function = call.function();
-        let custom = matches!(call, Call::Custom(..) | Call::CustomGet(_));
+        let kind = failures::Kind::of(&call);
         let seen = !logins::is_apart(context.as_ref());
         let result = self.executor.call_in(context, call, since).await;
         if let (Err(failure), true) = (&result, seen) {
-            failures::tell(&self.capabilities, &function, custom, failure);
+            failures::tell(&self.capabilities, &function, kind, failure);
         }
         result
     }

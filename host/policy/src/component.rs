@@ -42,6 +42,7 @@ impl Hook {
             Call::Reset { .. } => Some(Hook::Reset),
             Call::Canonicalize(_) => Some(Hook::Canonicalize),
             Call::Custom(..) | Call::CustomGet(_) => Some(Hook::Endpoint),
+            Call::Background { .. } => Some(Hook::Background),
             Call::Console(_) => None,
         }
     }

@@ -243,10 +243,15 @@ impl Shared {
         self.watchdog.now();
     }
 
-    /// When a call that arrived at `since` must be answered. A console line is an operator's, who may ask for much.
-    fn deadline(&self, call: &Call, since: u64) -> u64 {
+    /// How long a call may take, in milliseconds. A console line is an operator's, who may ask for much; a background
+    /// function has a budget of its own.
+    fn budget(&self, call: &Call) -> u64 {
         let budget = self.options.budget.as_millis() as u64;
-        since + if matches!(call, Call::Console(_)) { budget.max(10_000) } else { budget }
+        match call {
+            Call::Console(_) => budget.max(10_000),
+            Call::Background { deadline, .. } => deadline.as_millis() as u64,
+            _ => budget,
+        }
     }
 
     /// How long a call may wait for an engine, in milliseconds: what is left of its budget must do for it to run.
@@ -255,7 +260,11 @@ impl Shared {
     }
 
     fn too_late(&self, call: &Call, since: u64, now: u64) -> bool {
-        !matches!(call, Call::Console(_)) && now > since + self.longest_wait()
+        match call {
+            Call::Console(_) => false,
+            Call::Background { .. } => now >= since + self.budget(call),
+            _ => now > since + self.longest_wait(),
+        }
     }
 
     /// Replaces an engine that is gone.

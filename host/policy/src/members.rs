@@ -15,7 +15,7 @@ pub enum Next {
 /// Gathers the answers of the members of a chain, in their order.
 ///
 /// * `allow`: the first answer that is not [`Reply::Pass`] is the chain's; if all pass, the chain passes.
-/// * `report` goes to all; a failure of one does not keep it from the others, and the first failure is the chain's.
+/// * `report` and background functions go to all; a failure of one does not keep it from the others, and the first failure is the chain's.
 /// * `reset` goes to all; the chain succeeded if all did.
 /// * `canonicalize`: each gets what the one before it made of the login.
 #[derive(Debug)]
@@ -34,12 +34,12 @@ impl Gathered {
     /// A member answered this call.
     pub fn answered(&mut self, call: Call, result: Result<Reply, Failure>) -> Next {
         match (&call, result) {
-            (Call::Report(_), Ok(_)) | (_, Ok(Reply::Pass)) => Next::Ask(call),
+            (Call::Report(_) | Call::Background { .. }, Ok(_)) | (_, Ok(Reply::Pass)) => Next::Ask(call),
             (Call::Reset { .. }, Ok(Reply::Flag(done))) => {
                 self.reset &= done;
                 Next::Ask(call)
             }
-            (Call::Report(_) | Call::Reset { .. }, Err(failure)) => {
+            (Call::Report(_) | Call::Background { .. } | Call::Reset { .. }, Err(failure)) => {
                 self.failure.get_or_insert(failure);
                 Next::Ask(call)
             }
@@ -57,7 +57,7 @@ impl Gathered {
             return Err(failure);
         }
         Ok(match call {
-            Call::Report(_) => Reply::Done,
+            Call::Report(_) | Call::Background { .. } => Reply::Done,
             Call::Reset { .. } => Reply::Flag(self.reset),
             Call::Canonicalize(login) => Reply::Text(login.clone()),
             _ => Reply::Pass,

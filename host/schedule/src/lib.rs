@@ -1,22 +1,27 @@
 //! Scheduled jobs: cron and interval schedules, each job run one at a time, once per cluster if asked.
 //!
 //! [`Cron`] and [`Interval`] read the text of a configuration; [`Schedule::next`] computes with a time that is an argument.
-//! [`Agenda`] decides what is to start, without a clock of its own; [`Scheduler`] runs an agenda on tokio.
+//! [`Agenda`] decides what is to start, without a clock of its own; [`Scheduler`] runs an agenda on tokio; [`Jobs`] is the
+//! scheduler's place in a daemon, for those that look at jobs or start one.
 #![forbid(unsafe_code)]
 
 mod agenda;
 mod cron;
 mod interval;
+mod jobs;
 mod options;
 mod scheduler;
 mod status;
+mod table;
 
-pub use agenda::{Agenda, Due, Skip};
+pub use agenda::{Agenda, Due, JobId, Skip};
 pub use cron::{Cron, CronError};
 pub use interval::{Interval, IntervalError};
+pub use jobs::Jobs;
 pub use options::{JobOptions, Missed, OptionError};
-pub use scheduler::{BoxFuture, Outcome, Refusal, Scheduler, Work};
-pub use status::{JobStatus, LastRun};
+pub use scheduler::{BoxFuture, Leases, Outcome, Refusal, Scheduler, Work};
+pub use status::{JobStatus, LastRun, Planned};
+pub use table::{JobRow, table, timestamp, unix_seconds};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
-use crate::{Agenda, Due, JobStatus, LastRun, Schedule, Skip};
+use crate::{Agenda, Due, JobId, JobStatus, LastRun, Planned, Schedule, Skip};
 
 /// What a [`Work`] returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -44,8 +44,8 @@ pub enum Refusal {
     /// It runs, and may not overlap itself.
     #[error("\"{0}\" is running already")]
     Running(String),
-    /// The daemon ends.
-    #[error("the scheduler has been stopped")]
+    /// The daemon starts or ends.
+    #[error("no job can be started: the daemon starts or ends")]
     Stopped,
 }
 
@@ -70,6 +70,15 @@ pub trait Work: Send + Sync + 'static {
     fn skipped(&self, job: &str, why: Skip);
 }
 
+/// Who may run what; shared by the daemons that ask the same store.
+pub trait Leases: Send + Sync + 'static {
+    /// Takes or prolongs a lease for this long; false if another daemon has it. The error is for the operator.
+    fn take<'a>(&'a self, name: &'a str, time: Duration) -> BoxFuture<'a, Result<bool, String>>;
+
+    /// Gives a lease back; one that another daemon has stays.
+    fn release<'a>(&'a self, name: &'a str) -> BoxFuture<'a, ()>;
+}
+
 /// Runs an agenda; clones share it.
 #[derive(Clone)]
 pub struct Scheduler {
@@ -80,6 +89,10 @@ struct Inner {
     agenda: Mutex<Agenda>,
     work: Arc<dyn Work>,
     runtime: Handle,
+    /// Runs that may go on at once.
+    runners: Semaphore,
+    /// The agenda was changed.
+    changed: Notify,
     /// True once it has been stopped.
     stopped: watch::Sender<bool>,
     /// Runs that go on.
@@ -89,12 +102,15 @@ struct Inner {
 }
 
 impl Scheduler {
-    /// Makes a scheduler, which does nothing until [`Scheduler::start`].
-    pub fn new(agenda: Agenda, work: Arc<dyn Work>, runtime: Handle) -> Scheduler {
+    /// Makes a scheduler, which does nothing until [`Scheduler::start`]. `runners`: how many runs go on at once, at least one;
+    /// further ones wait for their turn, which counts as running.
+    pub fn new(agenda: Agenda, work: Arc<dyn Work>, runtime: Handle, runners: usize) -> Scheduler {
         let inner = Inner {
             agenda: Mutex::new(agenda),
             work,
             runtime,
+            runners: Semaphore::new(runners.clamp(1, Semaphore::MAX_PERMITS)),
+            changed: Notify::new(),
             stopped: watch::Sender::new(false),
             running: watch::Sender::new(0),
             random: RandomState::new(),
@@ -108,6 +124,13 @@ impl Scheduler {
         let inner = &self.inner;
         inner.agenda.lock().begin(inner.work.now(), || inner.chance());
         inner.runtime.spawn(turn(inner.clone()));
+    }
+
+    /// These are the jobs from now on; see [`Agenda::replace`].
+    pub fn replace(&self, planned: &[Planned]) {
+        let inner = &self.inner;
+        inner.agenda.lock().replace(planned, inner.work.now(), || inner.chance());
+        inner.changed.notify_one();
     }
 
     /// All jobs as they are.
@@ -126,14 +149,13 @@ impl Scheduler {
             return Err(Refusal::Stopped);
         }
         let mut agenda = inner.agenda.lock();
-        let place = agenda.statuses().iter().position(|job| job.name == name);
-        let place = place.ok_or_else(|| Refusal::Unknown(name.to_owned()))?;
-        if !agenda.start(place) {
+        let job = agenda.find(name).ok_or_else(|| Refusal::Unknown(name.to_owned()))?;
+        if !agenda.start(job) {
             return Err(Refusal::Running(name.to_owned()));
         }
         drop(agenda);
         let (told, result) = oneshot::channel();
-        inner.spawn(place, None, Some(told));
+        inner.spawn(job, None, Some(told));
         Ok(result)
     }
 
@@ -169,6 +191,7 @@ async fn turn(inner: Arc<Inner>) {
         });
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
+            () = inner.changed.notified() => {}
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
     }
@@ -181,12 +204,12 @@ impl Inner {
         drawn as f64 / u64::MAX as f64
     }
 
-    fn name(&self, job: usize) -> Option<String> {
+    fn name(&self, job: JobId) -> Option<String> {
         self.agenda.lock().status(job).map(|status| status.name.clone())
     }
 
     /// One run on its way; `at`: when it was due, if not by hand.
-    fn spawn(self: &Arc<Self>, job: usize, at: Option<Timestamp>, told: Option<oneshot::Sender<LastRun>>) {
+    fn spawn(self: &Arc<Self>, job: JobId, at: Option<Timestamp>, told: Option<oneshot::Sender<LastRun>>) {
         let inner = self.clone();
         inner.running.send_modify(|running| *running += 1);
         self.runtime.spawn(async move {
@@ -198,8 +221,10 @@ impl Inner {
         });
     }
 
-    async fn run(self: &Arc<Self>, job: usize, at: Option<Timestamp>) -> Option<LastRun> {
+    async fn run(self: &Arc<Self>, job: JobId, at: Option<Timestamp>) -> Option<LastRun> {
         let status = self.agenda.lock().status(job)?.clone();
+        // Never closed, so it never fails.
+        let _runner = self.runners.acquire().await.ok()?;
         let (began, clock) = (self.work.now(), Instant::now());
         let outcome = match at.filter(|_| status.options.once_per_cluster) {
             None => self.run_here(&status).await,

@@ -17,6 +17,17 @@ pub struct LastRun {
     pub outcome: Outcome,
 }
 
+/// A job as a configuration has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// The background function.
+    pub name: String,
+    /// When it is due.
+    pub schedule: Schedule,
+    /// Its options.
+    pub options: JobOptions,
+}
+
 /// A job and how it is doing.
 #[derive(Clone, Debug)]
 pub struct JobStatus {

@@ -142,6 +142,7 @@ fn lua(world: &World) -> Box<dyn Policy> {
         daemon: capabilities::Daemon::Wforce,
         caps: world.caps.clone(),
         settings: Arc::default(),
+        jobs: Arc::default(),
         output: Arc::default(),
         runtime: world.runtime().clone(),
         components: Arc::new(NoComponents),

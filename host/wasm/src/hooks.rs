@@ -211,6 +211,11 @@ impl Functions {
                 let (answer,): Told<String> = unsafe { caller.call(get, (&**name,)).await? };
                 Ok(answer.map(|answer| Reply::Text(answer.into())))
             }
+            Call::Background { name, .. } => {
+                // SAFETY: as above.
+                let (done,): Told<()> = unsafe { caller.call(hook, (&**name,)).await? };
+                Ok(done.map(|()| Reply::Done))
+            }
             Call::Console(_) => Ok(Ok(Reply::Pass)),
         }
     }

@@ -87,7 +87,12 @@ impl Recipe {
         instance.calls += 1;
         let options = &self.common.options;
         let store = &mut instance.store;
-        let deadline = within_budget(Duration::from_millis(options.deadline_ms));
+        let most = match call {
+            // A job has a deadline of its own: that of its schedule.
+            Call::Background { deadline, .. } => *deadline,
+            _ => Duration::from_millis(options.deadline_ms),
+        };
+        let deadline = within_budget(most);
         store.data_mut().begin(login, deadline, stop.cloned());
         store.set_epoch_deadline(1);
         let fuel = options.fuel.unwrap_or(NO_LIMIT);

@@ -304,7 +304,10 @@ impl Slot {
             Call::Report(_) => Ok(Reply::Done),
             Call::Reset { .. } => Ok(Reply::Flag(false)),
             Call::Canonicalize(_) => Ok(Reply::Pass),
-            Call::Custom(..) | Call::CustomGet(_) | Call::Console(_) => Err(trouble.failure(&self.name)),
+            // Who runs a background function wants to know.
+            Call::Custom(..) | Call::CustomGet(_) | Call::Background { .. } | Call::Console(_) => {
+                Err(trouble.failure(&self.name))
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The commands of trackalert.
 
-use super::{Answer, Command, DONE, Handler, LIVEZ, READYZ, answer, get, post};
+use super::{Answer, BAD_JSON, Command, Counter, DONE, Handler, LIVEZ, READYZ, answer, get, post};
 use crate::openapi::schema;
 
 /// What is wrong with the body of a report (wforce compatibility: told as the server's mistake).
@@ -25,6 +25,45 @@ pub(super) static COMMANDS: &[Command] = &[
         "Counters of the daemon.",
         &[answer(200, schema::track_stats, "The counters; `perfstats` covers the last 300 seconds.")],
     ),
+    Command {
+        counter: Counter::Other,
+        ..get(
+            "jobs",
+            Handler::Jobs,
+            "The background functions: when they are due, and what their last runs came to.",
+            &[answer(200, schema::jobs, "The functions, in the order of the configuration.")],
+        )
+    },
+    Command {
+        counter: Counter::Other,
+        ..post(
+            "runBackground",
+            Handler::RunBackground,
+            "Starts a background function now, whatever its schedule. The answer does not wait for its end.",
+            schema::run_background,
+            &[
+                DONE,
+                answer(400, schema::failure, "The body is no JSON, or names no background function."),
+                answer(409, schema::failure, "It runs already."),
+                answer(503, schema::failure, "The daemon starts or ends."),
+            ],
+        )
+    },
+    Command {
+        counter: Counter::Other,
+        ..post(
+            "reloadPolicies",
+            Handler::ReloadPolicies,
+            "Loads the files of the WebAssembly policies again: all of them, or the one that is named. One that cannot be used \
+             leaves its old version running.",
+            schema::reload_policies,
+            &[
+                answer(200, schema::reloaded, "All of them were loaded again."),
+                answer(500, schema::reloaded, "Some were not; they go on as they were."),
+                BAD_JSON,
+            ],
+        )
+    },
     READYZ,
     LIVEZ,
 ];

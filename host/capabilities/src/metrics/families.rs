@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
 };
 
 use super::components::Components;
+use super::track::{JobMetrics, ReportMetrics};
 use super::window::Window;
 use super::{AllowStatus, Counted, Families, Metrics, MetricsError, ShadowMetrics, StateMetrics};
 use crate::lists::{Colour, Kind};
@@ -76,6 +78,10 @@ impl Prefixed<'_> {
         self.add(IntGaugeVec::new(Opts::new(self.name(name), help), &[label])?)
     }
 
+    fn float_gauges(&self, name: &str, label: &str, help: &str) -> Result<GaugeVec, prometheus::Error> {
+        self.add(GaugeVec::new(Opts::new(self.name(name), help), &[label])?)
+    }
+
     fn histogram(&self, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
         self.add(Histogram::with_opts(HistogramOpts::new(self.name(name), help).buckets(BUCKETS.to_vec()))?)
     }
@@ -108,6 +114,32 @@ fn components(ours: &Prefixed<'_>) -> Result<Components, prometheus::Error> {
         memory: ours.gauges("component_memory_bytes", "policy", "Linear memory of waiting instances")?,
         quarantined: ours.gauges("component_quarantined", "policy", "1 while a policy is in quarantine")?,
     })
+}
+
+/// What trackalert counts.
+fn track(ours: &Prefixed<'_>) -> Result<(ReportMetrics, JobMetrics), prometheus::Error> {
+    let reports = ReportMetrics {
+        waiting: ours.gauge("reports_waiting", "Reports that were taken and are not processed yet")?,
+        waiting_bytes: ours.gauge("reports_waiting_bytes", "Memory of the reports that wait")?,
+        refused: ours.counter("reports_refused_total", "Reports refused because too many waited")?,
+        processed: ours.counter("reports_processed_total", "Reports that were processed")?,
+        lost: ours.counter(
+            "reports_lost_total",
+            "Reports that were taken and could not be processed before the daemon ended",
+        )?,
+    };
+    let jobs = JobMetrics {
+        runs: ours.counters("job_runs_total", &["job", "result"], "Runs of a background function")?,
+        skipped: ours.counters("job_skipped_total", &["job", "reason"], "Runs that were left out")?,
+        running: ours.gauges("job_running", "job", "Runs going on")?,
+        seconds: ours.float_gauges("job_last_run_seconds", "job", "How long the last run took")?,
+        last_success: ours.float_gauges(
+            "job_last_success_timestamp_seconds",
+            "job",
+            "When the last run ended that did not fail; 0 before",
+        )?,
+    };
+    Ok((reports, jobs))
 }
 
 /// Families without series, or with few.
@@ -233,6 +265,8 @@ pub(super) fn register(prefix: &str, log: Arc<Log>) -> Result<Metrics, MetricsEr
         tarpitted: status("tarpitted"),
         whitelisted: status("whitelisted"),
     };
+    let (reports, jobs) =
+        track(&Prefixed { registry: only(prefix == "trackalert").registry, prefix: "portcullis" })?;
     let families = families(&theirs, &cluster, &ours)?;
     for list in ["bl", "wl"] {
         families.redis_updates.with_label_values(&[list]);
@@ -310,6 +344,8 @@ pub(super) fn register(prefix: &str, log: Arc<Log>) -> Result<Metrics, MetricsEr
         command_names: parking_lot::Mutex::default(),
         started: Instant::now(),
         allow_status,
+        reports,
+        jobs,
         families,
         log,
         registry,

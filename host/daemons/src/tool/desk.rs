@@ -128,6 +128,7 @@ impl Desk {
             daemon: Daemon::Wforce,
             caps: capabilities.clone(),
             settings: settings.clone(),
+            jobs: Arc::default(),
             output: Arc::default(),
             runtime: runtime.handle().clone(),
             version: format!("wforce {}", env!("CARGO_PKG_VERSION")),

@@ -37,9 +37,15 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     }),
 ];
 
-/// In front of the names of custom endpoints in the table of hooks.
+/// In front of the names of custom endpoints and background functions in the table of hooks.
 const POST: &str = "POST ";
 const GET: &str = "GET ";
+const BACKGROUND: &str = "BACKGROUND ";
+
+/// The name of a background function in the table of hooks.
+pub(super) fn background_name(name: &[u8]) -> BString {
+    bstr::concat([BACKGROUND.as_bytes(), name]).into()
+}
 
 /// One of the policies behind a hook.
 #[derive(Clone)]
@@ -76,6 +82,8 @@ pub struct Hooks {
     pub custom: HashMap<BString, Vec<Member>>,
     /// `setCustomGetEndpoint`, by name.
     pub custom_get: HashMap<BString, Vec<Member>>,
+    /// `setBackground`, by name.
+    pub background: HashMap<BString, Vec<Member>>,
 }
 
 /// The hooks of this Lua state as they are now; a console line may change them.
@@ -99,6 +107,8 @@ pub fn get(lua: &Lua) -> mlua::Result<Hooks> {
                     hooks.custom.insert(name.into(), function);
                 } else if let Some(name) = other.strip_prefix(GET.as_bytes()) {
                     hooks.custom_get.insert(name.into(), function);
+                } else if let Some(name) = other.strip_prefix(BACKGROUND.as_bytes()) {
+                    hooks.background.insert(name.into(), function);
                 }
             }
         }
@@ -130,7 +140,7 @@ fn unknown(name: &str) -> String {
 }
 
 /// Looks at the policies given for a hook: each name must be that of a component that has it.
-fn look(state: &State, args: &Args<'_>, index: i32, hook: Hook) -> Result<(), Fault> {
+pub(super) fn look(state: &State, args: &Args<'_>, index: i32, hook: Hook) -> Result<(), Fault> {
     for name in args.members(index)?.into_iter().flatten() {
         let name = name.to_string();
         let refused = match state.host.components.get(&name) {

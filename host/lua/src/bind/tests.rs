@@ -53,6 +53,7 @@ fn host(caps: Arc<Capabilities>) -> Host {
         output: Arc::default(),
         runtime: RUNTIME.handle().clone(),
         version: "wforce 3.0.1".to_owned(),
+        jobs: Arc::default(),
         components: Arc::new(policy::NoComponents),
         shutdown: Box::new(|| {}),
         bind_sockets: false,

@@ -61,7 +61,7 @@ fn arguments(lua: &Lua, call: &Call) -> mlua::Result<MultiValue> {
             [Value::String(lua.create_string(login.as_slice())?)].into_iter().collect()
         }
         Call::Custom(_, args) => one(bind::custom_args(lua, args.clone())?),
-        Call::CustomGet(_) | Call::Console(_) => MultiValue::new(),
+        Call::CustomGet(_) | Call::Background { .. } | Call::Console(_) => MultiValue::new(),
     })
 }
 

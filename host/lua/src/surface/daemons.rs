@@ -60,6 +60,7 @@ impl Group {
             | Group::Webhooks
             | Group::Alerts
             | Group::Console => Daemons::POLICIES,
+            Group::Jobs => Daemons::TRACKALERT,
             Group::Hooks
             | Group::Stats
             | Group::Lists

@@ -71,6 +71,8 @@ impl Parker {
 
 pub(crate) struct Queue {
     jobs: VecDeque<Job>,
+    /// Background functions that wait for an engine; few. They may wait longer than others.
+    background: VecDeque<Job>,
     /// Jobs that need a certain engine; few (console lines).
     bound: Vec<Job>,
     /// Suspended calls that can go on.
@@ -98,6 +100,7 @@ impl Queue {
             engines.into_iter().enumerate().rev().map(|(number, policy)| Engine::new(number, 0, policy));
         Queue {
             jobs: VecDeque::new(),
+            background: VecDeque::new(),
             bound: Vec::new(),
             resumed: VecDeque::new(),
             free: free.collect(),
@@ -113,6 +116,8 @@ impl Queue {
     pub(super) fn push(&mut self, job: Job) {
         if job.engine.is_some() {
             self.bound.push(job);
+        } else if matches!(job.call, Call::Background { .. }) {
+            self.background.push_back(job);
         } else {
             self.jobs.push_back(job);
         }
@@ -180,11 +185,16 @@ impl Queue {
     }
 
     fn take_any(&mut self) -> Option<Work> {
-        if self.jobs.is_empty() {
-            return None;
-        }
+        // Whichever came first.
+        let background = match (self.background.front(), self.jobs.front()) {
+            (None, None) => return None,
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+            (Some(background), Some(job)) => background.since <= job.since,
+        };
         let engine = self.free.pop()?;
-        let Some(job) = self.jobs.pop_front() else {
+        let next = if background { self.background.pop_front() } else { self.jobs.pop_front() };
+        let Some(job) = next else {
             self.free.push(engine);
             return None;
         };
@@ -196,7 +206,7 @@ impl Queue {
         !self.stopped
             && self.active < cores
             && (!self.resumed.is_empty()
-                || (!self.jobs.is_empty() && !self.free.is_empty())
+                || ((!self.jobs.is_empty() || !self.background.is_empty()) && !self.free.is_empty())
                 || (!self.bound.is_empty() && self.bound_ready().is_some()))
     }
 
@@ -218,7 +228,7 @@ impl Queue {
     }
 
     /// Takes out the jobs that found no engine for `limit` milliseconds. Jobs for one engine (console lines) wait for
-    /// ten times that.
+    /// ten times that, background functions for as long as they may take: those are looked at when an engine is free.
     pub(super) fn overdue(&mut self, now: u64, limit: u64, into: &mut Vec<Arc<Ticket>>) {
         while self.jobs.front().is_some_and(|job| job.since + limit < now) {
             into.extend(self.jobs.pop_front().map(|job| job.ticket));
@@ -233,7 +243,10 @@ impl Queue {
     }
 
     pub(super) fn waiting(&self) -> bool {
-        !(self.jobs.is_empty() && self.bound.is_empty() && self.resumed.is_empty())
+        !(self.jobs.is_empty()
+            && self.background.is_empty()
+            && self.bound.is_empty()
+            && self.resumed.is_empty())
     }
 
     pub(super) fn active(&self) -> usize {
@@ -269,7 +282,8 @@ impl Queue {
 
     /// What waits when the executor stops.
     pub(super) fn drain(&mut self, into: &mut Vec<Arc<Ticket>>) {
-        into.extend(self.jobs.drain(..).chain(self.bound.drain(..)).map(|job| job.ticket));
+        let jobs = self.jobs.drain(..).chain(self.background.drain(..)).chain(self.bound.drain(..));
+        into.extend(jobs.map(|job| job.ticket));
     }
 
     #[cfg(test)]

@@ -49,6 +49,7 @@ pub(crate) struct Running {
     engine: usize,
     generation: u64,
     since: u64,
+    budget: u64,
     deadline: u64,
     verdict: Verdict,
     /// Its client has been told that the time is over, though it still runs.
@@ -65,6 +66,7 @@ impl Running {
             engine: engine.number,
             generation: engine.generation,
             since: now,
+            budget: call.budget,
             deadline: call.deadline,
             verdict,
             told: false,
@@ -253,8 +255,9 @@ fn look(shared: &Arc<Shared>, now: u64, lost: &mut Vec<Lost>) -> bool {
         busy |= queue.active() > 0;
         queue.waiting()
     };
+    let budget = shared.options.budget.as_millis() as u64;
     for ticket in &late {
-        ticket.finish(Err(no_engine(shared)));
+        ticket.finish(Err(no_engine(budget)));
     }
     bridge::answer(&mut late);
     if waiting {
@@ -281,7 +284,7 @@ fn look_at(shared: &Arc<Shared>, slot: &Arc<Slot>, now: u64, lost: &mut Vec<Lost
     let stuck = now >= call.deadline + GRACE_MS;
     if stuck && !call.told {
         call.told = true;
-        call.ticket.finish(Err(time_budget(shared)));
+        call.ticket.finish(Err(time_budget(call.budget)));
         bridge::answer(&mut vec![call.ticket.clone()]);
     }
     let give_up = stuck && call.verdict.slow && lost.len() < MAX_ABANDONED;

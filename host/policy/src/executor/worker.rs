@@ -42,6 +42,8 @@ struct Body {
 pub(super) struct Bound {
     pub(super) ticket: Arc<Ticket>,
     pub(super) function: FunctionName,
+    /// How long it may take, in milliseconds.
+    pub(super) budget: u64,
     /// When it must be answered, in the watchdog's milliseconds.
     pub(super) deadline: u64,
     /// What host functions find on the thread while it runs.
@@ -149,11 +151,12 @@ impl Worker {
         let Job { call, ticket, since, context, .. } = job;
         let watchdog = &self.shared.watchdog;
         let now = watchdog.now();
-        let deadline = self.shared.deadline(&call, since);
-        let bound = Bound { ticket, function: call.function(), deadline, context };
+        let budget = self.shared.budget(&call);
+        let deadline = since + budget;
+        let bound = Bound { ticket, function: call.function(), budget, deadline, context };
         if self.shared.too_late(&call, since, now) {
             // What is left of its budget would hardly do, and an engine that is stopped half way has to be built again.
-            self.answer(&bound, Err(no_engine(&self.shared)));
+            self.answer(&bound, Err(no_engine(budget)));
             return End::Free(engine, Verdict::default());
         }
         self.slot.begin(Running::new(&engine, &bound, now, Verdict::default()));
@@ -170,9 +173,9 @@ impl Worker {
             Ok(Progress::Suspended(rest)) => {
                 if verdict.interrupted {
                     drop(rest);
-                    return self.finish(Err(time_budget(&self.shared)), engine, &bound, verdict);
+                    return self.finish(Err(time_budget(budget)), engine, &bound, verdict);
                 }
-                let rest = within(rest, &self.shared, deadline);
+                let rest = within(rest, &self.shared, &bound);
                 let task = Arc::new(Task {
                     shared: Arc::downgrade(&self.shared),
                     body: Mutex::new(Some(Body { rest, engine, call: bound })),
@@ -209,7 +212,8 @@ impl Worker {
             Ok(Poll::Pending) if verdict.interrupted => {
                 // The deadline fell between its last step and here: the hook is set, so the engine must go.
                 drop(rest);
-                self.finish(Err(time_budget(&self.shared)), engine, &call, verdict)
+                let over = time_budget(call.budget);
+                self.finish(Err(over), engine, &call, verdict)
             }
             Ok(Poll::Pending) => {
                 *task.body.lock() = Some(Body { rest, engine, call });
@@ -235,7 +239,7 @@ impl Worker {
             spoilt = !engine.policy.recover();
         }
         let result = match result {
-            Err(failure) if verdict.interrupted => Err(stopped(&self.shared, &failure)),
+            Err(failure) if verdict.interrupted => Err(stopped(call.budget, &failure)),
             other => other,
         };
         self.answer(call, result);
@@ -261,9 +265,9 @@ impl Worker {
 }
 
 /// Ends a suspended call at its deadline.
-fn within(rest: Suspended, shared: &Shared, deadline: u64) -> Suspended {
-    let left = Duration::from_millis(deadline.saturating_sub(shared.watchdog.now()));
-    let over = time_budget(shared);
+fn within(rest: Suspended, shared: &Shared, call: &Bound) -> Suspended {
+    let left = Duration::from_millis(call.deadline.saturating_sub(shared.watchdog.now()));
+    let over = time_budget(call.budget);
     Box::pin(async move {
         match tokio::time::timeout(left, rest).await {
             Ok(result) => result,
@@ -272,15 +276,14 @@ fn within(rest: Suspended, shared: &Shared, deadline: u64) -> Suspended {
     })
 }
 
-/// The documented error of a call that found no engine in time.
-pub(super) fn no_engine(shared: &Shared) -> Failure {
-    let budget = shared.options.budget.as_millis();
+/// The documented error of a call that found no engine in time; the budget in milliseconds.
+pub(super) fn no_engine(budget: u64) -> Failure {
     Failure::new(FailureKind::Busy, format!("no policy state was free in time (the budget is {budget} ms)"))
 }
 
 /// The documented error of a call that used up its time, with where it was stopped if the engine tells.
-fn stopped(shared: &Shared, failure: &Failure) -> Failure {
-    let mut over = time_budget(shared);
+fn stopped(budget: u64, failure: &Failure) -> Failure {
+    let mut over = time_budget(budget);
     if let Some(line_end) = failure.reason.iter().position(|byte| *byte == b'\n') {
         over.reason.extend_from_slice(&failure.reason[line_end..]);
     }
@@ -288,7 +291,6 @@ fn stopped(shared: &Shared, failure: &Failure) -> Failure {
 }
 
 /// The documented error of a call that used up its time.
-pub(super) fn time_budget(shared: &Shared) -> Failure {
-    let budget = shared.options.budget.as_millis();
+pub(super) fn time_budget(budget: u64) -> Failure {
     Failure::new(FailureKind::Time, format!("policy time budget of {budget} ms exceeded"))
 }

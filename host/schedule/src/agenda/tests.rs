@@ -7,11 +7,18 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn agenda(schedule: &str, change: impl FnOnce(&mut JobOptions)) -> Agenda {
-    let schedule = match schedule.parse() {
+/// The first job of an agenda.
+const FIRST: JobId = JobId(1);
+
+fn schedule(schedule: &str) -> Schedule {
+    match schedule.parse() {
         Ok(cron) => Schedule::Cron(cron),
         Err(_) => Schedule::Every(schedule.parse().unwrap()),
-    };
+    }
+}
+
+fn agenda(when: &str, change: impl FnOnce(&mut JobOptions)) -> Agenda {
+    let schedule = schedule(when);
     let mut options = JobOptions { zone: TimeZone::UTC, ..JobOptions::default() };
     change(&mut options);
     let mut agenda = Agenda::default();
@@ -27,7 +34,7 @@ fn due(agenda: &mut Agenda, now: i64) -> (Vec<i64>, Vec<Skip>) {
 
 fn end(agenda: &mut Agenda, now: i64) -> bool {
     let run = LastRun { began: at(now), took: Duration::ZERO, outcome: Outcome::Done };
-    agenda.ended(0, run, at(now), 0.5).is_some()
+    agenda.ended(FIRST, run, at(now), 0.5).is_some()
 }
 
 #[test]
@@ -82,10 +89,52 @@ fn jitter_moves_the_start_and_not_the_time_it_was_due() {
 #[test]
 fn by_hand_counts_as_running() {
     let mut agenda = agenda("* * * * *", |_| {});
-    assert!(agenda.start(0));
-    assert!(!agenda.start(0) && !agenda.start(7));
+    assert!(agenda.start(FIRST));
+    assert!(!agenda.start(FIRST) && !agenda.start(JobId(7)));
     assert_eq!(due(&mut agenda, 60).1, [Skip::Running]);
     end(&mut agenda, 61);
-    let status = agenda.status(0).unwrap();
+    let status = agenda.status(FIRST).unwrap();
     assert_eq!((status.runs, status.failures, status.skipped, status.running), (1, 0, 1, 0));
+}
+
+#[test]
+fn two_schedules_of_one_function_do_not_overlap() {
+    let mut agenda = agenda("* * * * *", |options| options.missed = Missed::RunOnce);
+    let options = JobOptions { zone: TimeZone::UTC, missed: Missed::RunOnce, ..JobOptions::default() };
+    let second = agenda.add("scan", schedule("00:01:30"), options.clone());
+    let other = agenda.add("other", schedule("00:01:30"), options);
+    agenda.begin(at(0), || 0.5);
+    assert_eq!(agenda.due(at(60), || 0.5).0, [Due { job: FIRST, at: at(60) }]);
+    let (due, skipped) = agenda.due(at(90), || 0.5);
+    assert_eq!((due, skipped), (vec![Due { job: other, at: at(90) }], vec![(second, Skip::Running)]));
+    let run = LastRun { began: at(60), took: Duration::ZERO, outcome: Outcome::Done };
+    assert_eq!(agenda.ended(FIRST, run, at(100), 0.5), Some(Due { job: second, at: at(100) }));
+}
+
+#[test]
+fn a_new_configuration_keeps_what_is_the_same() {
+    let options = || JobOptions { zone: TimeZone::UTC, ..JobOptions::default() };
+    let plan = |name: &str, when: &str| Planned {
+        name: name.to_owned(),
+        schedule: schedule(when),
+        options: options(),
+    };
+    let mut agenda = agenda("00:01:00", |_| {});
+    due(&mut agenda, 60);
+    end(&mut agenda, 61);
+    let other = agenda.add("other", schedule("10"), options());
+    assert!(agenda.start(other));
+    agenda.replace(&[plan("new", "0:05"), plan("scan", "00:01:00")], at(100), || 0.0);
+    let names: Vec<String> = agenda.statuses().into_iter().map(|status| status.name).collect();
+    assert_eq!(names, ["new", "scan"]);
+    let scan = agenda.status(FIRST).unwrap();
+    assert_eq!((scan.runs, scan.next), (1, Some(at(121))));
+    // What ran goes on, and keeps the same function of the next configuration from running beside it.
+    agenda.replace(&[plan("other", "0:01")], at(110), || 0.0);
+    assert_eq!(due(&mut agenda, 170).1, [Skip::Running]);
+    let run = LastRun { began: at(90), took: Duration::ZERO, outcome: Outcome::Done };
+    agenda.ended(other, run, at(171), 0.5);
+    assert!(agenda.status(other).is_none());
+    let fresh = agenda.find("other").unwrap();
+    assert_eq!(agenda.status(fresh).unwrap().runs, 0);
 }

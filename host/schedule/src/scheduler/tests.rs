@@ -81,7 +81,7 @@ fn rig(
     change(&mut options);
     let mut agenda = Agenda::default();
     agenda.add("scan", schedule.clone(), options);
-    let scheduler = Scheduler::new(agenda, world.clone(), Handle::current());
+    let scheduler = Scheduler::new(agenda, world.clone(), Handle::current(), 4);
     scheduler.start();
     Rig { scheduler, began: began_receiver, skipped: skipped_receiver, world }
 }
@@ -143,4 +143,43 @@ async fn the_end_waits_for_what_runs() {
     rig.began.recv().await.unwrap();
     assert_eq!(rig.scheduler.stop(Duration::from_secs(1)).await, 1);
     assert_eq!(rig.scheduler.stop(Duration::from_mins(2)).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_runs_than_runners() {
+    let (began, mut began_receiver) = mpsc::unbounded_channel();
+    let (skipped, _skipped) = mpsc::unbounded_channel();
+    let world = Arc::new(World {
+        daemon: "a",
+        start: tokio::time::Instant::now(),
+        leases: Leases::default(),
+        began,
+        skipped,
+        result: Mutex::new(Ok(())),
+        takes: Duration::from_secs(10),
+    });
+    let mut agenda = Agenda::default();
+    for name in ["one", "two", "three"] {
+        agenda.add(name, Schedule::ByHand, JobOptions::default());
+    }
+    let scheduler = Scheduler::new(agenda, world, Handle::current(), 2);
+    scheduler.start();
+    let mut results: Vec<_> =
+        ["one", "two", "three"].map(|name| scheduler.run_by_hand(name).unwrap()).into_iter().collect();
+    began_receiver.recv().await.unwrap();
+    began_receiver.recv().await.unwrap();
+    // The third waits, and counts as running.
+    assert!(began_receiver.try_recv().is_err());
+    assert_eq!(scheduler.run_by_hand("three").unwrap_err(), Refusal::Running("three".to_owned()));
+    let third = results.pop().unwrap().await.unwrap();
+    assert_eq!((third.outcome, began_receiver.recv().await.unwrap().1), (Outcome::Done, "three".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_jobs_take_over_while_it_runs() {
+    let mut rig = rig("a", &Leases::default(), 0, &every("24"), |_| {});
+    let options = JobOptions { zone: TimeZone::UTC, ..JobOptions::default() };
+    rig.scheduler.replace(&[Planned { name: "other".to_owned(), schedule: every("00:00:01"), options }]);
+    assert_eq!(rig.began.recv().await.unwrap(), ("a", "other".to_owned()));
+    assert_eq!(rig.scheduler.run_by_hand("scan").unwrap_err(), Refusal::Unknown("scan".to_owned()));
 }

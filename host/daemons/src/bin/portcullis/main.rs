@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod inspect;
+mod jobs;
 mod login_arguments;
 mod replay;
 mod run;
@@ -62,6 +63,7 @@ Usage: portcullis COMMAND [OPTION]...
   inspect FILE.wasm...    says what components ask for and offer, and whether they can be loaded
   simulate [NAME=]CONFIG...
                           plays a day of people and attackers; tells what is caught and who is locked out by mistake
+  jobs [CONFIG]           the background functions of a running trackalert: next run, last result
 
 LOGIN:
   --login NAME  --remote ADDRESS  --pwhash HASH  --protocol NAME  --device-id TEXT  --session-id TEXT
@@ -74,6 +76,7 @@ Options:
   test:     --only TEXT   cases whose name has this in it
   replay:   --most N      differences and logins that are named, default 20
   bench:    --calls N     default 100000
+  jobs:     --url URL  --password-file FILE  --ca FILE  --run NAME  instead of CONFIG; starts a background function
   simulate: --seed N  --scale PART  --write FILE  between its <!-- simulation --> marks
   -h, --help              this text
   -V, --version
@@ -122,6 +125,7 @@ fn dispatch() -> Outcome {
         "replay" => replay::run(arguments),
         "bench" => bench::run(arguments),
         "inspect" => inspect::run(arguments),
+        "jobs" => jobs::run(arguments),
         "simulate" => simulate::run(arguments),
         "help" => {
             print!("{USAGE}");

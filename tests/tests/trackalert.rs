@@ -1,0 +1,440 @@
+//! trackalert as its clients and operators see it.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
+
+use std::process::Command;
+
+use portcullis_tests::daemon::PASSWORD;
+use portcullis_tests::{Client, Daemon, Launch, Response, process, tools, until};
+use serde_json::{Value, json};
+
+/// What wforce's own trackalert takes; only the budget is ours, for a busy machine.
+const CONFIGURATION: &str = r#"
+addACL("127.0.0.0/8")
+setPolicyBudget(60000)
+setNumSchedulerThreads(2)
+setNumReportThreads(4)
+addCustomStat("seen")
+addCustomWebHook("alert", { url = "http://127.0.0.1:9/", secret = "s" })
+function report(lt)
+    incCustomStat("seen")
+    infoLog("report", { login = lt.login, t = tostring(lt.t), device = lt.device_attrs["os.family"] or "none" })
+    if lt.login == "boom" then error("boom") end
+end
+setReport(report)
+function background() infoLog("background function ran", {}) end
+setBackground("background", background)
+cronScheduleBackgroundFunc("0 0 1 1 *", "background")
+intervalScheduleBackgroundFunc("00:00:01", "background")
+function custom(args)
+    if args.attrs.fail then error('a "quoted" reason') end
+    return true, { echo = args.attrs.say or "nothing" }
+end
+setCustomEndpoint("custom", custom)
+"#;
+
+fn start(config: &str) -> Daemon {
+    Launch::trackalert(config).start()
+}
+
+fn job(client: &Client, name: &str) -> Value {
+    let jobs = client.get("/command/jobs").json();
+    let job = jobs["jobs"].as_array().unwrap().iter().find(|job| job["name"] == name);
+    job.unwrap_or_else(|| panic!("no {name} in {jobs}")).clone()
+}
+
+/// Waits until the last run of a job came to something.
+fn ran(client: &Client, name: &str) -> Value {
+    until(name, || Some(job(client, name)).filter(|job| job["last"].is_object()))
+}
+
+fn is(response: &Response, status: u16, body: &str) {
+    assert_eq!((response.status, response.text().as_str()), (status, body));
+}
+
+#[test]
+fn a_configuration_of_wforces_trackalert_is_served() {
+    let mut daemon = start(CONFIGURATION);
+    let client = daemon.client();
+    client.report(&json!({"login": "ahu", "remote": "192.0.2.1", "t": 1234.5, "device_id": "Mozilla/5.0", "protocol": "http"}));
+    // The time is the client's, and device strings are not read: the wforce before it does that.
+    daemon.log().wait_for(r#"report: "#);
+    let line = daemon.log().wait_for(r#"login="ahu""#);
+    assert!(line.contains(r#"t="1234.5""#) && line.contains(r#"device="none""#), "{line}");
+    daemon.log().wait_for_count("background function ran", 2);
+    is(
+        &client.post("/command/custom", &json!({"attrs": {"say": "hello"}})),
+        200,
+        r#"{"r_attrs": {"echo": "hello"}, "success": true}"#,
+    );
+    let stats = client.get("/command/stats").json();
+    let names: Vec<&String> = stats.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["perfstats", "reports", "sys-msec", "uptime", "user-msec"]);
+    assert_eq!(stats["reports"], 1);
+    assert_eq!(client.get("/command/readyz").status, 200);
+    assert_eq!(client.with_credentials(None).get("/command/livez").status, 200);
+
+    assert_eq!(daemon.execute("stats()").trim_end(), "1 reports");
+    assert!(daemon.execute("showVersion()").starts_with("trackalert "));
+    assert_eq!(
+        daemon.execute("showCustomEndpoints()").trim_end_matches('\n'),
+        format!("{:<30} \n{:<30} ", "Custom Endpoint", "custom")
+    );
+    assert_eq!(daemon.execute("return durationToSeconds('5:01')"), "18060");
+
+    assert_eq!(client.metric("trackalert_commands_total{cmd=\"report\"}"), Some(1.0));
+    assert_eq!(client.metric("trackalert_commands_total{cmd=\"custom\"}"), Some(1.0));
+    assert_eq!(client.metric("trackalert_custom_stats_total{metric=\"seen\"}"), Some(1.0));
+    assert_eq!(client.metric("portcullis_reports_waiting"), Some(0.0));
+    assert_eq!(client.metric("wforce_commands_total{cmd=\"report\"}"), None);
+    assert!(daemon.terminate().success());
+}
+
+#[test]
+fn the_check_tells_what_would_be_served_or_what_is_wrong() {
+    let check = |config: &str| {
+        let output = Launch::trackalert(config).args(&["--check-config"]).run();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (fine, told) = check(CONFIGURATION);
+    assert!(fine && told.contains("background: cron 0 0 1 1 *"), "{told}");
+    for (config, part) in [
+        ("cronScheduleBackgroundFunc('* * * *', 'x')", "a cron line has five fields"),
+        ("cronScheduleBackgroundFunc('0 0 31 2 *', 'x')", "it would never run"),
+        ("intervalScheduleBackgroundFunc('30m', 'x')", "is no interval"),
+        ("intervalScheduleBackgroundFunc('0:00', 'x')", "without pause"),
+        ("cronScheduleBackgroundFunc('@daily', 'x', { every = 1 })", "there is no option \"every\""),
+        ("cronScheduleBackgroundFunc('@daily', 'x', { overlap = 1 })", "\"true\" or \"false\""),
+        (
+            "\ncronScheduleBackgroundFunc('@daily', 'nobody')",
+            "trackalert.conf:2: a schedule names the background function \"nobody\"",
+        ),
+        ("newStringStatsDB('a', 1, 1, {})", "nil value"),
+    ] {
+        let (fine, told) = check(config);
+        assert!(!fine && told.contains(part), "{config}: {told}");
+    }
+}
+
+#[test]
+fn errors_are_told_in_wforces_words() {
+    let daemon = start(CONFIGURATION);
+    let client = daemon.client();
+    let post = |target: &str, body: &str| client.request("POST", target, &[], body.as_bytes());
+    is(
+        &post("/command/report", "x\"y"),
+        500,
+        r#"{"status":"failure", "reason":"expected value, got 'x' (120)"}"#,
+    );
+    is(&post("/command/report", "null"), 500, r#"{"status":"failure", "reason":""}"#);
+    // What is JSON was taken; the log tells what came of it.
+    is(&post("/command/report", r#"{"remote":"nonsense"}"#), 200, r#"{"status":"ok"}"#);
+    daemon.log().wait_for("report not processed: Unable to convert presentation address 'nonsense'");
+    is(&post("/?command=report", r#"{"login":"boom"}"#), 200, r#"{"status":"ok"}"#);
+    daemon.log().wait_for("Lua function [report] exception: [string \"chunk\"]:11: boom");
+    until("the count of failures", || {
+        client
+            .metric("portcullis_policy_failures_total{function=\"report\",kind=\"error\"}")
+            .filter(|count| *count >= 1.0)
+    });
+
+    is(&post("/command/custom", "{"), 500, r#"{"success":"failure", "reason":"unexpected end of input"}"#);
+    let failed = post("/command/custom", r#"{"attrs":{"fail":"1"}}"#);
+    assert_eq!((failed.status, &failed.json()["success"]), (500, &json!(false)));
+    assert!(failed.json()["reason"].as_str().unwrap().contains("a \"quoted\" reason"), "{}", failed.text());
+    daemon.log().wait_for("Lua custom function [custom] exception: ");
+
+    for (status, response) in [
+        (404, post("/command/allow", "{}")),
+        (404, client.get("/command/report")),
+        (404, client.get("/?command=getBL")),
+        (401, client.with_credentials(None).post("/command/report", &json!({}))),
+        (401, client.with_credentials(Some("a:wrong")).get("/command/jobs")),
+        (400, post("/command/runBackground", "{}")),
+        (400, post("/command/runBackground", "nonsense")),
+    ] {
+        assert_eq!(response.status, status, "{}", response.text());
+    }
+    is(
+        &post("/command/runBackground", r#"{"name":"nobody"}"#),
+        400,
+        r#"{"reason": "there is no background function \"nobody\"", "status": "failure"}"#,
+    );
+}
+
+#[test]
+fn jobs_run_and_tell_how_it_went() {
+    let daemon = start(
+        r#"
+setBackground("tick", function() infoLog("tick", {}) end)
+setBackground("bad", function() error("it broke") end)
+setBackground("byhand", function() infoLog("by hand", {}) end)
+intervalScheduleBackgroundFunc("00:00:01", "tick")
+intervalScheduleBackgroundFunc("00:00:01", "bad", { deadline = 10, missed = "run once" })
+cronScheduleBackgroundFunc("30 4 * * MON-FRI", "tick", { timezone = "UTC", jitter = 60, overlap = true })
+"#,
+    );
+    let client = daemon.client();
+    daemon.log().wait_for_count("tick", 3);
+    let tick = until("a run", || Some(job(&client, "tick")).filter(|job| job["runs"].as_i64() >= Some(2)));
+    assert_eq!((&tick["schedule"], &tick["last"]["result"]), (&json!("every 00:00:01"), &json!("done")));
+    assert!(
+        tick["last"]["seconds"].as_f64().unwrap() < 60.0 && tick["last"]["began"].as_f64().unwrap() > 1.7e9
+    );
+
+    let bad = ran(&client, "bad");
+    assert_eq!(
+        (&bad["last"]["result"], &bad["deadline"], &bad["missed"]),
+        (&json!("failed"), &json!(10), &json!("run once"))
+    );
+    assert!(bad["last"]["error"].as_str().unwrap().contains("it broke"), "{bad}");
+    daemon.log().wait_for("Lua background function [bad] exception: [string \"chunk\"]:3: it broke");
+    assert!(client.metric("portcullis_job_runs_total{job=\"bad\",result=\"failed\"}").unwrap() >= 1.0);
+    assert!(client.metric("portcullis_job_last_success_timestamp_seconds{job=\"tick\"}").unwrap() > 1.7e9);
+    assert_eq!(client.metric("portcullis_job_last_success_timestamp_seconds{job=\"bad\"}"), Some(0.0));
+
+    // A function without a schedule runs by hand only.
+    let idle = job(&client, "byhand");
+    assert_eq!(
+        (&idle["schedule"], &idle["next"], &idle["runs"]),
+        (&json!("by hand"), &Value::Null, &json!(0))
+    );
+    assert_eq!(daemon.execute("runBackground('byhand')").trim_end(), "byhand started");
+    daemon.log().wait_for_count("by hand", 1);
+    until("its end", || Some(job(&client, "byhand")).filter(|job| job["running"] == 0));
+    is(&client.post("/command/runBackground", &json!({"name": "byhand"})), 200, r#"{"status":"ok"}"#);
+    daemon.log().wait_for_count("by hand", 2);
+    assert_eq!(
+        daemon.execute("runBackground('nobody')").trim_end(),
+        "there is no background function \"nobody\""
+    );
+
+    let table = daemon.execute("showJobs()");
+    let cron = table
+        .lines()
+        .find(|line| line.contains("cron 30 4 * * MON-FRI UTC"))
+        .unwrap_or_else(|| panic!("{table}"));
+    assert!(cron.starts_with("tick ") && cron.contains(":3") && table.contains("it broke"), "{table}");
+}
+
+#[test]
+fn a_job_does_not_overlap_itself_and_is_stopped_at_its_deadline() {
+    let launch = Launch::trackalert(
+        r#"
+setBackground("slow", function()
+    infoLog("slow began", {})
+    while not io.open("go") do os.execute("sleep 0.1") end
+    infoLog("slow ended", {})
+end)
+setBackground("endless", function() while true do end end)
+intervalScheduleBackgroundFunc("00:00:01", "slow", { deadline = "0:10" })
+cronScheduleBackgroundFunc("* * * * *", "slow")
+intervalScheduleBackgroundFunc("00:00:01", "endless", { deadline = 1 })
+setReport(function(lt) infoLog("reported " .. lt.login, {}) end)
+"#,
+    );
+    let go = launch.folder().join("go");
+    let daemon = launch.start();
+    let client = daemon.client();
+    daemon.log().wait_for("slow began");
+    let refused = client.post("/command/runBackground", &json!({"name": "slow"}));
+    is(&refused, 409, r#"{"reason": "\"slow\" is running already", "status": "failure"}"#);
+    assert_eq!(client.metric("portcullis_job_running{job=\"slow\"}"), Some(1.0));
+
+    let endless = until("the deadline, twice", || {
+        Some(job(&client, "endless")).filter(|job| job["failures"].as_i64() >= Some(2))
+    });
+    let error = endless["last"]["error"].as_str().unwrap();
+    assert!(error.starts_with("policy time budget of 1000 ms exceeded"), "{error}");
+    // Others notice nothing.
+    client.report(&json!({"login": "ahu"}));
+    daemon.log().wait_for("reported ahu");
+    assert_eq!(daemon.log().count("slow began"), 1);
+    std::fs::write(go, "").unwrap();
+    daemon.log().wait_for("slow ended");
+    daemon.log().wait_for_count("slow began", 2);
+}
+
+#[test]
+fn a_full_queue_says_so_and_loses_nothing_that_it_took() {
+    let launch = Launch::trackalert(
+        r#"
+setNumLuaStates(1)
+setReportQueueSize(3)
+setPolicyBudget(300000)
+setReport(function(lt)
+    infoLog("began", {})
+    while not io.open("go") do os.execute("sleep 0.1") end
+    infoLog("looked at " .. lt.login, {})
+end)
+"#,
+    );
+    let go = launch.folder().join("go");
+    let mut daemon = launch.start();
+    let client = daemon.client();
+    let mut taken = 0;
+    let refused = until("a refusal", || {
+        let response = client.post("/command/report", &json!({"login": format!("user{taken}")}));
+        if response.status == 200 {
+            taken += 1;
+            return None;
+        }
+        Some(response)
+    });
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
+    let reason = refused.json()["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("too many reports wait to be processed"), "{reason}");
+    assert!(client.metric("portcullis_reports_refused_total").unwrap() >= 1.0);
+    assert_eq!(client.metric("portcullis_reports_waiting"), Some(f64::from(taken)));
+    daemon.log().wait_for("too many reports wait");
+
+    // Told to end, it takes no more and works off what it has.
+    daemon.process.signal("TERM");
+    daemon.log().wait_for("SIGTERM");
+    std::fs::write(go, "").unwrap();
+    assert!(daemon.process.wait().success());
+    for user in 0..taken {
+        assert_eq!(daemon.log().count(&format!("looked at user{user}")), 1, "{:#?}", daemon.log().all());
+    }
+}
+
+#[test]
+fn sighup_replaces_the_jobs() {
+    let before = r#"
+setBackground("stays", function() infoLog("stays", {}) end)
+intervalScheduleBackgroundFunc("00:00:01", "stays")
+setBackground("goes", function() end)
+intervalScheduleBackgroundFunc("24", "goes")
+"#;
+    let daemon = start(before);
+    let client = daemon.client();
+    daemon.log().wait_for("stays");
+    ran(&client, "stays");
+    let rest = std::fs::read_to_string(daemon.config()).unwrap().replace(before, "");
+    let after = r#"
+setBackground("stays", function() infoLog("new stays", {}) end)
+intervalScheduleBackgroundFunc("00:00:01", "stays")
+setBackground("comes", function() infoLog("comes", {}) end)
+intervalScheduleBackgroundFunc("00:00:01", "comes")
+"#;
+    std::fs::write(daemon.config(), after.to_owned() + &rest).unwrap();
+    daemon.process.signal("HUP");
+    daemon.log().wait_for("loaded again");
+    daemon.log().wait_for("comes");
+    daemon.log().wait_for("new stays");
+    let jobs = client.get("/command/jobs").json();
+    let names: Vec<&str> =
+        jobs["jobs"].as_array().unwrap().iter().map(|job| job["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["stays", "comes"]);
+    // What is the same goes on counting.
+    assert!(job(&client, "stays")["runs"].as_i64() >= Some(2));
+
+    // A broken file changes nothing.
+    std::fs::write(daemon.config(), "intervalScheduleBackgroundFunc('nonsense', 'x')\n".to_owned() + &rest)
+        .unwrap();
+    daemon.process.signal("HUP");
+    daemon.log().wait_for("the old one goes on");
+    assert_eq!(client.get("/command/jobs").json()["jobs"].as_array().unwrap().len(), 2);
+}
+
+/// A component whose background function fails if the job's name begins with `b`.
+const COMPONENT: &str = r#"(component
+  (core module $m
+    (memory (export "memory") 2)
+    (data (i32.const 64) "the component says no")
+    (func (export "run") (param $name i32) (param $length i32) (result i32)
+      (if (i32.eq (i32.load8_u (local.get $name)) (i32.const 98))
+        (then
+          (i32.store (i32.const 0) (i32.const 1))
+          (i32.store (i32.const 4) (i32.const 64))
+          (i32.store (i32.const 8) (i32.const 21))))
+      (i32.const 0))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+  (core instance $i (instantiate $m))
+  (func $run (param "name" string) (result (result (error string)))
+    (canon lift (core func $i "run") (memory (core memory $i "memory")) (realloc (func $i "realloc"))))
+  (instance $background (export "run" (func $run)))
+  (export "portcullis:policy/background@0.1.0" (instance $background)))"#;
+
+#[test]
+fn components_have_jobs_too() {
+    let daemon = Launch::trackalert(
+        r#"
+loadPolicy("scan", "scan.wasm")
+setBackground("good", "scan")
+setBackground("bad", "scan")
+setBackground("chain", { "scan", function() infoLog("after the component", {}) end })
+intervalScheduleBackgroundFunc("00:00:01", "good")
+intervalScheduleBackgroundFunc("00:00:01", "bad")
+intervalScheduleBackgroundFunc("00:00:01", "chain")
+"#,
+    )
+    .file("scan.wasm", wat::parse_str(COMPONENT).unwrap())
+    .start();
+    let client = daemon.client();
+    let good = ran(&client, "good");
+    assert_eq!(good["last"]["result"], "done", "{good}");
+    let bad = ran(&client, "bad");
+    assert_eq!(bad["last"]["error"], "policy scan: the component says no");
+    daemon.log().wait_for("after the component");
+    assert_eq!(ran(&client, "chain")["last"]["result"], "done");
+    let refused = Launch::trackalert("loadPolicy('scan', 'scan.wasm')\nsetReport('scan')\n")
+        .file("scan.wasm", wat::parse_str(COMPONENT).unwrap())
+        .args(&["--check-config"])
+        .run();
+    let told = String::from_utf8_lossy(&refused.stdout);
+    assert!(!refused.status.success() && told.contains("does not export the hook report"), "{told}");
+}
+
+#[test]
+fn wforce_reports_to_it_by_webhook() {
+    let track = start(
+        r#"
+setReport(function(lt)
+    infoLog("from wforce", { login = lt.login, remote = lt.remote:tostring(), os = lt.device_attrs["os.family"] or "",
+                             country = lt.attrs.country or "", t = tostring(lt.t > 1700000000) })
+end)
+"#,
+    );
+    let wforce = Daemon::start(&format!(
+        "addWebHook({{\"report\"}}, {{ url = \"http://{}/?command=report\", [\"basic-auth\"] = \"wforce:{PASSWORD}\" }})\n\
+         setCanonicalize(function(login) return login:lower() end)\nsetPolicyBudget(60000)\n",
+        track.http
+    ));
+    let login = json!({"login": "AHU", "remote": "2001:db8::1", "success": true, "protocol": "http", "attrs": {"country": "NL"},
+        "device_id": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"});
+    wforce.client().report(&login);
+    let line = track.log().wait_for("from wforce: ");
+    for part in
+        [r#"login="ahu""#, r#"remote="2001:db8::1""#, r#"os="Windows""#, r#"country="NL""#, r#"t="true""#]
+    {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert_eq!(track.client().metric("trackalert_commands_total{cmd=\"report\"}"), Some(1.0));
+    let sample = format!(
+        "wforce_webhook_events_total{{id=\"1\",status=\"ok\",url=\"http://{}/?command=report\"}}",
+        track.http
+    );
+    until("the answer", || wforce.client().metric(&sample).filter(|sent| *sent >= 1.0));
+}
+
+#[test]
+fn the_rest_api_is_as_documented() {
+    let daemon = start(CONFIGURATION);
+    let output = process::run(
+        Command::new(tools::python_tool("schemathesis"))
+            .current_dir(daemon.folder())
+            .args(["--no-color", "run"])
+            .arg(format!("http://{}/openapi.json", daemon.http))
+            .args(["--auth", &format!("wforce:{PASSWORD}"), "--max-examples", "25", "--seed", "1", "--no-shrink"])
+            .args(["--phases", "examples,coverage,fuzzing", "--continue-on-failure"])
+            .args(["--checks", "status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance"])
+            .args(["--suppress-health-check", "all", "--generation-database", "none"]),
+    );
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(daemon.client().get("/command/stats").status, 200, "the server is well");
+}
