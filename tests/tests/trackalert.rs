@@ -57,7 +57,7 @@ fn a_configuration_of_wforces_trackalert_is_served() {
     let client = daemon.client();
     client.report(&json!({"login": "ahu", "remote": "192.0.2.1", "t": 1234.5, "device_id": "Mozilla/5.0", "protocol": "http"}));
     // The time is the client's, and device strings are not read: the wforce before it does that.
-    daemon.log().wait_for(r#"report: "#);
+    daemon.log().wait_for("report: ");
     let line = daemon.log().wait_for(r#"login="ahu""#);
     assert!(line.contains(r#"t="1234.5""#) && line.contains(r#"device="none""#), "{line}");
     daemon.log().wait_for_count("background function ran", 2);

@@ -83,7 +83,9 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("showJobs", |state, _| {
         let statuses = state.host.jobs.statuses();
         let rows: Vec<JobRow> = statuses.iter().map(JobRow::from).collect();
-        schedule::table(&rows).into_iter().for_each(|line| state.host.output.line(line));
+        for line in schedule::table(&rows) {
+            state.host.output.line(line);
+        }
         Ok(Ret::None)
     }),
 ];

@@ -37,7 +37,9 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
     } else {
         let jobs = jobs["jobs"].as_array().ok_or_else(|| Trouble::new("the answer lists no jobs"))?;
         let rows: Vec<JobRow> = jobs.iter().map(row).collect();
-        table(&rows).iter().for_each(|line| println!("{line}"));
+        for line in table(&rows) {
+            println!("{line}");
+        }
     }
     Ok(Status::Fine)
 }
