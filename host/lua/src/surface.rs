@@ -74,7 +74,7 @@ pub enum Group {
 
 impl Group {
     /// All topics in the order of the reference.
-    pub const ALL: [Group; 15] = [
+    pub const ALL: [Group; 16] = [
         Group::Server,
         Group::Hooks,
         Group::Jobs,
