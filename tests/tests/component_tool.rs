@@ -123,6 +123,11 @@ fn a_measurement_tells_time_and_fuel() {
     assert!(hooks[1]["fuel"].as_u64().unwrap() > 0 && hooks[1]["mean_ns"].as_u64().unwrap() > 0, "{told}");
     let text = stdout(&portcullis(folder.path(), &["bench", "p.conf", "--calls", "2000"]));
     assert!(text.lines().next().unwrap().ends_with("fuel"), "{text}");
+    // One that fails is told of, not measured.
+    std::fs::write(folder.path().join("p.wasm"), allow("(unreachable)")).unwrap();
+    let output = portcullis(folder.path(), &["bench", "p.conf", "--calls", "100"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("allow: components failed in 200 of the calls"), "{}", stderr(&output));
 }
 
 #[test]

@@ -125,6 +125,8 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
             Some(cluster) => siblings::sync(cluster, &started.settings, server.readiness(), log),
             None => server.set_ready(true),
         }
+        // What is loaded from now on is loaded beside requests.
+        start::ENGINES.serving();
         service::ready();
         if let Some(interval) = service::watchdog_interval() {
             tokio::spawn(feed_watchdog(interval, started.chain.clone()));

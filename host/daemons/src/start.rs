@@ -146,7 +146,7 @@ pub fn load(daemon: Daemon, arguments: &Arguments, log: &Arc<Log>) -> Result<Sta
 }
 
 /// What compiles and runs components; all configurations of the process share it.
-static ENGINES: LazyLock<Arc<wasm::Engines>> = LazyLock::new(Arc::default);
+pub static ENGINES: LazyLock<Arc<wasm::Engines>> = LazyLock::new(Arc::default);
 
 /// What the configuration's functions work on.
 pub fn host(

@@ -16,6 +16,8 @@ use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::compile::Compiler;
+
 /// Written in front of the hash; another number for another layout.
 const MAGIC: &[u8; 8] = b"pcwasm1\n";
 
@@ -35,19 +37,20 @@ enum NotUsed {
 /// The component of these bytes: from the cache in this folder if it is there, else compiled, and kept for the next time.
 /// Trouble with the cache is logged and costs only time.
 pub(crate) fn component(
+    compiler: &Compiler,
     engine: &Engine,
     bytes: &[u8],
     folder: Option<&Path>,
     log: &Log,
 ) -> wasmtime::Result<Component> {
-    let Some(folder) = folder else { return Component::new(engine, bytes) };
+    let Some(folder) = folder else { return compiler.compile(engine, bytes) };
     let file = folder.join(format!("{}.cwasm", key(engine, bytes)));
     match read(engine, folder, &file) {
         Ok(component) => return Ok(component),
         Err(NotUsed::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(reason) => log.warn(format!("compiled policy {}: {reason}: compiling again", file.display())),
     }
-    let component = Component::new(engine, bytes)?;
+    let component = compiler.compile(engine, bytes)?;
     if let Err(error) =
         component.serialize().map_err(NotUsed::Compiled).and_then(|code| write(folder, &file, &code))
     {

@@ -6,6 +6,7 @@
 
 mod bindings;
 mod cache;
+mod compile;
 mod convert;
 mod engine;
 mod error;

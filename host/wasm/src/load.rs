@@ -8,6 +8,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::VERSION;
 use crate::bindings::Imports;
+use crate::compile::Compiler;
 use crate::engine::Engine;
 use crate::error::LoadError;
 use crate::hooks::Exports;
@@ -52,14 +53,16 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
 
 /// Compiles, links and tries a component.
 pub(crate) fn prepare(
+    compiler: &Compiler,
     engine: &Arc<Engine>,
     path: &Path,
     common: Arc<Common>,
     cache: Option<&Path>,
 ) -> Result<Recipe, LoadError> {
     let bytes = read(path)?;
-    let component = crate::cache::component(&engine.engine, &bytes, cache, &common.capabilities.log)
-        .map_err(|error| no_component(path, &error))?;
+    let component =
+        crate::cache::component(compiler, &engine.engine, &bytes, cache, &common.capabilities.log)
+            .map_err(|error| no_component(path, &error))?;
     let recipe = link(engine, &component, common)?;
     try_out(&recipe, true)?;
     Ok(recipe)

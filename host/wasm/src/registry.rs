@@ -9,6 +9,7 @@ use capabilities::Capabilities;
 use parking_lot::{Mutex, RwLock};
 use policy::{Component, ComponentError, Components};
 
+use crate::compile::Compiler;
 use crate::engine::Engine;
 use crate::error::LoadError;
 use crate::inspect::{self, Inspection};
@@ -24,9 +25,15 @@ pub struct Engines {
     plain: OnceLock<Arc<Engine>>,
     metered: OnceLock<Arc<Engine>>,
     making: Mutex<()>,
+    compiler: Compiler,
 }
 
 impl Engines {
+    /// From now on there are requests to be answered while something compiles, so that stands back.
+    pub fn serving(&self) {
+        self.compiler.stand_back();
+    }
+
     fn get(&self, metered: bool) -> Result<Arc<Engine>, LoadError> {
         let cell = if metered { &self.metered } else { &self.plain };
         if let Some(engine) = cell.get() {
@@ -103,7 +110,7 @@ impl Registry {
         let engine = self.engines.get(self.counts_fuel || options.fuel.is_some())?;
         let common = self.common(name, options);
         let cache = self.cache.lock().clone();
-        load::prepare(&engine, path, Arc::new(common), cache.as_deref())
+        load::prepare(&self.engines.compiler, &engine, path, Arc::new(common), cache.as_deref())
     }
 
     fn try_load(&self, name: &str, path: &Path, options: &serde_json::Value) -> Result<(), LoadError> {

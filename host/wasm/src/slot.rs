@@ -123,6 +123,8 @@ impl Slot {
         let version = self.current.load();
         version.pool.shrink(false);
         let (instances, memory) = version.pool.count();
+        // A configuration that was read again has other slots with the same names.
+        self.metrics.quarantined.set(i64::from(self.quarantined.load(Ordering::Relaxed)));
         self.metrics.instances.set(i64::try_from(instances).unwrap_or(i64::MAX));
         self.metrics.memory.set(i64::try_from(memory).unwrap_or(i64::MAX));
     }

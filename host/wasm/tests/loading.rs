@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use policy::{Components, Hook};
 use serde_json::json;
-use support::guest::{PASS, allow, component, counts, decide};
+use support::guest::{PASS, allow, component, counts, decide, imports_everything};
 use support::{PATIENT, World, status};
 
 fn options() -> serde_json::Value {
@@ -83,6 +83,26 @@ fn an_inspection_says_what_is_asked_for_and_what_is_wrong() {
     let found = world.registry.inspect(&world.file("foreign", &foreign)).unwrap();
     assert_eq!(found.foreign, ["acme:files/disk@1.0.0"]);
     assert!(found.problem.unwrap().to_string().contains("which no policy gets"));
+}
+
+#[test]
+fn every_function_of_the_contract_can_be_imported() {
+    let world = World::new();
+    let (everything, count) = imports_everything();
+    assert_eq!(status(world.allow(&world.load("all", &everything, &options()))), None);
+    let found = world.registry.inspect(&world.file("all", &everything)).unwrap();
+    assert_eq!(found.imports.iter().map(|asked| asked.functions.len()).sum::<usize>(), count);
+    assert!(count > 50, "{count}");
+}
+
+#[test]
+fn a_policy_is_loaded_again_beside_requests() {
+    let world = World::new();
+    world.engines.serving();
+    let policy = world.load("p", &allow(&decide(1)), &options());
+    world.file("p", &allow(&decide(2)));
+    world.registry.reload("p").unwrap();
+    assert_eq!(status(world.allow(&policy)), Some(2));
 }
 
 #[test]

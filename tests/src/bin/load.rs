@@ -1,13 +1,17 @@
 //! A load generator for `make bench`: logins from many addresses over keep-alive connections, half of them reported,
 //! half asked about.
 //!
-//! `load ADDR --pid PID [--seconds N] [--connections N] [--keys N] [--rate N] [--warm N] [--password P] [--fill]`
+//! `load ADDR --pid PID [--seconds N] [--connections N] [--keys N] [--rate N] [--warm N] [--password P] [--fill]
+//! [--reload]`
 //!
 //! Without `--rate` every connection sends its next request when it has the answer to its last (what the server can
 //! do at most). With it, requests are due at fixed times whatever the server does, and a latency counts from the time a
 //! request was due, so that a stall is seen by every request it delays. Prints one JSON object: requests, rate,
 //! latency percentiles in microseconds, and the CPU nanoseconds of the server process a request (all its threads, from
 //! the kernel's scheduler statistics).
+//!
+//! With `--reload` it asks the server in the middle of the time to load its policies again, and tells how long that took and
+//! what the latencies were in the second that began then.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a tool of the tests")]
 
 use std::io::Write as _;
@@ -31,6 +35,8 @@ struct Options {
     password: String,
     /// Reports every key once, in order, instead of running for a time.
     fill: bool,
+    /// Has the policies loaded again in the middle.
+    reload: bool,
 }
 
 fn options() -> Options {
@@ -44,6 +50,7 @@ fn options() -> Options {
         warm: 2.0,
         password: "secret".to_owned(),
         fill: false,
+        reload: false,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -57,6 +64,7 @@ fn options() -> Options {
             "--warm" => options.warm = value().parse().unwrap(),
             "--password" => options.password = value(),
             "--fill" => options.fill = true,
+            "--reload" => options.reload = true,
             addr => options.addr = addr.parse().expect("an address"),
         }
     }
@@ -120,6 +128,18 @@ fn content_length(head: &[u8]) -> usize {
         head.windows(name.len()).position(|word| word.eq_ignore_ascii_case(name)).expect("a content length");
     let digits = head[at + name.len()..].iter().take_while(|byte| byte.is_ascii_digit());
     digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'))
+}
+
+/// Has the policies loaded again; the milliseconds it took, and whether all of them were.
+async fn reload(options: &Options, authorization: &str) -> (u128, bool) {
+    let mut stream = TcpStream::connect(options.addr).await.expect("a connection");
+    let request = format!(
+        "POST /command/reloadPolicies HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nAuthorization: Basic {authorization}\r\n\r\n{{}}"
+    );
+    let began = Instant::now();
+    stream.write_all(request.as_bytes()).await.expect("to send");
+    let fine = answer(&mut stream, &mut Vec::with_capacity(4096)).await;
+    (began.elapsed().as_millis(), fine)
 }
 
 struct Sample {
@@ -197,6 +217,15 @@ async fn main() {
         .map(|number| local.spawn_local(connection(options.clone(), number, start, authorization.clone())))
         .collect();
     let (mut samples, mut bad, mut cpu) = (Vec::new(), 0, 0);
+    let reloaded = options.reload.then(|| {
+        let (options, authorization) = (options.clone(), authorization.clone());
+        let at = start + Duration::from_secs_f64(options.warm + options.seconds / 2.0);
+        local.spawn_local(async move {
+            tokio::time::sleep_until(at.into()).await;
+            let at = start.elapsed().as_micros() as u64;
+            (at, reload(&options, &authorization).await)
+        })
+    });
     let measure = async {
         if let Some(pid) = options.pid {
             tokio::time::sleep_until((start + Duration::from_secs_f64(options.warm)).into()).await;
@@ -211,20 +240,39 @@ async fn main() {
         }
     };
     local.run_until(measure).await;
+    let reloaded = match reloaded {
+        Some(task) => Some(local.run_until(task).await.unwrap()),
+        None => None,
+    };
     let from = if options.fill { 0 } else { (options.warm * 1e6) as u64 };
     let mut latencies: Vec<u32> =
         samples.iter().filter(|sample| sample.at >= from).map(|sample| sample.latency).collect();
     latencies.sort_unstable();
     let count = latencies.len().max(1);
-    let at = |share: f64| {
-        let place = ((count as f64 * share) as usize).min(count - 1);
-        latencies.get(place).copied().unwrap_or(0)
-    };
+    let at = |share: f64| percentile(&latencies, share);
     let seconds = if options.fill { start.elapsed().as_secs_f64() } else { options.seconds };
-    let result = json!({
+    let mut result = json!({
         "requests": count, "bad": bad, "per_second": (count as f64 / seconds).round(),
         "p50_us": at(0.5), "p90_us": at(0.9), "p99_us": at(0.99), "p999_us": at(0.999), "max_us": at(1.0),
         "cpu_ns_per_request": cpu / count as u64,
     });
+    if let Some((moment, (took, fine))) = reloaded {
+        let within = |from: u64, to: u64| {
+            let within = samples.iter().filter(|sample| (from..to).contains(&sample.at));
+            let mut latencies: Vec<u32> = within.map(|sample| sample.latency).collect();
+            latencies.sort_unstable();
+            percentile(&latencies, 0.99)
+        };
+        result["reload_ms"] = json!(took);
+        result["reloaded"] = json!(fine);
+        result["p99_before_us"] = json!(within(from, moment));
+        result["p99_reload_us"] = json!(within(moment, moment + 1_000_000));
+    }
     println!("{result}");
+}
+
+/// Of sorted latencies.
+fn percentile(sorted: &[u32], share: f64) -> u32 {
+    let place = (sorted.len() as f64 * share) as usize;
+    sorted.get(place.min(sorted.len().saturating_sub(1))).copied().unwrap_or(0)
 }

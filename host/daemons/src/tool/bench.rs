@@ -20,6 +20,11 @@ pub enum BenchError {
     /// A call failed.
     #[error("the policy failed: {0}")]
     Failed(String),
+    /// A component trapped, overran a limit or returned an error.
+    #[error(
+        "components failed in {0} of the calls, and what was measured is their failing: `portcullis run` says why"
+    )]
+    Component(u64),
     /// A call waits for something outside.
     #[error(
         "the policy waits for something outside (DNS?): what it takes then says nothing about the policy"
@@ -62,6 +67,7 @@ pub fn measure(
     mut tick: impl FnMut(),
 ) -> Result<Measured, BenchError> {
     let mut engine = desk.source.build()?;
+    let failures = component_failures(desk);
     for at in 0..WARM_UP.min(calls) {
         once(&mut *engine, call(hook, logins(at)))?;
     }
@@ -74,6 +80,10 @@ pub fn measure(
         if at % 1000 == 0 {
             tick();
         }
+    }
+    let failures = component_failures(desk) - failures;
+    if failures > 0 {
+        return Err(BenchError::Component(failures));
     }
     took.sort_unstable();
     let nanos = |took: Duration| u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
@@ -113,6 +123,13 @@ pub fn fuel(
         }
     }
     Ok(sum.map(|sum: u64| sum / calls as u64))
+}
+
+/// Calls of components that failed so far; to their callers such a call looks like any other.
+fn component_failures(desk: &Desk) -> u64 {
+    let metrics = desk.capabilities.metrics.render();
+    let lines = metrics.lines().filter(|line| line.starts_with(b"portcullis_component_failures_total{"));
+    lines.filter_map(|line| line.rsplit_once_str(b" ")?.1.to_str().ok()?.parse::<u64>().ok()).sum()
 }
 
 fn call(hook: &str, login: Login) -> Call {

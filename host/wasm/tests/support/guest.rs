@@ -254,6 +254,42 @@ package wasi:sockets@0.2.0 {
 }
 ";
 
+/// A policy that passes everybody and imports every function that the contract offers; with their number.
+pub fn imports_everything() -> (Vec<u8>, usize) {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(contract()).unwrap();
+    let world = resolve.select_world(&[package], Some("imports")).unwrap();
+    let mut imports = Vec::new();
+    for item in resolve.worlds[world].imports.values() {
+        let wit_parser::WorldItem::Interface { id, .. } = item else { panic!("{item:?}") };
+        let interface = resolve.id_of(*id).unwrap();
+        for function in resolve.interfaces[*id].functions.values() {
+            let signature = resolve.wasm_signature(wit_parser::abi::AbiVariant::GuestImport, function);
+            let types = |types: &[wit_parser::abi::WasmType]| -> String {
+                types.iter().map(|kind| format!(" {}", plain(*kind))).collect()
+            };
+            let (params, results) = (types(&signature.params), types(&signature.results));
+            let results = if results.is_empty() { results } else { format!("(result{results})") };
+            imports.push(format!(
+                ";; (import \"{interface}\" \"{}\" (func (param{params}) {results}))\n",
+                function.name
+            ));
+        }
+    }
+    let body = format!("{}{}", imports.concat(), allow_function(PASS));
+    (component("only-allow", &body), imports.len())
+}
+
+fn plain(kind: wit_parser::abi::WasmType) -> &'static str {
+    use wit_parser::abi::WasmType;
+    match kind {
+        WasmType::I64 | WasmType::PointerOrI64 => "i64",
+        WasmType::F32 => "f32",
+        WasmType::F64 => "f64",
+        WasmType::I32 | WasmType::Pointer | WasmType::Length => "i32",
+    }
+}
+
 /// What a guest that imports WASI uses of it, as [`wasi`] wants the imports.
 pub const WASI_IMPORTS: &str = r#"
     ;; (import "wasi:cli/environment@0.2.0" "get-environment" (func $environment (param i32)))

@@ -31,6 +31,7 @@ impl std::io::Write for Written {
 pub struct World {
     pub caps: Arc<Capabilities>,
     pub registry: Registry,
+    pub engines: Arc<Engines>,
     pub folder: tempfile::TempDir,
     written: Written,
     runtime: tokio::runtime::Runtime,
@@ -56,9 +57,10 @@ impl World {
         let caps = Capabilities::new(options).unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let registry = Registry::new(Arc::new(Engines::default()), caps.clone(), runtime.handle().clone());
+        let engines = Arc::new(Engines::default());
+        let registry = Registry::new(engines.clone(), caps.clone(), runtime.handle().clone());
         let registry = change(registry);
-        World { caps, registry, folder: tempfile::tempdir().unwrap(), written, runtime }
+        World { caps, registry, engines, folder: tempfile::tempdir().unwrap(), written, runtime }
     }
 
     /// Where look-ups run.
