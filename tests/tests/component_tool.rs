@@ -63,14 +63,19 @@ fn a_configuration_with_components_is_checked() {
     let folder = folder(&counts(3, 0));
     let told = told(&portcullis(folder.path(), &["check", "p.conf", "--json"]));
     assert_eq!((&told["fine"], &told["hooks"]), (&json!(true), &json!(["allow", "report"])));
+    assert_eq!(told["policies"], json!(["p"]));
+    let check = || {
+        process::run(
+            Command::new(tools::wforce()).arg("--check-config").arg("-C").arg(folder.path().join("p.conf")),
+        )
+    };
+    assert!(stdout(&check()).contains("p (p.wasm): fine"), "{}", stdout(&check()));
     std::fs::write(folder.path().join("p.wasm"), b"not wasm").unwrap();
     let output = portcullis(folder.path(), &["check", "p.conf"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("p.wasm is no WebAssembly file: it is text"), "{}", stderr(&output));
     // The same of the daemon's own check.
-    let output = process::run(
-        Command::new(tools::wforce()).arg("--check-config").arg("-C").arg(folder.path().join("p.conf")),
-    );
+    let output = check();
     assert_eq!(output.status.code(), Some(1));
     assert!(
         (stdout(&output) + &stderr(&output)).contains("p.conf:2: Caught exception: loadPolicy: "),

@@ -77,6 +77,9 @@ pub fn summary(started: &Started) -> String {
     for (name, is_set) in set {
         line(name, if *is_set { "set".into() } else { "not set: its default holds".into() });
     }
+    for policy in chain.components().lines() {
+        line("policy", policy);
+    }
     for endpoint in chain.endpoints() {
         let verb = if endpoint.get { "GET" } else { "POST" };
         line("custom endpoint", format!("{verb} /command/{}", endpoint.name));

@@ -86,6 +86,43 @@ fn an_inspection_says_what_is_asked_for_and_what_is_wrong() {
 }
 
 #[test]
+fn a_hook_of_another_shape_is_refused() {
+    // What is called is trusted to have the contract's shape, so nothing else may come through.
+    let shaped = |params: &str, result: &str, core: &str| {
+        let text = format!(
+            r#"(component
+                (core module $m
+                    (memory (export "memory") 1)
+                    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (unreachable))
+                    (func (export "f") {core} (unreachable)))
+                (core instance $i (instantiate $m))
+                (func $f {params} {result}
+                    (canon lift (core func $i "f") (memory $i "memory") (realloc (func $i "realloc"))))
+                (instance $hooks (export "allow" (func $f)) (export "canonicalize" (func $f)))
+                (export "portcullis:policy/HOOK@0.1.0" (instance $hooks)))"#
+        );
+        move |hook: &str| wat::parse_str(text.replace("HOOK", hook)).unwrap()
+    };
+    let world = World::new();
+    for (hook, component) in [
+        ("allow", shaped(r#"(param "login" string)"#, "(result bool)", "(param i32 i32) (result i32)")),
+        ("allow", shaped("", "", "")),
+        (
+            "canonicalize",
+            shaped(r#"(param "login" string)"#, "(result string)", "(param i32 i32) (result i32)"),
+        ),
+        ("canonicalize", shaped(r#"(param "login" u32)"#, "(result string)", "(param i32) (result i32)")),
+    ]
+    .map(|(hook, make)| (hook, make(hook)))
+    {
+        let text = world.refused(&component, &options());
+        assert!(text.contains(&format!("its export {hook} does not fit the contract")), "{text}");
+        let found = world.registry.inspect(&world.file("shape", &component)).unwrap();
+        assert!(found.problem.unwrap().to_string().contains("does not fit"));
+    }
+}
+
+#[test]
 fn every_function_of_the_contract_can_be_imported() {
     let world = World::new();
     let (everything, count) = imports_everything();

@@ -265,14 +265,13 @@ pub fn imports_everything() -> (Vec<u8>, usize) {
         let interface = resolve.id_of(*id).unwrap();
         for function in resolve.interfaces[*id].functions.values() {
             let signature = resolve.wasm_signature(wit_parser::abi::AbiVariant::GuestImport, function);
-            let types = |types: &[wit_parser::abi::WasmType]| -> String {
-                types.iter().map(|kind| format!(" {}", plain(*kind))).collect()
+            let types = |types: &[wit_parser::abi::WasmType]| {
+                types.iter().map(|kind| plain(*kind)).collect::<Vec<_>>().join(" ")
             };
             let (params, results) = (types(&signature.params), types(&signature.results));
-            let results = if results.is_empty() { results } else { format!("(result{results})") };
+            let name = &function.name;
             imports.push(format!(
-                ";; (import \"{interface}\" \"{}\" (func (param{params}) {results}))\n",
-                function.name
+                ";; (import \"{interface}\" \"{name}\" (func (param {params}) (result {results})))\n"
             ));
         }
     }

@@ -42,6 +42,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
     let dbs: Vec<String> = desk.capabilities.stats.all().iter().map(|db| db.name().to_string()).collect();
     let endpoints: Vec<String> =
         desk.chain.endpoints().iter().map(|endpoint| endpoint.name.to_string()).collect();
+    let policies = desk.chain.components().names();
     if json {
         println!(
             "{}",
@@ -51,6 +52,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
                 "complaints": count,
                 "first": first,
                 "hooks": set,
+                "policies": policies,
                 "stats_dbs": dbs,
                 "endpoints": endpoints,
             })
@@ -60,9 +62,12 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
         println!("{first}{more}");
     } else {
         println!("{}: configuration is fine", config.display());
-        for (name, what) in
-            [("hooks", &set.join(", ")), ("stats DBs", &dbs.join(", ")), ("endpoints", &endpoints.join(", "))]
-        {
+        for (name, what) in [
+            ("hooks", &set.join(", ")),
+            ("policies", &policies.join(", ")),
+            ("stats DBs", &dbs.join(", ")),
+            ("endpoints", &endpoints.join(", ")),
+        ] {
             if !what.is_empty() {
                 println!("{name:<10} {what}");
             }
