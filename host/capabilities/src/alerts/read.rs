@@ -37,7 +37,7 @@ impl Alert {
                 "time" => alert.time = Some(value.as_f64().ok_or_else(|| wanted("unix seconds"))?),
                 "text" => alert.text = text()?,
                 "fields" => {
-                    alert.fields = fields(value).ok_or_else(|| wanted("a table from names to texts"))?
+                    alert.fields = fields(value).ok_or_else(|| wanted("a table from names to texts"))?;
                 }
                 "channels" => alert.channels = texts()?,
                 "language" => alert.language = Some(text()?),
