@@ -114,6 +114,32 @@ struct StateMetrics {
     milliseconds: IntGauge,
 }
 
+/// What is counted of the sessions between siblings, in wforce.
+pub struct SessionMetrics {
+    /// `portcullis_session_state{sibling}`.
+    pub state: IntGaugeVec,
+    /// `portcullis_session_backlog{sibling}`.
+    pub backlog: IntGaugeVec,
+    /// `portcullis_session_opened_total{sibling}`.
+    pub opened: IntCounterVec,
+    /// `portcullis_session_resumed_total{sibling}`.
+    pub resumed: IntCounterVec,
+    /// `portcullis_session_gaps_total{sibling}`.
+    pub gaps: IntCounterVec,
+    /// `portcullis_session_repairs_total{sibling}`.
+    pub repairs: IntCounterVec,
+    /// `portcullis_session_repaired_keys_total{sibling}`.
+    pub repaired_keys: IntCounterVec,
+    /// `portcullis_session_rejected_total{sibling,reason}`.
+    pub rejected: IntCounterVec,
+    /// `portcullis_session_packets_ignored_total{sibling}`.
+    pub packets_ignored: IntCounterVec,
+    /// `portcullis_session_journal_bytes`.
+    pub journal_bytes: IntGauge,
+    /// `portcullis_session_journal_overflowed_total`.
+    pub journal_overflowed: IntCounter,
+}
+
 /// Families whose series appear when there is something to count (siblings, webhooks); the parts that fill them hold
 /// their handles.
 pub struct Families {
@@ -177,6 +203,8 @@ pub struct Metrics {
     log_dropped: IntCounter,
     shadow: ShadowMetrics,
     components: components::Components,
+    /// What is counted of sessions between siblings.
+    pub sessions: SessionMetrics,
     state: StateMetrics,
     recording_dropped: IntCounter,
     stats_db_keys: IntGauge,

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bstr::BStr;
 use capabilities::Capabilities;
 use capabilities::lists::{Colour, Kind as EntryKind, Origin};
-use statsdb::{FieldState, Slot, StatsDb};
+use statsdb::{FieldState, SiblingChange, Slot, StatsDb};
 use wire::replication::{Kind, ListAction, ListOp, Message, StatsAction, StatsOp, SyncField};
 
 use crate::peer::Peer;
@@ -43,6 +43,15 @@ pub(crate) fn entry_number(kind: EntryKind) -> u32 {
         EntryKind::Ja3 => 3,
         EntryKind::IpJa3 => 4,
     }
+}
+
+/// Whether a message is part of a start-up sync of a database that is not shared in sessions.
+pub(crate) fn is_sync(caps: &Capabilities, message: &Message<'_>) -> bool {
+    message.kind == Kind::Stats
+        && StatsOp::decode(message.op).is_ok_and(|op| {
+            let shared = caps.stats.get(op.db).is_some_and(|db| db.replicates());
+            op.action == StatsAction::SyncKey && !shared
+        })
 }
 
 impl Applier {
@@ -102,32 +111,30 @@ fn change(db: &StatsDb, now: u64, op: &StatsOp<'_>) -> Result<(), String> {
     let key = op.key;
     let field = op.field.unwrap_or_default();
     let number = op.number.map(|number| number as i32);
-    match (op.action, op.text, number) {
-        (StatsAction::Add, Some(text), Some(number)) => db.add_count(now, key, field, text, number),
-        (StatsAction::Add, Some(text), None) => {
-            db.add(now, key, field, text).map_err(|error| error.to_string())?;
-        }
-        (StatsAction::Add, None, Some(number)) => db.add_int(now, key, field, number),
+    let change = match (op.action, op.text, number) {
+        (StatsAction::Add, Some(text), Some(number)) => SiblingChange::AddCount(text, number),
+        (StatsAction::Add, Some(text), None) => SiblingChange::Add(text),
+        (StatsAction::Add, None, Some(number)) => SiblingChange::AddInt(number),
         (StatsAction::Add | StatsAction::Sub, None, None) => return Err("there is nothing to count".into()),
-        (StatsAction::Sub, Some(text), _) => {
-            db.sub(now, key, field, text).map_err(|error| error.to_string())?;
-        }
-        (StatsAction::Sub, None, Some(number)) => db.sub_int(now, key, field, number),
+        (StatsAction::Sub, Some(text), _) => SiblingChange::Sub(text),
+        (StatsAction::Sub, None, Some(number)) => SiblingChange::SubInt(number),
         (StatsAction::Reset, ..) => {
-            db.reset(now, key);
+            db.reset_classic(key, None);
+            return Ok(());
         }
         (StatsAction::ResetField, ..) => {
             if let Some(field) = op.field {
-                db.reset_field(now, key, field);
+                db.reset_classic(key, Some(field));
             }
+            return Ok(());
         }
         (StatsAction::SyncKey, ..) => {
             let fields: Vec<FieldState> = op.fields.iter().map(state).collect();
-            db.restore_key(now, key, &fields).map_err(|error| error.to_string())?;
+            return db.restore_key(now, key, &fields).map_err(|error| error.to_string());
         }
-        (StatsAction::None, ..) => {}
-    }
-    Ok(())
+        (StatsAction::None, ..) => return Ok(()),
+    };
+    db.apply_classic(now, key, field, change).map_err(|error| error.to_string())
 }
 
 fn state(field: &SyncField<'_>) -> FieldState {

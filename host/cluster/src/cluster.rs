@@ -16,10 +16,11 @@ use tokio::runtime::{Handle, Runtime};
 use crate::apply::Applier;
 use crate::context::Context;
 use crate::dump;
-use crate::extension::Extension;
 use crate::listen::Sockets;
 use crate::observe::Teller;
+use crate::peer::PeerConfig;
 use crate::receive::{Receiver, Sink};
+use crate::sessions::Sessions;
 use crate::sync::{self, Wish};
 use crate::table::Table;
 
@@ -55,12 +56,16 @@ pub struct Cluster {
     runtime: Mutex<Option<Runtime>>,
     client: OnceLock<Client>,
     dumping: AtomicBool,
+    /// The siblings that the configuration named when it was last read.
+    configured: Mutex<Vec<PeerConfig>>,
 }
 
 impl Cluster {
     /// Changes of these stats DBs and lists will be told to siblings.
     pub fn new(caps: &Arc<Capabilities>) -> Arc<Self> {
         let cluster = Self::silent(caps);
+        // There is no other yet.
+        let _ = cluster.context.sessions.set(Arc::new(Sessions::new()));
         let teller = Arc::new(Teller(Arc::clone(&cluster.siblings)));
         let hears_stats: Arc<dyn StatsObserver> = teller.clone();
         caps.stats.observe(&hears_stats);
@@ -79,6 +84,7 @@ impl Cluster {
             runtime: Mutex::default(),
             client: OnceLock::new(),
             dumping: AtomicBool::new(false),
+            configured: Mutex::default(),
         })
     }
 
@@ -92,10 +98,43 @@ impl Cluster {
         &self.siblings
     }
 
-    /// Sends this way, too; once, before the start.
-    pub fn extend(&self, extension: Arc<dyn Extension>) {
-        // A second one would be a mistake of the program's; the first one stays.
-        let _ = self.context.extension.set(extension);
+    /// Whether a session is kept with siblings that speak it; yes, unless this says no. Only before the start.
+    pub fn set_sessions(&self, on: bool) {
+        if let Some(sessions) = self.context.sessions.get() {
+            sessions.set_on(on);
+        }
+    }
+
+    /// How many bytes of changes are kept for siblings in sessions. Only before the start.
+    pub fn set_journal_bytes(&self, bytes: usize) {
+        if let Some(sessions) = self.context.sessions.get() {
+            sessions.set_journal_bytes(bytes);
+        }
+    }
+
+    /// Tells apart who counted what from now on; once, when all stats DBs are made and before anything is restored into them.
+    pub fn prepare(&self) {
+        *self.configured.lock() = self.siblings.peers().iter().map(|peer| peer.config().clone()).collect();
+        if let Some(sessions) = self.context.sessions() {
+            sessions.prepare(&self.context, &self.siblings);
+        }
+    }
+
+    /// The configuration was read again and names these siblings. Those that it did not name before are added, those that it
+    /// names no longer are removed; the others go on, also those that were added at run time. Returns the addresses that
+    /// were added and removed.
+    pub fn reconfigure(&self, siblings: Vec<PeerConfig>) -> (Vec<String>, Vec<String>) {
+        let mut configured = self.configured.lock();
+        let missing = |from: &[PeerConfig], of: &[PeerConfig]| -> Vec<PeerConfig> {
+            of.iter().filter(|one| !from.contains(one)).cloned().collect()
+        };
+        let (gone, new) = (missing(&siblings, &configured), missing(&configured, &siblings));
+        let name = |config: &PeerConfig| config.target.to_string();
+        let removed = gone.iter().filter(|config| self.siblings.remove(&config.target).is_ok()).map(name).collect();
+        let added = new.into_iter().filter(|config| self.siblings.add(config.clone()).is_ok());
+        let added = added.map(|config| name(&config)).collect();
+        *configured = siblings;
+        (added, removed)
     }
 
     /// Begins to send and, if there is an address to listen on, to hear and apply what siblings send, on `threads`
@@ -138,6 +177,12 @@ impl Cluster {
                 .serve(runtime.handle(), &receiver, threads)
                 .map_err(|source| StartError::Listen { addr, source })?;
             self.context.caps.log.notice(format!("siblings are heard on {addr}"));
+        }
+        if let Some(sessions) = self.context.sessions() {
+            if sessions.parts().is_none() {
+                sessions.prepare(&self.context, &self.siblings);
+            }
+            sessions.start(&self.context).map_err(StartError::Threads)?;
         }
         for table in receivers {
             table.start(runtime.handle());
@@ -194,6 +239,9 @@ impl Cluster {
 
     /// Ends everything at once.
     pub fn stop(&self) {
+        if let Some(sessions) = self.context.sessions.get() {
+            sessions.stop();
+        }
         if let Some(runtime) = self.runtime.lock().take() {
             runtime.shutdown_background();
         }

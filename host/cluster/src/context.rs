@@ -9,8 +9,8 @@ use capabilities::Capabilities;
 use capabilities::log::Level;
 use parking_lot::RwLock;
 
-use crate::extension::Extension;
 use crate::security::Security;
+use crate::sessions::Sessions;
 
 /// Lines of the same kind come at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -21,7 +21,7 @@ pub struct Context {
     pub caps: Arc<Capabilities>,
     /// Key and cipher.
     pub security: Security,
-    pub(crate) extension: OnceLock<Arc<dyn Extension>>,
+    pub(crate) sessions: OnceLock<Arc<Sessions>>,
     /// Where siblings are heard.
     listener: RwLock<Option<SocketAddr>>,
     connect_timeout_ms: AtomicU64,
@@ -33,7 +33,7 @@ impl Context {
         Arc::new(Self {
             caps,
             security: Security::default(),
-            extension: OnceLock::new(),
+            sessions: OnceLock::new(),
             listener: RwLock::default(),
             connect_timeout_ms: AtomicU64::new(5000),
             queue_size: AtomicUsize::new(5000),
@@ -69,9 +69,14 @@ impl Context {
         self.queue_size.store(messages, Ordering::Relaxed);
     }
 
-    /// What siblings that are Portcullis do beyond packets.
-    pub(crate) fn extension(&self) -> Option<&dyn Extension> {
-        self.extension.get().map(|extension| &**extension)
+    /// The sessions with siblings; `None` where only packets are spoken.
+    pub(crate) fn sessions(&self) -> Option<&Arc<Sessions>> {
+        self.sessions.get().filter(|sessions| sessions.are_on())
+    }
+
+    /// A line about something that is as it should be, and may still come often.
+    pub(crate) fn tell(&self, key: &str, text: impl AsRef<[u8]>) {
+        self.caps.log.limited(key, LOG_EVERY, Level::Notice, text);
     }
 
     /// A line that may come very often. `key` tells lines apart that count for themselves.

@@ -69,6 +69,9 @@ impl Counters {
     }
 
     pub(crate) fn sent(&self, count: u64) {
+        if count == 0 {
+            return;
+        }
         self.sent.good.fetch_add(count, Ordering::Relaxed);
         self.handles.read().sent[0].inc_by(count);
     }
@@ -81,6 +84,14 @@ impl Counters {
     pub(crate) fn received(&self) {
         self.received.good.fetch_add(1, Ordering::Relaxed);
         self.handles.read().received[0].inc();
+    }
+
+    /// Changes that came in a session.
+    pub(crate) fn received_many(&self, count: u64) {
+        if count > 0 {
+            self.received.good.fetch_add(count, Ordering::Relaxed);
+            self.handles.read().received[0].inc_by(count);
+        }
     }
 
     pub(crate) fn received_bad(&self) {

@@ -8,8 +8,8 @@
 //! a [`Sink`] does what they ask for: `apply` in wforce, `forward` in replfwd. Whatever is wrong with a packet is counted
 //! for its sender, logged at a limited rate, and nothing else.
 //!
-//! [`extension`] is where Portcullis nodes have a better way between them than packets that may get lost; `session` has
-//! that way.
+//! Between Portcullis nodes there is a better way than packets that may get lost: `sessions` keeps a [`session`] with each
+//! sibling that speaks it (`link`), and a [`Peer`]'s `standing` tells which siblings do.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -19,7 +19,7 @@ mod cluster;
 mod context;
 mod counters;
 pub mod dump;
-pub mod extension;
+mod link;
 mod listen;
 mod observe;
 mod outbox;
@@ -30,6 +30,8 @@ mod resolve;
 mod security;
 mod send;
 pub mod session;
+mod sessions;
+mod standing;
 pub mod sync;
 mod table;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use wire::replication::{self, Kind, ListAction, ListOp, StatsAction, StatsOp};
 use crate::apply::entry_number;
 use crate::table::Table;
 
-/// Hears of local changes and sends them to all siblings.
+/// Hears of local changes and sends them to all siblings that are sent packets.
 pub(crate) struct Teller(pub(crate) Arc<Table>);
 
 impl StatsObserver for Teller {

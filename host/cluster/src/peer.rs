@@ -11,11 +11,11 @@ use wire::{Cipher, Key};
 use crate::address::{Protocol, Target};
 use crate::batch::Batch;
 use crate::counters::Counters;
-use crate::extension::Extension;
 use crate::queue::Queue;
+use crate::standing::{Kind, Standing};
 
 /// What is known of a sibling when it is added.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PeerConfig {
     /// Where it is.
     pub target: Target,
@@ -41,6 +41,8 @@ pub struct Peer {
     pub(crate) is_self: AtomicBool,
     pub(crate) queue: Queue,
     pub(crate) counters: Counters,
+    /// How it is spoken to.
+    pub(crate) standing: Standing,
     /// Its address should be looked up again.
     pub(crate) look_up: Notify,
     /// Another cipher than ours opened its last packet.
@@ -62,6 +64,8 @@ pub struct Row {
     pub received_bad: u64,
     /// Whether it is this daemon itself.
     pub is_self: bool,
+    /// Whether a session with it is up.
+    pub session: bool,
 }
 
 impl Peer {
@@ -72,6 +76,7 @@ impl Peer {
             is_self: AtomicBool::new(false),
             queue: Queue::new(queue_size),
             counters,
+            standing: Standing::default(),
             look_up: Notify::new(),
             other_cipher: AtomicBool::new(false),
         }
@@ -116,29 +121,23 @@ impl Peer {
         self.addr().ip().to_canonical() == ip.to_canonical()
     }
 
-    /// Sends a frame, see [`crate::extension`]: as soon as what waits before it is sent. False if too many wait.
-    pub fn send_frame(&self, frame: Vec<u8>) -> bool {
-        self.queue.offer_frame(frame)
-    }
-
-    /// Counts messages that were sent another way than as packets.
-    pub fn count_sent(&self, good: u64, bad: u64) {
-        self.counters.sent(good);
-        self.counters.not_sent(bad);
-    }
-
-    /// Counts a message that was received another way than as a packet.
-    pub fn count_received(&self, good: bool) {
-        if good {
-            self.counters.received();
-        } else {
-            self.counters.received_bad();
+    /// Waits until it is known whether it is sent packets; false if it is not.
+    pub(crate) async fn speaks_packets(&self) -> bool {
+        tokio::select! {
+            kind = self.standing.known() => kind == Kind::Classic,
+            () = self.queue.closed() => false,
         }
     }
 
-    /// Hands messages over, to be sent one way or the other. What does not fit is lost and counted.
-    pub(crate) fn offer(self: &Arc<Self>, batch: &Arc<Batch>, extension: Option<&dyn Extension>) {
-        if !self.is_sent_to() || extension.is_some_and(|extension| extension.offer(self, batch)) {
+    /// Whether packets are made for it.
+    #[inline]
+    pub(crate) fn takes_packets(&self) -> bool {
+        self.is_sent_to() && matches!(self.standing.kind(), Kind::Unknown | Kind::Classic)
+    }
+
+    /// Hands messages over, to be sent as packets. What does not fit is lost and counted.
+    pub(crate) fn offer(&self, batch: &Arc<Batch>) {
+        if !self.takes_packets() {
             return;
         }
         let lost = batch.len() - self.queue.offer(batch);
@@ -167,6 +166,7 @@ impl Peer {
     pub fn row(&self) -> Row {
         let [sent, not_sent, received, received_bad] = self.counters.totals();
         let address = format!("{} {}", self.addr(), self.protocol().name());
-        Row { address, sent, not_sent, received, received_bad, is_self: self.is_self() }
+        let session = self.standing.kind() == Kind::Session;
+        Row { address, sent, not_sent, received, received_bad, is_self: self.is_self(), session }
     }
 }

@@ -9,27 +9,21 @@ use tokio::sync::Notify;
 
 use crate::batch::Batch;
 
-/// What a sender gets to do next.
-pub(crate) enum Work {
-    /// The first `count` messages of a batch.
-    Messages { batch: Arc<Batch>, count: usize },
-    /// A frame between Portcullis nodes, see [`crate::extension`].
-    Frame(Vec<u8>),
+/// What a sender gets to do next: the first `count` messages of a batch.
+pub(crate) struct Work {
+    pub(crate) batch: Arc<Batch>,
+    pub(crate) count: usize,
 }
 
 /// A queue bounded by its number of messages. Adding never waits.
 pub(crate) struct Queue {
     work: Mutex<VecDeque<Work>>,
     messages: AtomicUsize,
-    frames: AtomicUsize,
     limit: usize,
     wake: Notify,
     closed: AtomicBool,
     ended: Notify,
 }
-
-/// Frames that may wait; what makes frames waits for answers to them long before.
-const MAX_FRAMES: usize = 4096;
 
 impl Queue {
     /// At most `limit` messages.
@@ -37,7 +31,6 @@ impl Queue {
         Self {
             work: Mutex::default(),
             messages: AtomicUsize::new(0),
-            frames: AtomicUsize::new(0),
             limit,
             wake: Notify::new(),
             closed: AtomicBool::new(false),
@@ -52,22 +45,11 @@ impl Queue {
         let count = batch.len().min(self.limit.saturating_sub(waiting));
         if count > 0 {
             self.messages.fetch_add(count, Ordering::Relaxed);
-            work.push_back(Work::Messages { batch: Arc::clone(batch), count });
+            work.push_back(Work { batch: Arc::clone(batch), count });
             drop(work);
             self.wake.notify_one();
         }
         count
-    }
-
-    /// Takes a frame; false if too many wait.
-    pub(crate) fn offer_frame(&self, frame: Vec<u8>) -> bool {
-        if self.frames.load(Ordering::Relaxed) >= MAX_FRAMES {
-            return false;
-        }
-        self.frames.fetch_add(1, Ordering::Relaxed);
-        self.work.lock().push_back(Work::Frame(frame));
-        self.wake.notify_one();
-        true
     }
 
     /// The next work; `None` once the queue is closed.
@@ -78,10 +60,7 @@ impl Queue {
                 return None;
             }
             if let Some(work) = self.work.lock().pop_front() {
-                match &work {
-                    Work::Messages { count, .. } => self.messages.fetch_sub(*count, Ordering::Relaxed),
-                    Work::Frame(_) => self.frames.fetch_sub(1, Ordering::Relaxed),
-                };
+                self.messages.fetch_sub(work.count, Ordering::Relaxed);
                 return Some(work);
             }
             wake.await;
@@ -134,12 +113,9 @@ mod tests {
         let queue = Queue::new(5);
         assert_eq!((queue.offer(&batch(3)), queue.offer(&batch(3)), queue.offer(&batch(1))), (3, 2, 0));
         assert_eq!(queue.len(), 5);
-        assert!(queue.offer_frame(vec![0]));
         for expected in [3, 2] {
-            let Some(Work::Messages { count, .. }) = queue.next().await else { panic!("messages first") };
-            assert_eq!(count, expected);
+            assert_eq!(queue.next().await.unwrap().count, expected);
         }
-        assert!(matches!(queue.next().await, Some(Work::Frame(_))));
         assert_eq!(queue.len(), 0);
         queue.offer(&batch(1));
         queue.close();

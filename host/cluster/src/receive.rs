@@ -7,9 +7,10 @@ use bstr::BString;
 use wire::replication::{Message, MessageError};
 use wire::{PacketError, open_packet};
 
+use crate::apply::is_sync;
 use crate::context::Context;
-use crate::extension::FRAME;
 use crate::peer::Peer;
+use crate::standing::Kind;
 use crate::table::Table;
 
 /// A message that is well-formed asks for something that cannot be done.
@@ -56,6 +57,13 @@ pub trait Sink: Send + Sync {
     fn take(&self, peer: &Arc<Peer>, message: &Message<'_>) -> Result<(), Unusable>;
 }
 
+/// What is done with a packet.
+enum Gate {
+    Apply,
+    Ignore,
+    Hold,
+}
+
 /// All that receives: whom from, and what for.
 pub(crate) struct Receiver {
     pub(crate) context: Arc<Context>,
@@ -82,11 +90,88 @@ impl Receiver {
     }
 
     /// Opens a packet and does what it asks for. It is counted, whatever comes of it.
-    pub(crate) fn packet(&self, peer: &Arc<Peer>, packet: &mut [u8]) {
+    pub(crate) fn packet(self: &Arc<Self>, peer: &Arc<Peer>, packet: &mut [u8]) {
         match self.open(peer, packet) {
             Ok(()) => peer.counters.received(),
             Err(bad) => self.refused(peer, &bad),
         }
+    }
+
+    /// A sibling at this address speaks sessions: whoever is there can be asked at once whether it does.
+    pub(crate) fn kick(&self, ip: IpAddr) {
+        let peers = self.senders.iter().flat_map(|table| table.peers().to_vec());
+        for peer in peers.filter(|peer| peer.is_at(ip) && peer.standing.kind() != Kind::Session) {
+            peer.standing.kick.notify_one();
+        }
+    }
+
+    /// What is done with the packets of a sibling. Those of one that has a session would be counted twice.
+    fn gate(&self, peer: &Arc<Peer>) -> Gate {
+        let kind = peer.standing.kind();
+        if kind == Kind::Classic {
+            return Gate::Apply;
+        }
+        // Several siblings at one address: which of them sent it cannot be told.
+        let ip = peer.addr().ip();
+        let peers = self.senders.iter().flat_map(|table| table.peers().to_vec());
+        let kinds: Vec<Kind> = peers.filter(|peer| peer.is_at(ip)).map(|peer| peer.standing.kind()).collect();
+        if kinds.contains(&Kind::Classic) {
+            Gate::Apply
+        } else if kinds.iter().all(|kind| *kind == Kind::Session) {
+            Gate::Ignore
+        } else {
+            Gate::Hold
+        }
+    }
+
+    fn take(self: &Arc<Self>, peer: &Arc<Peer>, text: &[u8]) -> Result<(), Bad> {
+        let message = Message::decode(text)?;
+        match self.gate(peer) {
+            Gate::Apply => Ok(self.sink.take(peer, &message)?),
+            Gate::Ignore => {
+                // A sync also brings databases that are not shared otherwise.
+                if is_sync(&self.context.caps, &message) {
+                    return Ok(self.sink.take(peer, &message)?);
+                }
+                let addr = peer.addr().to_string();
+                self.context.caps.metrics.sessions.packets_ignored.with_label_values(&[&addr]).inc();
+                Ok(())
+            }
+            Gate::Hold => {
+                self.hold(peer, text);
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps a message until it is known whether a session brings the same.
+    fn hold(self: &Arc<Self>, peer: &Arc<Peer>, text: &[u8]) {
+        let mut held = peer.standing.held.lock();
+        if held.messages.len() >= self.context.queue_size() {
+            return peer.counters.receive_queue_full(1);
+        }
+        held.messages.push(text.to_vec());
+        if std::mem::replace(&mut held.attended, true) {
+            return;
+        }
+        drop(held);
+        let (receiver, peer) = (Arc::clone(self), Arc::clone(peer));
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = peer.standing.settled() => {}
+                () = peer.queue.closed() => {}
+            }
+            let messages = {
+                let mut held = peer.standing.held.lock();
+                held.attended = false;
+                std::mem::take(&mut held.messages)
+            };
+            for text in messages.iter().filter(|_| !peer.is_removed()) {
+                if let Err(bad) = receiver.take(&peer, text) {
+                    receiver.refused(&peer, &bad);
+                }
+            }
+        });
     }
 
     #[cold]
@@ -96,19 +181,12 @@ impl Receiver {
         self.context.complain(&format!("received {addr}"), format!("from the sibling {addr}: {bad}"));
     }
 
-    fn open(&self, peer: &Arc<Peer>, packet: &mut [u8]) -> Result<(), Bad> {
+    fn open(self: &Arc<Self>, peer: &Arc<Peer>, packet: &mut [u8]) -> Result<(), Bad> {
         let security = &self.context.security;
         let key = security.key().ok_or(Bad::NoKey)?;
         let ours = security.cipher();
         let (text, found) = open_packet(&key, peer.expected(ours), packet)?;
         peer.opened_with(ours, found);
-        if text.first() == Some(&FRAME) {
-            if let Some(extension) = self.context.extension() {
-                extension.frame(peer, text);
-            }
-            return Ok(());
-        }
-        let message = Message::decode(text)?;
-        Ok(self.sink.take(peer, &message)?)
+        self.take(peer, text)
     }
 }

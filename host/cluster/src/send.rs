@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::Protocol;
-use crate::batch::{Batch, Builder, Sealed};
+use crate::batch::{Batch, Sealed};
 use crate::context::Context;
 use crate::peer::Peer;
 use crate::queue::Work;
@@ -21,10 +21,10 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 /// Sends to a sibling until it is removed.
 pub(crate) async fn run(context: Arc<Context>, peer: Arc<Peer>) {
     let mut sender = Sender { udp: Udp::default(), tcp: Tcp::default(), context, peer };
-    while let Some(work) = sender.peer.queue.next().await {
-        match work {
-            Work::Messages { batch, count } => sender.messages(&batch, count).await,
-            Work::Frame(frame) => sender.frame(&frame).await,
+    while let Some(Work { batch, count }) = sender.peer.queue.next().await {
+        // What was made before a session came up goes by the session.
+        if sender.peer.speaks_packets().await {
+            sender.messages(&batch, count).await;
         }
         sender.peer.counters.waiting(sender.peer.queue.len());
     }
@@ -70,16 +70,6 @@ impl Sender {
             Protocol::Tcp => self.tcp.send(context, peer, &sealed, 0..count, tcp::Patience::Keep).await,
             Protocol::None => {}
         }
-    }
-
-    /// A frame is sent once: who makes frames repeats what is not answered. Its size is its maker's business.
-    async fn frame(&mut self, frame: &[u8]) {
-        let mut builder = Builder::default();
-        if !builder.push(|out| out.extend_from_slice(frame)) {
-            return;
-        }
-        let Some(sealed) = seal(&self.context, &self.peer, &Arc::new(builder.finish())) else { return };
-        self.udp.send_frame(&self.context, &self.peer, sealed.packet(0)).await;
     }
 }
 

@@ -6,6 +6,7 @@
 //! again, and a key that changes a thousand times before the next frame is sent once.
 //!
 //! * [`Journal`]: which keys changed here, in order, bounded by bytes; each dialer has a position in it.
+//! * [`Entries`]: when entries of lists were changed; the later change counts.
 //! * [`Channel`]: frames, encrypted under nonces that both ends took part in, so that neither a frame nor a whole
 //!   connection can be replayed.
 //! * [`Dialer`] and [`Acceptor`]: hello, changes, acknowledgements, and after a gap the repair: both compare digests of
@@ -14,6 +15,7 @@
 mod acceptor;
 mod channel;
 mod dialer;
+mod entries;
 mod journal;
 mod message;
 mod repair;
@@ -21,6 +23,7 @@ mod repair;
 pub use acceptor::{Acceptor, Heard};
 pub use channel::{Channel, ChannelError, NONCE_BYTES, opening};
 pub use dialer::{Dialer, DialerStatus};
+pub use entries::{Entries, EntryChange, Id, Stamp, What};
 pub use journal::{Journal, JournalStatus};
 pub use message::{Message, MessageError};
 
@@ -51,6 +54,9 @@ pub enum SessionError {
     /// The sibling is this node itself.
     #[error("the sibling is this node itself")]
     Oneself,
+    /// This node has databases now that it did not have before; the session begins anew with them.
+    #[error("there are new stats DBs here")]
+    Databases,
     /// The other end has not answered for too long.
     #[error("no answer for too long")]
     Silent,

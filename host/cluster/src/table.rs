@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::counters::Counters;
 use crate::outbox::{Outbox, Refused};
 use crate::peer::{Peer, PeerConfig, Row};
+use crate::standing::Kind;
 use crate::{resolve, send};
 
 /// A sibling with this address and port is there already.
@@ -124,10 +125,10 @@ impl Table {
         self.peers.load().iter().map(|peer| peer.row()).collect()
     }
 
-    /// Whether anything that is sent would reach anybody.
+    /// Whether any sibling is, or may be, sent packets.
     #[inline]
     pub fn is_sent_to(&self) -> bool {
-        self.peers.load().iter().any(|peer| peer.is_sent_to())
+        self.peers.load().iter().any(|peer| peer.takes_packets())
     }
 
     /// Sends the message that `encode` appends to every sibling. Never waits: what finds no room is lost and counted.
@@ -151,7 +152,7 @@ impl Table {
     }
 
     fn sent_to(&self, what: impl Fn(&Peer)) {
-        self.peers.load().iter().filter(|peer| peer.is_sent_to()).for_each(|peer| what(peer));
+        self.peers.load().iter().filter(|peer| peer.takes_packets()).for_each(|peer| what(peer));
     }
 
     /// Begins to send. Must be called inside `runtime`.
@@ -168,8 +169,7 @@ impl Table {
                 if lost > 0 {
                     table.sent_to(|peer| peer.counters.send_queue_full(lost));
                 }
-                let extension = table.context.extension();
-                table.peers.load().iter().for_each(|peer| peer.offer(&batch, extension));
+                table.peers.load().iter().for_each(|peer| peer.offer(&batch));
             }
         });
     }
@@ -188,8 +188,9 @@ impl Table {
         if peer.config().target.is_name() {
             runtime.spawn(resolve::run(Arc::clone(&self.context), Arc::clone(peer)));
         }
-        if let Some(extension) = self.context.extension() {
-            extension.added(peer);
+        match self.context.sessions() {
+            Some(sessions) if peer.is_sent_to() => sessions.dial(&self.context, peer),
+            _ => peer.standing.set(Kind::Classic),
         }
     }
 
@@ -197,9 +198,6 @@ impl Table {
         peer.queue.close();
         peer.look_up.notify_one();
         peer.counters.waiting(0);
-        if let Some(extension) = self.context.extension() {
-            extension.removed(peer);
-        }
     }
 
     /// Looks again which sibling is this daemon itself: where siblings are heard is known now.

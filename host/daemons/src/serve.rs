@@ -78,6 +78,10 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
                 return 1;
             }
         };
+        // Before anything is counted or restored: from here on it is known who counted what.
+        if let Some(cluster) = &started.cluster {
+            cluster.prepare();
+        }
         // Before the first request, which must find the counts of before.
         let keeper = match state::start(&started.settings, &started.capabilities) {
             Ok(keeper) => keeper,

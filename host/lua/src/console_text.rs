@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use capabilities::stats::Db;
 use login::Login;
+use cluster::Row;
 use parking_lot::Mutex;
 
 use crate::settings::{Settings, Values};
@@ -69,7 +70,11 @@ pub fn siblings(settings: &Settings) -> Vec<String> {
             .map(|sibling| {
                 let numbers = [sibling.sent, sibling.not_sent, sibling.received, sibling.received_bad];
                 let numbers = numbers.map(|number| number.to_string());
-                let note = if sibling.is_self { "Self" } else { "" };
+                let note = match sibling {
+                    Row { is_self: true, .. } => "Self",
+                    Row { session: true, .. } => "Session",
+                    _ => "",
+                };
                 row(&sibling.address, numbers.each_ref().map(String::as_str), note)
             })
             .collect::<Vec<_>>(),

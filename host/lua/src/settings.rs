@@ -236,6 +236,10 @@ pub struct Replication {
     pub queue_size: u32,
     /// Threads that apply messages.
     pub threads: i32,
+    /// Whether sessions are kept with siblings that speak them.
+    pub sessions: bool,
+    /// Bytes of changes kept for siblings.
+    pub journal_bytes: u32,
     /// Servers to copy stats DBs from, in the order to try.
     pub sync_hosts: Vec<SyncHost>,
     /// Seconds after which this server is ready although no sync host has sent all.
@@ -254,6 +258,8 @@ impl Default for Replication {
             connect_timeout_ms: 5000,
             queue_size: 5000,
             threads: 2,
+            sessions: true,
+            journal_bytes: 64 << 20,
             sync_hosts: Vec::new(),
             min_sync_uptime: 0,
         }
@@ -271,6 +277,13 @@ pub struct Sibling {
     pub stats: bool,
     /// Whether it gets changes of lists.
     pub lists: bool,
+}
+
+impl From<Sibling> for cluster::PeerConfig {
+    fn from(sibling: Sibling) -> Self {
+        let Sibling { addr, key, stats, lists } = sibling;
+        Self { target: addr, key: key.map(|key| key.0), stats, lists }
+    }
 }
 
 /// A server to copy stats DBs from.

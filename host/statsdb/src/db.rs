@@ -271,6 +271,21 @@ impl StatsDb {
         self.reset_some(now, key, None)
     }
 
+    /// What a sibling's classic packet asks for: empties all fields of a key, or one. It tells every node itself, so other
+    /// nodes of a shared database need not hear of it from this one.
+    pub fn reset_classic(&self, key: &[u8], field: Option<&[u8]>) {
+        let only = match field {
+            None => None,
+            Some(field) => match self.layout.field(field) {
+                Some((number, _)) => Some(number),
+                None => return,
+            },
+        };
+        let key = cut(key);
+        let hash = self.layout.hash(key);
+        self.shard_of(key).lock().reset(&self.layout, hash, key, only, None);
+    }
+
     /// `twResetField(key, field)`: empties one field of a key. Returns as [`StatsDb::reset`].
     pub fn reset_field(&self, now: u64, key: &[u8], field: &[u8]) -> Option<Reset> {
         let (number, _) = self.layout.field(field)?;

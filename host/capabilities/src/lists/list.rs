@@ -341,6 +341,11 @@ impl List {
         let entry =
             Entry { key, expiration: now.saturating_add(u64::from(expire_secs)), reason: reason.into() };
         let _in_order = self.changing.lock();
+        self.put(kind, &entry, expire_secs, origin);
+    }
+
+    /// Adds or replaces, and tells of it; `changing` must be held.
+    fn put(&self, kind: Kind, entry: &Entry, expire_secs: u32, origin: Origin) {
         let mut crowded_out = Vec::new();
         if self.tables.write().insert(kind, entry.clone(), self.limit, &mut crowded_out) {
             self.entries.fetch_add(1, Ordering::Release);
@@ -349,16 +354,21 @@ impl List {
         for (kind, gone) in &crowded_out {
             self.tell(|observer| observer.crowded_out(self.colour, *kind, gone));
         }
-        self.tell(|observer| observer.added(self.colour, kind, &entry, expire_secs, origin));
+        self.tell(|observer| observer.added(self.colour, kind, entry, expire_secs, origin));
     }
 
     fn remove(&self, kind: Kind, key: &[u8], origin: Origin) -> bool {
         let _in_order = self.changing.lock();
+        self.take(kind, BStr::new(key), origin)
+    }
+
+    /// Takes off, and tells of it; `changing` must be held.
+    fn take(&self, kind: Kind, key: &BStr, origin: Origin) -> bool {
         let existed = self.tables.write().remove(kind, key);
         if existed {
             self.entries.fetch_sub(1, Ordering::Release);
         }
-        self.tell(|observer| observer.deleted(self.colour, kind, BStr::new(key), existed, origin));
+        self.tell(|observer| observer.deleted(self.colour, kind, key, existed, origin));
         existed
     }
 
@@ -461,5 +471,6 @@ fn normal_key(kind: Kind, key: &[u8]) -> Option<BString> {
     Netmask::parse(key).ok().filter(|mask| !mask.is_empty()).map(|mask| mask.to_string().into())
 }
 
+mod merge;
 #[cfg(test)]
 mod tests;

@@ -61,16 +61,6 @@ impl Udp {
         long
     }
 
-    /// Sends a frame. An error is told to the next one, and frames are repeated by their makers.
-    pub(super) async fn send_frame(&mut self, context: &Context, peer: &Peer, packet: &[u8]) {
-        let Ok(socket) = self.socket(context, peer) else { return };
-        for _ in 0..2 {
-            if socket.send(packet).await.is_ok() {
-                return;
-            }
-        }
-    }
-
     fn socket(&mut self, context: &Context, peer: &Peer) -> io::Result<&UdpSocket> {
         let addr = peer.addr();
         if self.socket.as_ref().is_none_or(|(old, _)| *old != addr) {

@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use capabilities::stats::Db;
 use parking_lot::Mutex;
-use statsdb::{
-    Amount, CodecError, KeyShare, Line, Merged, Part, Reader, Room, Secret, StatsDb, Translation, Writer,
-    translate,
-};
+use statsdb::{Amount, CodecError, KeyShare, Merged, Part, Reader, Room, StatsDb, Translation, translate};
 
-use super::dialer::is_full;
+use super::entries::decode;
+use super::journal::LISTS;
 use super::message::Message;
-use super::repair::Answers;
+use super::repair::{Answers, Filled, Subject};
 use super::{Channel, Journal, MAX_TEXT, SessionError, VERSION};
 
 /// Most databases that a dialer may number.
@@ -30,6 +28,11 @@ impl Heard {
     /// The position plus one; 0 if the origin was never heard of.
     fn known(&self, origin: u64) -> u64 {
         self.positions.lock().get(&origin).map_or(0, |(position, _)| position + 1)
+    }
+
+    /// Forgets a journal: its owner has to be asked for a repair.
+    fn forget(&self, origin: u64) {
+        self.positions.lock().remove(&origin);
     }
 
     fn note(&self, origin: u64, position: u64, now_ms: u64) {
@@ -63,6 +66,10 @@ pub struct Acceptor {
     ack: bool,
     position: u64,
     applied: u64,
+    received: u64,
+    repaired: u64,
+    /// Databases that this end had when the dialer's were looked up.
+    own: usize,
 }
 
 impl Acceptor {
@@ -79,12 +86,25 @@ impl Acceptor {
             ack: false,
             position: 0,
             applied: 0,
+            received: 0,
+            repaired: 0,
+            own: 0,
         }
     }
 
     /// Parts of counters that were taken over.
     pub fn applied(&self) -> u64 {
         self.applied
+    }
+
+    /// Changes that were heard of.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Keys and entries of lists that a repair brought.
+    pub fn repaired(&self) -> u64 {
+        self.repaired
     }
 
     /// The dialer's origin, once it is known: the connection has then proved that it knows the key.
@@ -118,17 +138,25 @@ impl Acceptor {
             self.dialer = Some(origin);
             return Ok(());
         };
+        if self.own != self.journal.db_count() && !self.dbs.is_empty() {
+            // One of those that were unknown may be here now. What was told of it meanwhile comes by a repair.
+            self.heard.forget(dialer);
+            return Err(SessionError::Databases);
+        }
         match message {
             Message::Db { db, outline } => {
                 if usize::from(db) != self.dbs.len() || self.dbs.len() >= MAX_DBS {
                     return Err(SessionError::Unexpected);
                 }
                 let own = self.journal.dbs();
+                if self.dbs.is_empty() {
+                    self.own = own.len();
+                }
                 let place = own.iter().position(|db| *db.name() == outline.name);
                 let entry = place.map(|place| (place, translate(&outline, own[place].local())));
                 self.dbs.push(entry.filter(|(_, how)| how.same_windows()));
             }
-            Message::Shares { position, repair, blocks, entries: _ } => {
+            Message::Shares { position, repair, blocks, entries } => {
                 let own = self.journal.dbs();
                 let mut counts = Counts::default();
                 for (number, block) in &blocks {
@@ -141,8 +169,14 @@ impl Acceptor {
                         target.merge(block, now, repair, &mut counts)?;
                     }
                 }
+                let listed = merge_entries(&self.journal, &entries, now, repair)?;
                 self.applied += counts.parts;
-                if !repair {
+                if repair {
+                    self.repaired += counts.changed + listed;
+                } else {
+                    if !blocks.is_empty() || !entries.is_empty() {
+                        self.received += position.saturating_sub(self.position);
+                    }
                     self.position = position;
                     self.heard.note(dialer, position, now_ms);
                     self.ack = true;
@@ -151,13 +185,20 @@ impl Acceptor {
             Message::Ping => self.ack = true,
             Message::Sums { db, secret, now, bits, first, sums } => {
                 if first == 0 {
-                    self.answers = match self.dbs.get(usize::from(db)) {
-                        None => return Err(SessionError::Unexpected),
-                        // Not here, or of other windows: there is nothing to compare with.
-                        Some(None) => Answers::none(db, secret, bits),
-                        Some(Some((place, _))) => {
-                            Answers::new(db, self.journal.dbs()[*place].local(), now, secret, bits)
-                        }
+                    let own = self.journal.dbs();
+                    let subject = match (db, self.dbs.get(usize::from(db))) {
+                        (LISTS, _) => self.journal.lists().map(Subject::Lists),
+                        (_, None) => return Err(SessionError::Unexpected),
+                        // Not here, or of other windows, or not to be shared: there is nothing to compare with.
+                        (_, Some(None)) => None,
+                        (_, Some(Some((place, _)))) => own
+                            .get(*place)
+                            .filter(|db| db.replicates())
+                            .map(|db| Subject::Db(db.local())),
+                    };
+                    self.answers = match subject {
+                        None => Answers::none(db, secret, bits),
+                        Some(subject) => Answers::new(db, &subject, now, secret, bits),
                     };
                 }
                 let answers = self.answers.as_mut().filter(|answers| answers.db == db);
@@ -206,14 +247,15 @@ impl Acceptor {
         if let Some(message) = answers.message() {
             return Some(message);
         }
-        if let Some(Some((place, _))) = self.dbs.get(usize::from(answers.db)) {
-            let dbs = self.journal.dbs();
-            let secret = *answers.secret();
-            let (block, keys) = repair_block(dbs[*place].local(), now, &secret, || answers.next_line());
-            if keys > 0 {
-                let blocks = vec![(answers.db, block)];
-                return Some(Message::Shares { position: 0, repair: true, blocks, entries: Vec::new() });
-            }
+        let place = match (answers.db, self.dbs.get(usize::from(answers.db))) {
+            (LISTS, _) => Some(usize::from(LISTS)),
+            (_, Some(Some((place, _)))) => Some(*place),
+            _ => None,
+        };
+        if let Some(Filled { blocks, entries, .. }) =
+            place.and_then(|place| answers.keys(&self.journal, place, now))
+        {
+            return Some(Message::Shares { position: 0, repair: true, blocks, entries });
         }
         if answers.is_done() {
             let db = answers.db;
@@ -278,24 +320,26 @@ impl Target<'_> {
     }
 }
 
-/// A frame full of keys, and how many.
-pub(super) fn repair_block(
-    db: &StatsDb,
+/// Takes over changes of lists; how many were news.
+pub(super) fn merge_entries(
+    journal: &Journal,
+    bytes: &[u8],
     now: u64,
-    secret: &Secret,
-    mut next: impl FnMut() -> Option<Line>,
-) -> (Vec<u8>, u64) {
-    let mut writer = Writer::default();
-    let mut keys = 0;
-    while !is_full(&writer)
-        && let Some(line) = next()
-    {
-        keys += 1;
-        if let Some(share) = db.share_of(now, &line, secret) {
-            writer.push(&shorten(share));
+    repair: bool,
+) -> Result<u64, SessionError> {
+    let mut news = 0;
+    let Some(lists) = journal.lists().filter(|_| !bytes.is_empty()) else { return Ok(0) };
+    for change in decode(bytes).map_err(|error| SessionError::Message(error.into()))? {
+        let id = change.id.clone();
+        if lists.merge(now, change) {
+            news += 1;
+            // As for keys: nobody else may be about to tell.
+            if repair {
+                journal.push_entry(id);
+            }
         }
     }
-    (writer.finish(), keys)
+    Ok(news)
 }
 
 /// Leaves out the oldest windows of a key that would not fit in a frame: only distinct counts of very many registers get

@@ -3,17 +3,19 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use statsdb::{Outline, Secret, Translation, Writer, translate};
+use capabilities::stats::Db;
+use statsdb::{Outline, Secret, Translation, translate};
 
-use super::acceptor::{merge_blocks, repair_block};
+use super::acceptor::{merge_blocks, merge_entries};
+use super::journal::{LISTS, Taken};
 use super::message::Message;
-use super::repair::Comparison;
-use super::{Channel, FRAME_BYTES, Journal, SessionError, VERSION};
+use super::repair::{Comparison, Filled, Subject};
+use super::{Channel, Journal, SessionError, VERSION};
 
 /// Changes that may be under way without an acknowledgement.
 const MAX_UNACKED: u64 = 1 << 20;
 /// Milliseconds without an answer after which the connection counts as dead.
-const SILENCE_MS: u64 = 15_000;
+const SILENCE_MS: u64 = 30_000;
 /// Milliseconds without anything to say after which a ping is sent.
 const PING_MS: u64 = 4_000;
 /// Milliseconds between repairs that nothing asked for.
@@ -34,6 +36,10 @@ pub struct DialerStatus {
     pub repaired_keys: u64,
     /// Times that the journal no longer had what the sibling lacked.
     pub gaps: u64,
+    /// Times that a connection went on where the one before had ended.
+    pub resumed: u64,
+    /// Changes that were sent.
+    pub sent: u64,
 }
 
 /// What is going on over one connection.
@@ -51,8 +57,10 @@ struct Connection {
     /// Databases that the sibling knows by number, and how what it says of them is read.
     told: Vec<Option<Translation>>,
     comparison: Option<Comparison>,
-    /// Databases that are still to be compared.
+    /// Databases that are still to be compared, and the lists.
     compare: VecDeque<u16>,
+    /// Databases when the connection was made.
+    dbs: usize,
     /// A gap came up meanwhile: all of it once more.
     again: bool,
     /// The sibling does not know yet that what it lacks comes by a repair.
@@ -84,6 +92,11 @@ impl Dialer {
         self.status
     }
 
+    /// The position up to which everything was sent.
+    pub fn next(&self) -> Option<u64> {
+        self.connection.as_ref().map(|connection| connection.next)
+    }
+
     /// A connection stands; nonces were exchanged. `now_ms`: milliseconds of any steady count.
     pub fn connected(&mut self, channel: Channel, now_ms: u64) {
         self.connection = Some(Connection {
@@ -94,6 +107,7 @@ impl Dialer {
             told: Vec::new(),
             comparison: None,
             compare: VecDeque::new(),
+            dbs: self.journal.db_count(),
             again: false,
             skipped: false,
             heard_ms: now_ms,
@@ -151,6 +165,7 @@ impl Dialer {
                     Some(known) if known >= self.journal.first() && known <= self.journal.end() => {
                         connection.next = known;
                         self.status.acked = known;
+                        self.status.resumed += 1;
                     }
                     Some(_) => {
                         self.status.needs_repair = true;
@@ -175,10 +190,11 @@ impl Dialer {
                 let comparison = comparison.ok_or(SessionError::Unexpected)?;
                 comparison.compare(&leaves, &lines, last);
             }
-            Message::Shares { repair: true, blocks, .. } => {
+            Message::Shares { repair: true, blocks, entries, .. } => {
                 let dbs = self.journal.dbs();
                 let merged = merge_blocks(&self.journal, &dbs, &connection.told, &blocks, now)?;
-                self.status.repaired_keys += merged.changed;
+                let listed = merge_entries(&self.journal, &entries, now, true)?;
+                self.status.repaired_keys += merged.changed + listed;
             }
             Message::Repaired { db } => {
                 let announced = |comparison: &Comparison| comparison.db == db && comparison.is_announced();
@@ -227,63 +243,76 @@ impl Dialer {
             let outline = Outline::new(db.schema());
             let number = connection.told.len() as u16;
             connection.told.push(Some(translate(&outline, db.local())));
+            // What was counted before it was known here was told to nobody.
+            if connection.told.len() > connection.dbs {
+                self.status.needs_repair = true;
+                connection.again = connection.comparison.is_some() || !connection.compare.is_empty();
+            }
             return Some(Message::Db { db: number, outline });
+        }
+        let position = |position| {
+            let (blocks, entries) = (Vec::new(), Vec::new());
+            Message::Shares { position, repair: false, blocks, entries }
+        };
+        if std::mem::take(&mut connection.skipped) {
+            return Some(position(connection.next));
         }
         // Changes come first: what a repair takes longer for is older.
         if connection.next < self.journal.end()
             && connection.next - self.status.acked.min(connection.next) < MAX_UNACKED
         {
-            if let Some((position, blocks)) = self.journal.take(connection.next, now) {
+            if let Some(Taken { position, blocks, entries }) = self.journal.take(connection.next, now) {
+                self.status.sent += position - connection.next;
                 connection.next = position;
-                return Some(Message::Shares { position, repair: false, blocks, entries: Vec::new() });
+                return Some(Message::Shares { position, repair: false, blocks, entries });
             }
             // They had to make room: everything up to now is told by a repair.
             self.status.needs_repair = true;
             self.status.gaps += 1;
             connection.next = self.journal.end();
-            connection.skipped = true;
             // A comparison that is going on may have looked before that.
             connection.again = connection.comparison.is_some() || !connection.compare.is_empty();
+            return Some(position(connection.next));
         }
-        if std::mem::take(&mut connection.skipped) {
-            let (blocks, entries) = (Vec::new(), Vec::new());
-            return Some(Message::Shares { position: connection.next, repair: false, blocks, entries });
-        }
+        self.repair_message(&dbs, now, now_ms)
+            .or_else(|| (now_ms.saturating_sub(self.connection.as_ref()?.said_ms) > PING_MS).then_some(Message::Ping))
+    }
+
+    /// What a repair has to say next.
+    fn repair_message(&mut self, dbs: &[Db], now: u64, now_ms: u64) -> Option<Message> {
+        let connection = self.connection.as_mut()?;
         let due = now_ms.saturating_sub(self.repaired_ms) > REPAIR_EVERY_MS;
         if (self.status.needs_repair || due) && connection.comparison.is_none() {
             if connection.compare.is_empty() {
-                connection.compare = (0..dbs.len() as u16).collect();
-                self.status.needs_repair = true;
-                if dbs.is_empty() {
-                    self.status.needs_repair = false;
+                let numbers = (0..).zip(dbs).filter(|(_, db)| db.replicates()).map(|(number, _)| number);
+                connection.compare = numbers.chain(self.journal.lists().map(|_| LISTS)).collect();
+                self.status.needs_repair = !connection.compare.is_empty();
+                if connection.compare.is_empty() {
                     self.repaired_ms = now_ms;
                 }
             }
-            if let Some(number) = connection.compare.pop_front()
-                && let Some(db) = dbs.get(usize::from(number))
-            {
+            if let Some(number) = connection.compare.pop_front() {
+                let subject = match number {
+                    LISTS => self.journal.lists().map(Subject::Lists),
+                    number => dbs.get(usize::from(number)).map(|db| Subject::Db(db.local())),
+                };
                 // Another secret each time: keys whose hashes collide once do not the next time.
                 self.secret.0 = next_secret(self.secret);
-                connection.comparison = Some(Comparison::new(number, db.local(), now, self.secret));
+                let secret = self.secret;
+                connection.comparison =
+                    subject.map(|subject| Comparison::new(number, &subject, now, secret));
             }
         }
-        if let Some(comparison) = &mut connection.comparison {
-            if let Some(message) = comparison.message() {
-                return Some(message);
-            }
-            let db = dbs.get(usize::from(comparison.db))?.local();
-            let secret = *comparison.secret();
-            let (block, keys) = repair_block(db, now, &secret, || comparison.next_line());
-            if keys > 0 {
-                self.status.repaired_keys += keys;
-                let blocks = vec![(comparison.db, block)];
-                return Some(Message::Shares { position: 0, repair: true, blocks, entries: Vec::new() });
-            }
-            if let Some(message) = comparison.message() {
-                return Some(message);
-            }
+        let comparison = connection.comparison.as_mut()?;
+        if let Some(message) = comparison.message() {
+            return Some(message);
         }
-        (now_ms.saturating_sub(connection.said_ms) > PING_MS).then_some(Message::Ping)
+        let place = usize::from(comparison.db);
+        if let Some(Filled { blocks, entries, keys }) = comparison.keys(&self.journal, place, now) {
+            self.status.repaired_keys += keys;
+            return Some(Message::Shares { position: 0, repair: true, blocks, entries });
+        }
+        comparison.message()
     }
 }
 
@@ -292,9 +321,4 @@ fn next_secret(secret: Secret) -> [u8; 16] {
     next[..8].copy_from_slice(&secret.key(b"first half").to_le_bytes());
     next[8..].copy_from_slice(&secret.key(b"second half").to_le_bytes());
     next
-}
-
-/// A writer is full when a frame is.
-pub(super) fn is_full(writer: &Writer) -> bool {
-    writer.len() >= FRAME_BYTES
 }

@@ -1,22 +1,44 @@
 //! Which keys changed here, in order.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use bstr::BStr;
+use capabilities::lists::{Colour, Entry as ListEntry, Kind, ListObserver, Origin};
 use capabilities::stats::{Change, Db, StatsObserver};
 use parking_lot::{Mutex, RwLock};
 use statsdb::{FieldKind, KeyShare, Reset, Scope, StatsDb, Writer};
+use tokio::sync::Notify;
 
-use super::FRAME_BYTES;
 use super::acceptor::shorten;
+use super::entries::Id;
+use super::{Entries, FRAME_BYTES, MAX_TEXT};
 
 /// What an entry costs beside its key.
 const ENTRY_BYTES: usize = size_of::<Entry>();
 
 /// Entries looked at for one frame; most of a hot key's are the same and cost next to nothing.
 const BATCH: usize = 4096;
+/// Entries copied under one lock: requests wait for it.
+const AT_ONCE: usize = 256;
+
+/// In the place of a database's number: the lists.
+pub(super) const LISTS: u16 = u16::MAX;
 
 /// Blocks of shares by the numbers of their databases.
 pub(super) type Blocks = Vec<(u16, Vec<u8>)>;
+
+/// What a frame tells of changes.
+pub(super) struct Taken {
+    /// The position after the last of them.
+    pub position: u64,
+    /// Of stats DBs.
+    pub blocks: Blocks,
+    /// Of lists.
+    pub entries: Vec<u8>,
+}
 
 /// What changed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -29,6 +51,8 @@ enum What {
     Key,
     /// The key was reset.
     Reset { field: u16, reset: Reset },
+    /// The entry of a list was changed.
+    Listed { colour: Colour, kind: Kind },
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -39,7 +63,7 @@ struct Entry {
 }
 
 #[derive(Default)]
-struct Entries {
+struct Kept {
     /// The position of the first one that is kept.
     first: u64,
     kept: VecDeque<Entry>,
@@ -66,13 +90,81 @@ pub struct Journal {
     origin: u64,
     max_bytes: usize,
     dbs: RwLock<Vec<Db>>,
-    entries: Mutex<Entries>,
+    /// How many databases there are, for whoever only wants to know whether some were added.
+    count: AtomicUsize,
+    lists: Option<Arc<Entries>>,
+    entries: Mutex<Kept>,
+    recording: AtomicBool,
+    sleepers: AtomicUsize,
+    wake: Notify,
 }
 
 impl Journal {
     /// An empty journal of at most `max_bytes`.
     pub fn new(origin: u64, max_bytes: usize) -> Self {
-        Self { origin, max_bytes, dbs: RwLock::default(), entries: Mutex::default() }
+        Self {
+            origin,
+            max_bytes,
+            dbs: RwLock::default(),
+            count: AtomicUsize::new(0),
+            lists: None,
+            entries: Mutex::default(),
+            recording: AtomicBool::new(true),
+            sleepers: AtomicUsize::new(0),
+            wake: Notify::new(),
+        }
+    }
+
+    /// The same for lists, too.
+    #[must_use]
+    pub fn with_lists(self, lists: Arc<Entries>) -> Self {
+        Self { lists: Some(lists), ..self }
+    }
+
+    /// The notes about lists.
+    pub(super) fn lists(&self) -> Option<&Entries> {
+        self.lists.as_deref()
+    }
+
+    /// Whether changes are kept. While nobody could take them they need not be; once they are again, whoever had heard of
+    /// this journal before is repaired.
+    pub fn set_recording(&self, recording: bool) {
+        if recording == self.recording.load(Ordering::Acquire) {
+            return;
+        }
+        if !recording {
+            self.recording.store(false, Ordering::Release);
+        }
+        let mut entries = self.entries.lock();
+        entries.first += entries.kept.len() as u64 + 1;
+        entries.kept.clear();
+        entries.bytes = 0;
+        self.recording.store(recording, Ordering::Release);
+    }
+
+    /// Whether changes are kept.
+    #[inline]
+    pub fn is_recording(&self) -> bool {
+        self.recording.load(Ordering::Relaxed)
+    }
+
+    /// Waits until there is something from `position` on.
+    pub async fn beyond(&self, position: u64) {
+        loop {
+            let wake = self.wake.notified();
+            tokio::pin!(wake);
+            wake.as_mut().enable();
+            let _sleeper = Sleeper::new(&self.sleepers);
+            if self.end() > position {
+                return;
+            }
+            wake.await;
+        }
+    }
+
+    /// How many databases there are.
+    pub(super) fn db_count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
     }
 
     /// This node's origin.
@@ -83,11 +175,12 @@ impl Journal {
     /// Takes care of a database from now on, unless it is known.
     pub fn add_db(&self, db: &Db) {
         let mut dbs = self.dbs.write();
-        if !dbs.iter().any(|known| known.is(db)) && dbs.len() < usize::from(u16::MAX) {
+        if !dbs.iter().any(|known| known.is(db)) && dbs.len() < usize::from(LISTS) {
             if db.local().own_origin() == statsdb::NOBODY {
                 db.local().share_as(self.origin);
             }
             dbs.push(db.clone());
+            self.count.store(dbs.len(), Ordering::Release);
         }
     }
 
@@ -122,7 +215,17 @@ impl Journal {
         self.push(Entry { db, what: What::Key, key: key.into() });
     }
 
+    /// An entry of a list was changed, or a repair brought something new about it.
+    pub(super) fn push_entry(&self, id: Id) {
+        let Id { colour, kind, key } = id;
+        let key = Vec::from(key).into_boxed_slice();
+        self.push(Entry { db: LISTS, what: What::Listed { colour, kind }, key });
+    }
+
     fn push(&self, entry: Entry) {
+        if !self.is_recording() {
+            return;
+        }
         let mut entries = self.entries.lock();
         entries.bytes += ENTRY_BYTES + entry.key.len();
         entries.kept.push_back(entry);
@@ -133,38 +236,101 @@ impl Journal {
             entries.overflowed += 1;
             entries.bytes -= ENTRY_BYTES + gone.key.len();
         }
+        drop(entries);
+        // Whoever is about to wait looks once more after it said so.
+        std::sync::atomic::fence(Ordering::SeqCst);
+        if self.sleepers.load(Ordering::Relaxed) > 0 {
+            self.wake.notify_waiters();
+        }
     }
 
-    /// The changes from a position on that fit in a frame, as blocks of shares: what the databases say now. Returns the
-    /// position after the last of them; `None` if some are no longer kept.
-    pub(super) fn take(&self, from: u64, now: u64) -> Option<(u64, Blocks)> {
-        let some: Vec<Entry> = {
-            let entries = self.entries.lock();
-            let skip = usize::try_from(from.checked_sub(entries.first)?).ok()?;
-            entries.kept.iter().skip(skip).take(BATCH).cloned().collect()
-        };
-        let dbs = self.dbs.read();
+    /// Forgets the entries before a position: everybody has them who could want them.
+    pub fn forget(&self, before: u64) {
+        loop {
+            let mut entries = self.entries.lock();
+            for _ in 0..AT_ONCE {
+                if entries.first >= before {
+                    return;
+                }
+                let Some(gone) = entries.kept.pop_front() else { return };
+                entries.first += 1;
+                entries.bytes -= ENTRY_BYTES + gone.key.len();
+            }
+        }
+    }
+
+    /// Some entries from a position on; `None` if they are no longer kept.
+    fn some(&self, from: u64) -> Option<Vec<Entry>> {
+        let entries = self.entries.lock();
+        let skip = usize::try_from(from.checked_sub(entries.first)?).ok()?;
+        let end = entries.kept.len().min(skip.saturating_add(AT_ONCE));
+        Some(entries.kept.range(skip.min(end)..end).cloned().collect())
+    }
+
+    /// The changes from a position on that fit in a frame: what the databases and lists say now. `None` if some are no longer
+    /// kept.
+    pub(super) fn take(&self, from: u64, now: u64) -> Option<Taken> {
+        let dbs = self.dbs();
         let mut writers: Vec<Writer> = dbs.iter().map(|_| Writer::default()).collect();
-        let (mut seen, mut position, mut bytes) = (HashSet::with_capacity(some.len()), from, 0);
-        for entry in &some {
-            if bytes > FRAME_BYTES {
+        let mut seen = HashSet::with_capacity(AT_ONCE);
+        let (mut position, mut bytes, mut listed) = (from, 0, Vec::new());
+        while bytes <= FRAME_BYTES && position - from < BATCH as u64 {
+            let some = self.some(position)?;
+            if some.is_empty() {
                 break;
             }
-            position += 1;
-            if !seen.insert(entry) {
-                continue;
-            }
-            let place = usize::from(entry.db);
-            if let (Some(db), Some(writer)) = (dbs.get(place), writers.get_mut(place))
-                && let Some(share) = share(db.local(), entry, now)
-            {
-                let before = writer.len();
-                writer.push(&share);
-                bytes += writer.len() - before;
+            for entry in some {
+                if bytes > FRAME_BYTES {
+                    break;
+                }
+                position += 1;
+                if seen.contains(&entry) {
+                    continue;
+                }
+                let before = listed.len();
+                if let What::Listed { colour, kind } = entry.what {
+                    self.tell(&Entries::key(colour, kind, BStr::new(&entry.key)), &mut listed);
+                } else {
+                    let place = usize::from(entry.db);
+                    if let (Some(db), Some(writer)) = (dbs.get(place), writers.get_mut(place))
+                        && let Some(share) = share(db.local(), &entry, now)
+                    {
+                        let before = writer.len();
+                        writer.push(&share);
+                        bytes += writer.len() - before;
+                    }
+                }
+                bytes += listed.len() - before;
+                seen.insert(entry);
             }
         }
         let blocks = (0u16..).zip(&mut writers).filter(|(_, writer)| !writer.is_empty());
-        Some((position, blocks.map(|(db, writer)| (db, writer.finish())).collect()))
+        let blocks = blocks.map(|(db, writer)| (db, writer.finish())).collect();
+        Some(Taken { position, blocks, entries: listed })
+    }
+
+    /// Appends what is to be told of an entry of a list. One that fits in no frame is not told of.
+    pub(super) fn tell(&self, id: &Id, out: &mut Vec<u8>) {
+        let change = self.lists().and_then(|lists| lists.change(id));
+        if let Some(change) = change.filter(|change| change.size() < MAX_TEXT / 2) {
+            change.encode(out);
+        }
+    }
+}
+
+/// Somebody who waits.
+struct Sleeper<'a>(&'a AtomicUsize);
+
+impl<'a> Sleeper<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Sleeper<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -177,11 +343,15 @@ fn share(db: &StatsDb, entry: &Entry, now: u64) -> Option<KeyShare> {
         What::Reset { field, reset } => {
             Some(KeyShare { key: entry.key.to_vec().into(), resets: vec![(field, reset)], parts: Vec::new() })
         }
+        What::Listed { .. } => None,
     }
 }
 
 impl StatsObserver for Journal {
     fn changed(&self, db: &StatsDb, now: u64, key: &[u8], change: Change<'_>) {
+        if !self.is_recording() {
+            return;
+        }
         let place = {
             let dbs = self.dbs.read();
             dbs.iter().position(|known| std::ptr::eq(known.local(), db))
@@ -215,5 +385,39 @@ impl StatsObserver for Journal {
         };
         let key = key.get(..key.len().min(statsdb::MAX_KEY)).unwrap_or(key).into();
         self.push(Entry { db: place, what, key });
+    }
+}
+
+/// Unix milliseconds.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl ListObserver for Journal {
+    fn added(&self, colour: Colour, kind: Kind, entry: &ListEntry, _expire_secs: u32, origin: Origin) {
+        let Some(lists) = self.lists() else { return };
+        let id = Entries::key(colour, kind, BStr::new(&entry.key));
+        if lists.added(&id, entry.expiration, origin, now_ms()) {
+            self.push_entry(id);
+        }
+    }
+
+    fn deleted(&self, colour: Colour, kind: Kind, key: &BStr, _existed: bool, origin: Origin) {
+        let Some(lists) = self.lists() else { return };
+        let id = Entries::key(colour, kind, key);
+        if lists.deleted(&id, origin, now_ms()) {
+            self.push_entry(id);
+        }
+    }
+
+    fn expired(&self, colour: Colour, kind: Kind, entry: &ListEntry) {
+        if let Some(lists) = self.lists() {
+            lists.gone(&Entries::key(colour, kind, BStr::new(&entry.key)));
+        }
+    }
+
+    fn crowded_out(&self, colour: Colour, kind: Kind, entry: &ListEntry) {
+        self.expired(colour, kind, entry);
     }
 }

@@ -1,20 +1,41 @@
-//! Comparing two databases: what either end remembers while it is going on.
+//! Comparing two databases, or the lists: what either end remembers while it is going on.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
-use statsdb::{Catalogue, Line, Secret, StatsDb};
+use statsdb::{Catalogue, Line, Secret, StatsDb, Writer};
 
+use super::acceptor::shorten;
+use super::entries::Id;
+use super::journal::{Blocks, LISTS};
 use super::message::{MAX_ITEMS, Message};
+use super::{Entries, FRAME_BYTES, Journal};
 
 /// Keys in a leaf, about, when the database was counted.
 const LEAF_KEYS: usize = 8;
 /// Fewest and most bits of a leaf's number.
 const BITS: std::ops::RangeInclusive<u8> = 4..=17;
 
+/// What is compared.
+pub(super) enum Subject<'a> {
+    Db(&'a StatsDb),
+    Lists(&'a Entries),
+}
+
+impl Subject<'_> {
+    fn catalogue(&self, now: u64, secret: &Secret) -> (Catalogue, HashMap<u64, Id>) {
+        match self {
+            Self::Db(db) => (db.catalogue(now, secret), HashMap::new()),
+            Self::Lists(lists) => lists.catalogue(now, secret),
+        }
+    }
+}
+
 /// The dialer's side of the repair of one database.
 pub(super) struct Comparison {
     pub db: u16,
     catalogue: Catalogue,
+    /// Entries of lists by their hashes.
+    ids: HashMap<u64, Id>,
     secret: Secret,
     now: u64,
     bits: u8,
@@ -31,15 +52,19 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
-    pub fn new(number: u16, db: &StatsDb, now: u64, secret: Secret) -> Self {
-        db.prune(now);
-        let catalogue = db.catalogue(now, &secret);
+    pub fn new(number: u16, subject: &Subject<'_>, now: u64, secret: Secret) -> Self {
+        match subject {
+            Subject::Db(db) => db.prune(now),
+            Subject::Lists(lists) => lists.prune(now),
+        }
+        let (catalogue, ids) = subject.catalogue(now, &secret);
         let leaves = (catalogue.lines().len() / LEAF_KEYS).max(1).ilog2() as u8;
         let bits = leaves.clamp(*BITS.start(), *BITS.end());
         let (send, want) = (VecDeque::new(), Vec::new());
         Self {
             db: number,
             catalogue,
+            ids,
             secret,
             now,
             bits,
@@ -73,13 +98,10 @@ impl Comparison {
         None
     }
 
-    /// The next key to be sent.
-    pub fn next_line(&mut self) -> Option<Line> {
-        self.send.pop_front()
-    }
-
-    pub fn secret(&self) -> &Secret {
-        &self.secret
+    /// A frame full of keys to be sent; `None` if there are none.
+    pub fn keys(&mut self, journal: &Journal, place: usize, now: u64) -> Option<Filled> {
+        let Self { db, secret, ids, send, .. } = self;
+        fill(journal, (*db, place), now, secret, ids, || send.pop_front())
     }
 
     /// Compares the acceptor's lines of some leaves with its own.
@@ -112,6 +134,8 @@ impl Comparison {
 pub(super) struct Answers {
     pub db: u16,
     catalogue: Catalogue,
+    /// Entries of lists by their hashes.
+    ids: HashMap<u64, Id>,
     secret: Secret,
     bits: u8,
     /// The next leaf whose sum is expected.
@@ -129,19 +153,10 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    pub fn new(number: u16, db: &StatsDb, now: u64, secret: Secret, bits: u8) -> Option<Self> {
-        BITS.contains(&bits).then(|| Self {
-            db: number,
-            catalogue: db.catalogue(now, &secret),
-            secret,
-            bits,
-            next: 0,
-            leaves: VecDeque::new(),
-            told: false,
-            send: VecDeque::new(),
-            finished: false,
-            absent: false,
-        })
+    pub fn new(number: u16, subject: &Subject<'_>, now: u64, secret: Secret, bits: u8) -> Option<Self> {
+        let begun = Self::none(number, secret, bits)?;
+        let (catalogue, ids) = subject.catalogue(now, &secret);
+        Some(Self { catalogue, ids, absent: false, ..begun })
     }
 
     /// Of a database that is not here, or of another kind: there is nothing to be said.
@@ -149,6 +164,7 @@ impl Answers {
         BITS.contains(&bits).then(|| Self {
             db,
             catalogue: Catalogue::default(),
+            ids: HashMap::new(),
             secret,
             bits,
             next: 0,
@@ -158,10 +174,6 @@ impl Answers {
             finished: false,
             absent: true,
         })
-    }
-
-    pub fn secret(&self) -> &Secret {
-        &self.secret
     }
 
     /// Compares sums; false if they are not the ones that come next.
@@ -210,18 +222,55 @@ impl Answers {
         None
     }
 
-    /// The next key to be sent.
-    pub fn next_line(&mut self) -> Option<Line> {
-        while let Some(key) = self.send.pop_front() {
-            if let Some(line) = self.catalogue.find(key) {
-                return Some(*line);
+    /// A frame full of keys to be sent; `None` if there are none.
+    pub fn keys(&mut self, journal: &Journal, place: usize, now: u64) -> Option<Filled> {
+        let Self { db, secret, ids, send, catalogue, .. } = self;
+        fill(journal, (*db, place), now, secret, ids, || {
+            while let Some(key) = send.pop_front() {
+                if let Some(line) = catalogue.find(key) {
+                    return Some(*line);
+                }
             }
-        }
-        None
+            None
+        })
     }
 
     /// Whether everything was answered.
     pub fn is_done(&self) -> bool {
         self.finished && self.send.is_empty() && self.leaves.is_empty()
     }
+}
+
+/// A frame full of keys, as messages have them, and how many there are.
+pub(super) struct Filled {
+    pub blocks: Blocks,
+    pub entries: Vec<u8>,
+    pub keys: u64,
+}
+
+/// Fills a frame. `number`: the database's number between the two ends, and its place in this end's journal.
+fn fill(
+    journal: &Journal,
+    (number, place): (u16, usize),
+    now: u64,
+    secret: &Secret,
+    ids: &HashMap<u64, Id>,
+    mut next: impl FnMut() -> Option<Line>,
+) -> Option<Filled> {
+    let (mut writer, mut entries, mut keys) = (Writer::default(), Vec::new(), 0);
+    let dbs = journal.dbs();
+    while writer.len() + entries.len() < FRAME_BYTES
+        && let Some(line) = next()
+    {
+        keys += 1;
+        if number == LISTS {
+            if let Some(id) = ids.get(&line.key) {
+                journal.tell(id, &mut entries);
+            }
+        } else if let Some(share) = dbs.get(place).and_then(|db| db.local().share_of(now, &line, secret)) {
+            writer.push(&shorten(share));
+        }
+    }
+    let blocks = if writer.is_empty() { Vec::new() } else { vec![(number, writer.finish())] };
+    (keys > 0).then_some(Filled { blocks, entries, keys })
 }

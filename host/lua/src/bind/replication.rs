@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bstr::{BStr, BString};
-use cluster::{PeerConfig, Target};
+use cluster::Target;
 use login::Addr;
 use wire::Key;
 
@@ -54,6 +54,20 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         change(state, |values| values.replication.threads = threads)
     }),
     ("setReplicationCipher", set_cipher),
+    ("setReliableSessions", |state, args| {
+        let on = args.boolean(1)?;
+        if let Some(cluster) = state.host.settings.cluster() {
+            cluster.set_sessions(on);
+        }
+        change(state, |values| values.replication.sessions = on)
+    }),
+    ("setSessionJournalBytes", |state, args| {
+        let bytes = args.unsigned(1)?;
+        if let Some(cluster) = state.host.settings.cluster() {
+            cluster.set_journal_bytes(bytes as usize);
+        }
+        change(state, |values| values.replication.journal_bytes = bytes)
+    }),
     ("setSyncTimeout", |state, args| {
         let seconds = args.unsigned(1)?;
         change(state, |values| values.replication.sync_timeout_secs = seconds)
@@ -128,7 +142,7 @@ fn add(state: &State, row: &[BString]) {
         Err(error) => return complain(state, format!("addSibling: {error}")),
     };
     if let Some(cluster) = state.host.settings.cluster() {
-        if let Err(duplicate) = cluster.siblings().add(config(sibling)) {
+        if let Err(duplicate) = cluster.siblings().add(sibling.into()) {
             complain(state, duplicate.to_string());
         }
         return;
@@ -161,16 +175,10 @@ fn set(state: &State, function: &str, rows: &[Vec<BString>]) {
     match state.host.settings.cluster() {
         Some(cluster) => {
             // Of the doubtful ones none is left.
-            let _ = cluster.siblings().set(siblings.into_iter().map(config).collect());
+            let _ = cluster.siblings().set(siblings.into_iter().map(Into::into).collect());
         }
         None => state.host.settings.change(|values| values.replication.siblings = siblings),
     }
-}
-
-/// A sibling as the cluster takes it.
-fn config(sibling: Sibling) -> PeerConfig {
-    let Sibling { addr, key, stats, lists } = sibling;
-    PeerConfig { target: addr, key: key.map(|key| key.0), stats, lists }
 }
 
 fn set_cipher<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {

@@ -1,6 +1,6 @@
 //! Siblings, the start-up sync and report sinks.
 
-use super::Kind::{Int, List, Lists, Text, Unsigned};
+use super::Kind::{Bool, Int, List, Lists, Text, Unsigned};
 use super::{Daemons, Entry, Group, param};
 
 const G: Group = Group::Replication;
@@ -36,6 +36,12 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::config(G, "setReplicationCipher", &[param("cipher", Text)],
         "What siblings are sent is encrypted with: `xsalsa20` for wforce's Debian and RPM packages, `chacha20` for its Docker \
          images. What they send may be either. Not in wforce.").default("xsalsa20").daemons(SHARED),
+    Entry::config(G, "setReliableSessions", &[param("on", Bool)],
+        "Whether siblings that are Portcullis, too, keep a session with each other, in which nothing is lost. Off: they send each \
+         other wforce's packets. Must be the same on all nodes. Not in wforce.").start_only().default("true"),
+    Entry::config(G, "setSessionJournalBytes", &[param("bytes", Unsigned)],
+        "How many bytes of changes are kept for siblings whose session is down or slow. What they miss beyond that a repair finds \
+         out. Not in wforce.").start_only().default("67108864"),
     Entry::config(G, "setSyncTimeout", &[param("seconds", Unsigned)],
         "How long a start-up sync may take: after that this server says that it is ready with what it has. 0 waits for ever. \
          Not in wforce.").start_only().default("600"),

@@ -122,6 +122,14 @@ impl Catalogue {
         Self { lines }
     }
 
+    /// A catalogue of things that are no keys of a database: hashes and digests.
+    pub fn of(pairs: impl IntoIterator<Item = (u64, u64)>) -> Self {
+        let line = |(key, digest)| Line { key, digest, shard: 0, handle: 0 };
+        let mut lines: Vec<Line> = pairs.into_iter().map(line).collect();
+        lines.sort_unstable();
+        Self { lines }
+    }
+
     /// All lines, in order.
     pub fn lines(&self) -> &[Line] {
         &self.lines

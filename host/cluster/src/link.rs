@@ -1,0 +1,63 @@
+//! Connections that carry a session.
+//!
+//! The dialer begins with [`OPENING`] and a nonce, and a node that speaks sessions answers with [`ANSWER`] and its own;
+//! frames follow. Two zero bytes are the length of an empty packet: a wforce that is asked closes the connection, counts
+//! nothing, and goes on.
+
+mod accept;
+mod dial;
+
+pub(crate) use accept::serve;
+pub(crate) use dial::run as dial;
+
+use crate::session::{ChannelError, NONCE_BYTES, SessionError};
+
+/// What a dialer says first.
+pub(crate) const OPENING: &[u8; 15] = b"\0\0portcullis 1\n";
+/// What a node that speaks sessions answers.
+const ANSWER: &[u8; 13] = b"portcullis 1\n";
+
+/// Bytes read at once.
+const READ: usize = 64 << 10;
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    /// The other end, or the network.
+    #[error(transparent)]
+    Connection(#[from] std::io::Error),
+    /// What the other end said.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The sibling was removed.
+    #[error("the sibling was removed")]
+    Removed,
+}
+
+impl From<ChannelError> for Ended {
+    fn from(error: ChannelError) -> Self {
+        Self::Session(error.into())
+    }
+}
+
+impl Ended {
+    /// What the sibling did wrong, in one word for the metrics; `None` if nothing.
+    fn reason(&self) -> Option<&'static str> {
+        let Self::Session(error) = self else { return None };
+        Some(match error {
+            SessionError::Channel(ChannelError::Length(_)) => "length",
+            SessionError::Channel(ChannelError::Rejected) => "key",
+            SessionError::Channel(_) | SessionError::Databases => return None,
+            SessionError::Message(_) => "message",
+            SessionError::Version(_) => "version",
+            SessionError::Unexpected => "unexpected",
+            SessionError::Oneself => "oneself",
+            SessionError::Silent => "silent",
+        })
+    }
+}
+
+/// What is said first, and the nonce.
+fn opening_bytes(first: &[u8], nonce: &[u8; NONCE_BYTES]) -> Vec<u8> {
+    [first, nonce].concat()
+}

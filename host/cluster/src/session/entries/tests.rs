@@ -1,0 +1,142 @@
+#![allow(clippy::unwrap_used)]
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing;
+
+const NOW: u64 = 1_700_000_000;
+const MS: u64 = NOW * 1000;
+
+fn node(origin: u64) -> Entries {
+    let entries = Entries::new(testing::capabilities(), origin);
+    entries.begin();
+    entries
+}
+
+fn id(key: &str) -> Id {
+    Id { colour: Colour::Black, kind: Kind::Login, key: key.into() }
+}
+
+fn list(entries: &Entries, key: &str, seconds: u32, ms: u64) {
+    let list = &entries.caps.lists.black;
+    list.add_key(NOW, Kind::Login, key.as_bytes(), seconds, b"why", Origin::Local);
+    assert!(entries.added(&id(key), NOW + u64::from(seconds), Origin::Local, ms));
+}
+
+fn delete(entries: &Entries, key: &str, ms: u64) {
+    entries.caps.lists.black.delete_key(Kind::Login, key.as_bytes(), Origin::Local);
+    assert!(entries.deleted(&id(key), Origin::Local, ms));
+}
+
+/// Everything one node knows, told to the other.
+fn tell(from: &Entries, to: &Entries) -> usize {
+    let (_, ids) = from.catalogue(NOW, &Secret([3; 16]));
+    let mut bytes = Vec::new();
+    ids.values().for_each(|id| from.change(id).unwrap().encode(&mut bytes));
+    decode(&bytes).unwrap().into_iter().filter(|change| to.merge(NOW, change.clone())).count()
+}
+
+fn lines(entries: &Entries) -> Vec<(u64, u64)> {
+    let (catalogue, _) = entries.catalogue(NOW, &Secret([3; 16]));
+    catalogue.lines().iter().map(|line| (line.key, line.digest)).collect()
+}
+
+fn listed(entries: &Entries, key: &str) -> bool {
+    entries.caps.lists.black.check_login(NOW, key.as_bytes()).is_some()
+}
+
+#[test]
+fn the_later_change_counts_whoever_hears_of_it_first() {
+    let (a, b) = (node(100), node(200));
+    list(&a, "joe", 600, MS);
+    assert_eq!((tell(&a, &b), tell(&a, &b)), (1, 0));
+    assert!(listed(&b, "joe"));
+    delete(&b, "joe", MS + 5);
+    assert_eq!((tell(&a, &b), tell(&b, &a)), (0, 1));
+    assert!(!listed(&a, "joe") && !listed(&b, "joe"));
+    // A clock that is behind does not keep a node from changing its mind.
+    list(&a, "joe", 700, MS - 60_000);
+    assert_eq!(tell(&a, &b), 1);
+    assert!(listed(&b, "joe"));
+    assert_eq!(b.caps.lists.black.check_login(NOW, b"joe").unwrap().reason, "why");
+    assert_eq!(lines(&a), lines(&b));
+}
+
+#[test]
+fn what_was_loaded_spreads_and_gives_way_to_what_is_known() {
+    let (a, b) = (node(100), node(200));
+    for entries in [&a, &b] {
+        entries.caps.lists.black.add_key(NOW, Kind::Login, b"old", 600, b"r", Origin::Loaded);
+        entries.added(&id("old"), NOW + 600, Origin::Loaded, MS);
+    }
+    assert_eq!(tell(&a, &b), 0);
+    delete(&a, "old", MS);
+    assert_eq!((tell(&b, &a), tell(&a, &b)), (0, 1));
+    assert!(!listed(&b, "old"));
+    // The tombstone goes in its time, and so does an entry.
+    a.prune(NOW + 2 * LONGEST);
+    assert_eq!(a.len(), (0, 0));
+    list(&a, "short", 10, MS);
+    a.gone(&id("short"));
+    assert_eq!(a.len(), (0, 0));
+}
+
+#[test]
+fn what_is_over_is_not_taken_in() {
+    let (a, b) = (node(100), node(200));
+    list(&a, "joe", 10, MS);
+    let change = a.change(&id("joe")).unwrap();
+    assert!(!b.merge(NOW + 10, change.clone()));
+    assert!(b.merge(NOW + 9, change));
+}
+
+#[test]
+fn changes_survive_their_bytes_and_nonsense_is_refused() {
+    let change = EntryChange {
+        id: Id { colour: Colour::White, kind: Kind::IpJa3, key: "192.0.2.1:abc".into() },
+        stamp: Stamp { time_ms: MS, origin: 77 },
+        what: What::Listed(NOW + 5),
+        reason: "too \"many\"".into(),
+    };
+    let mut bytes = Vec::new();
+    change.encode(&mut bytes);
+    assert_eq!(decode(&bytes).unwrap(), [change]);
+    for cut in 1..bytes.len() {
+        assert!(decode(&bytes[..cut]).is_err(), "{cut}");
+    }
+    for (at, value) in [(0, 2), (1, 5), (2, 2)] {
+        let mut bad = bytes.clone();
+        bad[at] = value;
+        assert!(decode(&bad).is_err());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    /// Whatever was changed where, and whoever told whom in between: after everybody has told everybody all hold the same.
+    #[test]
+    fn nodes_agree_in_the_end(steps in proptest::collection::vec((0usize..3, 0usize..3, 0u8..4, 0u64..50), 0..40)) {
+        let nodes = [node(100), node(200), node(300)];
+        for (at, other, key, ms) in steps {
+            let key = format!("user{key}");
+            match ms % 4 {
+                0 => list(&nodes[at], &key, 600 + ms as u32, MS + ms),
+                1 => delete(&nodes[at], &key, MS + ms),
+                _ => _ = tell(&nodes[at], &nodes[other]),
+            }
+        }
+        for _ in 0..2 {
+            for from in &nodes {
+                nodes.iter().for_each(|to| _ = tell(from, to));
+            }
+        }
+        for other in &nodes[1..] {
+            prop_assert_eq!(lines(other), lines(&nodes[0]));
+            for key in 0..4 {
+                let key = format!("user{key}");
+                prop_assert_eq!(listed(other, &key), listed(&nodes[0], &key));
+            }
+        }
+    }
+}
