@@ -10,6 +10,7 @@
 
 pub mod address;
 pub mod bash;
+pub mod cluster;
 pub mod daemon;
 pub mod http;
 pub mod imap;
@@ -19,6 +20,7 @@ pub mod notify;
 pub mod process;
 pub mod receiver;
 pub mod redis;
+pub mod relay;
 pub mod slow_dns;
 pub mod smtp;
 pub mod tools;

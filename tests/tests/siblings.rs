@@ -2,66 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::Instant;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 
-use portcullis_tests::daemon::KEY;
-use portcullis_tests::{Daemon, Launch, PATIENCE, address};
+use portcullis_tests::cluster::{POLICY, counts, key, metric, report, sibling_port, stat, wait_for};
+use portcullis_tests::relay::connect_from;
+use portcullis_tests::{Daemon, Launch, PATIENCE, address, cluster};
 use serde_json::json;
 use wire::replication::Message;
 use wire::{Cipher, Key, Nonce, open_packet, seal_packet, stream_head};
 
-const POLICY: &str = r#"
-newShardedStringStatsDB("db1", 3600, 3, { countLogins = "int", i = "int", who = "hll", c = "countmin" }, 2)
-local db = getStringStatsDB("db1")
-db:twEnableReplication()
-setReport(function(lt)
-    getStringStatsDB("db1"):twAdd(lt.remote, "countLogins", 1)
-    getStringStatsDB("db1"):twAdd(lt.login, "who", lt.pwhash)
-end)
-setReset(function(kind, login, ip)
-    getStringStatsDB("db1"):twReset(login)
-    return true
-end)
-"#;
-
-/// An address for siblings on this IP.
-fn sibling_port(ip: impl Into<IpAddr>) -> SocketAddr {
-    SocketAddr::new(ip.into(), address::fresh().port())
-}
-
-/// A daemon that hears siblings at `own` and has these others.
+/// A daemon that hears siblings at `own`, has these others and speaks packets with them.
 fn node(own: SocketAddr, others: &[String], more: &str) -> Daemon {
-    let siblings: Vec<String> = others.iter().map(|other| format!("addSibling(\"{other}\")\n")).collect();
-    let siblings = siblings.concat();
-    Daemon::start(&format!("{POLICY}siblingListener(\"{own}\")\n{siblings}{more}\n"))
-}
-
-fn wait_for(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::yield_now();
-    }
-}
-
-fn stat(daemon: &Daemon, key: &serde_json::Value, field: &str) -> i64 {
-    daemon.client().post("/command/getDBStats", key).json()["stats"]["db1"][field].as_i64().unwrap_or(0)
-}
-
-fn counts(daemon: &Daemon, ip: &str) -> i64 {
-    stat(daemon, &json!({"ip": ip}), "countLogins")
-}
-
-fn metric(daemon: &Daemon, line: &str) -> u64 {
-    let text = daemon.client().get("/metrics").text();
-    let found = text.lines().find_map(|each| each.strip_prefix(line)?.trim().parse().ok());
-    found.unwrap_or_else(|| panic!("no {line} in {text}"))
-}
-
-fn report(daemon: &Daemon, login: &str, remote: &str) {
-    let tuple = json!({"login": login, "remote": remote, "pwhash": "1", "success": false});
-    assert_eq!(daemon.client().post("/command/report", &tuple).status, 200);
+    cluster::node(own, others, &format!("setReliableSessions(false)\n{more}"))
 }
 
 #[test]
@@ -157,10 +109,6 @@ fn hex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
-fn key() -> Key {
-    Key::from_base64(KEY.as_bytes()).unwrap()
-}
-
 fn packet(cipher: Cipher, key: &Key, message: &[u8]) -> Vec<u8> {
     let mut packet = Vec::new();
     seal_packet(key, &mut Nonce::generate(cipher).unwrap(), message, &mut packet);
@@ -223,7 +171,7 @@ fn a_classic_sibling_is_understood_and_gets_the_same_bytes() {
     });
     let before = counts(&daemon, "127.0.0.1");
     // A connection: several packets in one piece, one of them bad; then an end that is none.
-    let mut stream = connect_from(theirs.ip(), ours);
+    let mut stream = connect_from(theirs.ip(), ours).unwrap();
     let mut bytes = Vec::new();
     for packet in
         [packet(Cipher::ChaCha, &key(), &hex(M1)), vec![9; 100], packet(Cipher::Secretbox, &key(), &hex(M1))]
@@ -235,21 +183,8 @@ fn a_classic_sibling_is_understood_and_gets_the_same_bytes() {
     wait_for("both count", || counts(&daemon, "127.0.0.1") == before + 2);
     stream.write_all(&[0, 0]).unwrap();
     assert_eq!(stream.read(&mut [0; 10]).unwrap(), 0, "a length of 0 ends the connection");
-    let mut stranger = connect_from(address::beside(2).into(), ours);
+    let mut stranger = connect_from(address::beside(2).into(), ours).unwrap();
     assert!(matches!(stranger.read(&mut [0; 10]), Ok(0) | Err(_)));
-}
-
-/// A connection whose other end sees it come from `ip`.
-fn connect_from(ip: IpAddr, to: SocketAddr) -> TcpStream {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let stream = runtime.block_on(async {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(SocketAddr::new(ip, 0)).unwrap();
-        socket.connect(to).await.unwrap().into_std().unwrap()
-    });
-    stream.set_nonblocking(false).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream
 }
 
 #[test]
@@ -294,7 +229,8 @@ fn a_dead_sibling_delays_nobody_and_what_is_lost_is_counted() {
 #[test]
 fn a_fresh_daemon_gets_the_stats_of_one_that_runs() {
     let (one, other) = (sibling_port(address::own()), sibling_port(address::beside(1)));
-    let old = node(one, &[other.to_string()], "");
+    // The one that speaks sessions, too: then the session brings what the sync does not.
+    let old = cluster::node(one, &[other.to_string()], "");
     for count in 1..=50 {
         report(&old, &format!("user{count}"), &format!("192.0.2.{count}"));
     }

@@ -36,6 +36,7 @@ impl Node {
         let db = caps.stats.create(schema).unwrap();
         db.enable_replication();
         let cluster = Cluster::new(&caps);
+        cluster.set_sessions(false);
         cluster.context().security.set_key(Some(key.clone()));
         cluster.start(Some((Ipv4Addr::new(127, 77, 1, last), 0).into()), 2).unwrap();
         let addr = cluster.context().listener().unwrap();
@@ -121,6 +122,7 @@ fn a_sibling_that_is_not_there_yet_gets_what_waits_for_it() {
     wait_for("a connect fails", || failed() > 0);
     let caps = testing::capabilities();
     let late = Cluster::new(&caps);
+    late.set_sessions(false);
     late.context().security.set_key(Some(key));
     late.siblings().add(PeerConfig::new(Target::parse(one.addr.to_string().as_bytes()).unwrap())).unwrap();
     late.start(Some(free), 1).unwrap();

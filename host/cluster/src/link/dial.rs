@@ -25,12 +25,12 @@ const ANSWERED: Duration = Duration::from_secs(5);
 /// The pause after a first failure; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// The pause until a sibling that does not speak sessions is asked again.
+/// The pause until a sibling that does not speak sessions is asked again; one that did once is asked more often.
 const ASK_AGAIN: Duration = Duration::from_mins(10);
-/// How often a sibling that had a session must refuse one before it is taken for another program.
-const REFUSALS: u32 = 3;
-/// How long a sibling that had a session may be out of reach while packets come from it.
-const OUT_OF_REACH: Duration = Duration::from_secs(15);
+const ASK_SOON: Duration = Duration::from_secs(30);
+/// How long a sibling that had a session must refuse one before it is taken for another program, and how long it may be out
+/// of reach while packets come from it.
+const DOUBT: Duration = Duration::from_secs(15);
 /// Changes that come together go into one frame: the pause after the first of them.
 const GATHER: Duration = Duration::from_millis(2);
 /// How often something is looked at that nobody tells of.
@@ -64,7 +64,6 @@ pub(crate) async fn run(context: Arc<Context>, sessions: Arc<Sessions>, peer: Ar
         gauges,
         noted: DialerStatus::default(),
         pause: FIRST_PAUSE,
-        refused: 0,
         lost: None,
     };
     while !peer.is_removed() {
@@ -91,9 +90,7 @@ struct Dialing<'a> {
     gauges: Gauges,
     noted: DialerStatus,
     pause: Duration,
-    /// Refusals without a session between them.
-    refused: u32,
-    /// Since when a session is lost.
+    /// Since when the last session is lost.
     lost: Option<Instant>,
 }
 
@@ -113,13 +110,16 @@ impl Dialing<'_> {
                 self.ended(&ended, greeted)
             }
             Attempt::Refused => {
-                self.refused = self.refused.saturating_add(1);
-                if had && self.refused < REFUSALS {
+                if had && self.in_doubt() {
                     return self.longer();
                 }
                 self.classic();
-                // One that opens sessions itself was only not ready.
-                if self.peer.standing.accepted.load(Ordering::Acquire) > 0 { LONGEST_PAUSE } else { ASK_AGAIN }
+                match self.peer.standing.accepted.load(Ordering::Acquire) {
+                    0 if self.noted.acked == 0 => ASK_AGAIN,
+                    0 => ASK_SOON,
+                    // One that opens sessions itself was only not ready.
+                    _ => LONGEST_PAUSE,
+                }
             }
             Attempt::Unreachable(error) => {
                 self.peer.look_up.notify_one();
@@ -133,10 +133,9 @@ impl Dialing<'_> {
                     );
                     self.context.complain(&format!("one way {addr}"), text);
                 } else if had {
-                    let since = *self.lost.get_or_insert_with(Instant::now);
                     let packets = !standing.held.lock().messages.is_empty()
                         || standing.waiting.load(Ordering::Acquire) > 0;
-                    if packets && since.elapsed() > OUT_OF_REACH {
+                    if !self.in_doubt() && packets {
                         self.classic();
                     }
                 } else {
@@ -149,6 +148,11 @@ impl Dialing<'_> {
                 LOOK
             }
         }
+    }
+
+    /// Whether a session that was lost may yet come back as if nothing had been.
+    fn in_doubt(&mut self) -> bool {
+        self.lost.get_or_insert_with(Instant::now).elapsed() < DOUBT
     }
 
     fn longer(&mut self) -> Duration {
@@ -187,13 +191,12 @@ impl Dialing<'_> {
             self.context.complain(&key, format!("the session with the sibling {addr} broke: {ended}"));
             self.lost = Some(Instant::now());
             self.set(Kind::Lost);
-            (self.pause, self.refused) = (FIRST_PAUSE, 0);
+            self.pause = FIRST_PAUSE;
             return self.longer();
         }
         let text = format!("a session with the sibling {addr} cannot be opened ({ended}): has it another key?");
         self.context.complain(&key, text);
-        self.refused = self.refused.saturating_add(1);
-        if self.peer.standing.kind() != Kind::Lost || self.refused >= REFUSALS {
+        if self.peer.standing.kind() != Kind::Lost || !self.in_doubt() {
             self.classic();
         }
         self.longer()
@@ -312,7 +315,7 @@ impl Dialing<'_> {
             let what = if status.resumed > before.resumed { "goes on" } else { "is up" };
             self.context.tell(&format!("session {addr}"), format!("the session with the sibling {addr} {what}"));
             self.gauges.opened.inc();
-            (self.refused, self.lost, self.pause) = (0, None, FIRST_PAUSE);
+            (self.lost, self.pause) = (None, FIRST_PAUSE);
             self.set(Kind::Session);
         }
         if status.connected {
