@@ -2,63 +2,79 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 /// What happens to the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Way {
     /// They arrive.
-    Open = 0,
+    Open,
     /// Connections break, and new ones are closed at once.
-    Cut = 1,
+    Cut,
     /// They are not read: the sender's buffers fill.
-    Held = 2,
+    Held,
     /// One byte of each piece is another one.
-    Spoiled = 3,
+    Spoiled,
+}
+
+/// The way as it is now.
+struct Gate {
+    way: Mutex<Way>,
+    changed: Condvar,
+}
+
+impl Gate {
+    /// The way, once it is not held.
+    fn pass(&self) -> Way {
+        let mut way = self.way.lock();
+        self.changed.wait_while(&mut way, |way| *way == Way::Held);
+        *way
+    }
 }
 
 /// A relay of TCP connections; what passes the other way is not touched. Ends with the test's process.
 pub struct Relay {
     /// Where it listens.
     pub addr: SocketAddr,
-    way: Arc<AtomicU8>,
+    gate: Arc<Gate>,
     /// Connections so far.
     connections: Arc<AtomicUsize>,
     /// What was sent over the last connection.
-    recorded: Arc<Mutex<Arc<Mutex<Vec<u8>>>>>,
+    recorded: Arc<Mutex<Record>>,
 }
+
+type Record = Arc<Mutex<Vec<u8>>>;
 
 /// How often a relay looks whether its way has changed.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// Runs on a thread of its own, to the end of the process if need be.
+pub fn aside(what: impl FnOnce() + Send + 'static) {
+    thread::Builder::new().name("aside".to_owned()).spawn(what).unwrap();
+}
 
 impl Relay {
     /// Listens at `addr` and connects to `to`, where connections seem to come from `from`.
     pub fn start(addr: SocketAddr, to: SocketAddr, from: IpAddr) -> Relay {
         let listener = TcpListener::bind(addr).unwrap();
-        let relay =
-            Relay { addr, way: Arc::default(), connections: Arc::default(), recorded: Arc::default() };
-        let (way, connections) = (Arc::clone(&relay.way), Arc::clone(&relay.connections));
+        let gate = Arc::new(Gate { way: Mutex::new(Way::Open), changed: Condvar::new() });
+        let relay = Relay { addr, gate, connections: Arc::default(), recorded: Arc::default() };
+        let (gate, connections) = (Arc::clone(&relay.gate), Arc::clone(&relay.connections));
         let recorded = Arc::clone(&relay.recorded);
-        thread::spawn(move || {
+        aside(move || {
             for inward in listener.incoming() {
                 let Ok(inward) = inward else { continue };
                 connections.fetch_add(1, Ordering::SeqCst);
-                let (way, recorded) = (Arc::clone(&way), Arc::clone(&recorded));
-                if way.load(Ordering::SeqCst) == Way::Cut as u8 {
+                if *gate.way.lock() == Way::Cut {
                     continue;
                 }
-                thread::spawn(move || {
-                    let Ok(outward) = connect_from(from, to) else { return };
-                    let record = Arc::new(Mutex::new(Vec::new()));
-                    *recorded.lock().unwrap() = Arc::clone(&record);
-                    let (there, back) = (inward.try_clone().unwrap(), outward.try_clone().unwrap());
-                    let back_way = Arc::clone(&way);
-                    thread::spawn(move || copy(&back, &inward, &back_way, None));
-                    copy(&there, &outward, &way, Some(&record));
-                });
+                let (gate, recorded) = (Arc::clone(&gate), Arc::clone(&recorded));
+                aside(move || serve(inward, (to, from), &gate, &recorded));
             }
         });
         relay
@@ -66,7 +82,8 @@ impl Relay {
 
     /// Changes what happens to the bytes.
     pub fn set(&self, way: Way) {
-        self.way.store(way as u8, Ordering::SeqCst);
+        *self.gate.way.lock() = way;
+        self.gate.changed.notify_all();
     }
 
     /// Connections so far.
@@ -76,28 +93,35 @@ impl Relay {
 
     /// What was sent over the last connection.
     pub fn recorded(&self) -> Vec<u8> {
-        self.recorded.lock().unwrap().lock().unwrap().clone()
+        let record = Arc::clone(&self.recorded.lock());
+        record.lock().clone()
     }
 }
 
-fn copy(mut from: &TcpStream, mut to: &TcpStream, way: &AtomicU8, record: Option<&Mutex<Vec<u8>>>) {
+fn serve(inward: TcpStream, (to, from): (SocketAddr, IpAddr), gate: &Arc<Gate>, recorded: &Mutex<Record>) {
+    let Ok(outward) = connect_from(from, to) else { return };
+    let record = Record::default();
+    *recorded.lock() = Arc::clone(&record);
+    let (there, back) = (inward.try_clone().unwrap(), outward.try_clone().unwrap());
+    let back_gate = Arc::clone(gate);
+    aside(move || copy(&back, &inward, &back_gate, None));
+    copy(&there, &outward, gate, Some(&record));
+}
+
+fn copy(mut from: &TcpStream, mut to: &TcpStream, gate: &Gate, record: Option<&Mutex<Vec<u8>>>) {
     from.set_read_timeout(Some(LOOK)).unwrap();
     let mut buffer = [0; 16 << 10];
     loop {
-        let now = way.load(Ordering::SeqCst);
-        if now == Way::Cut as u8 {
+        let way = gate.pass();
+        if way == Way::Cut {
             break;
-        }
-        if now == Way::Held as u8 {
-            thread::sleep(LOOK);
-            continue;
         }
         match from.read(&mut buffer) {
             Ok(0) => break,
             Ok(read) => {
                 if let Some(record) = record {
-                    record.lock().unwrap().extend_from_slice(&buffer[..read]);
-                    if now == Way::Spoiled as u8 {
+                    record.lock().extend_from_slice(&buffer[..read]);
+                    if way == Way::Spoiled {
                         buffer[read / 2] ^= 1;
                     }
                 }
@@ -115,6 +139,9 @@ fn copy(mut from: &TcpStream, mut to: &TcpStream, way: &AtomicU8, record: Option
 }
 
 /// A connection whose other end sees it come from `ip`.
+///
+/// # Errors
+/// If nobody listens there.
 pub fn connect_from(ip: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stream = runtime.block_on(async {

@@ -87,11 +87,8 @@ impl Three {
         let ways = [Relay::start(beside(b), b, a.ip()), Relay::start(beside(a), a, b.ip())];
         let (to_b, to_a) = (ways[0].addr, ways[1].addr);
         let list = |addrs: [SocketAddr; 2]| addrs.map(|addr| format!("{addr}:tcp")).to_vec();
-        let nodes = [
-            node(a, &list([to_b, c]), more),
-            node(b, &list([to_a, c]), more),
-            node(c, &list([a, b]), more),
-        ];
+        let nodes =
+            [node(a, &list([to_b, c]), more), node(b, &list([to_a, c]), more), node(c, &list([a, b]), more)];
         wait_for_sessions(&[
             (&nodes[0], to_b),
             (&nodes[0], c),
@@ -139,12 +136,13 @@ fn a_partition_heals() {
     // A frame that was changed ends a session; the next one begins where it was.
     three.set(Way::Spoiled);
     report_many(a, "192.0.2.1", 1);
-    let rejected = format!("portcullis_session_rejected_total{{reason=\"key\",sibling=\"{}\"}}", three.ways[0].addr);
-    let rejected_here = format!(
-        "portcullis_session_rejected_total{{reason=\"key\",sibling=\"{}\"}}",
-        three.ways[1].addr
-    );
-    wait_for("it is rejected", || find_metric(a, &rejected).is_some() || find_metric(b, &rejected_here).is_some());
+    let rejected =
+        format!("portcullis_session_rejected_total{{reason=\"key\",sibling=\"{}\"}}", three.ways[0].addr);
+    let rejected_here =
+        format!("portcullis_session_rejected_total{{reason=\"key\",sibling=\"{}\"}}", three.ways[1].addr);
+    wait_for("it is rejected", || {
+        find_metric(a, &rejected).is_some() || find_metric(b, &rejected_here).is_some()
+    });
     three.set(Way::Open);
     three.all_count("192.0.2.1", 22);
 }
@@ -157,8 +155,9 @@ fn a_reset_and_deleted_entries_hold_after_a_partition() {
         let entry = json!({"login": login, "expire_secs": 600, "reason": "test"});
         assert_eq!(c.client().post("/command/addBLEntry", &entry).status, 200);
     }
-    let denied =
-        |daemon: &Daemon, login: &str| daemon.client().allow(&json!({"login": login, "remote": "192.0.2.9"}))["status"] == -1;
+    let denied = |daemon: &Daemon, login: &str| {
+        daemon.client().allow(&json!({"login": login, "remote": "192.0.2.9"}))["status"] == -1
+    };
     report_many(b, "192.0.2.1", 2);
     for daemon in &three.nodes {
         wait_for("all know the entries", || denied(daemon, "mallory") && denied(daemon, "eve"));
@@ -232,7 +231,9 @@ fn siblings_come_and_go_at_run_time_and_with_the_configuration() {
     std::fs::write(a.config(), &text).unwrap();
     a.process.signal("HUP");
     wait_for("the count arrives", || counts(&b, "192.0.2.1") == 2);
-    wait_for("it says so", || a.log().all().iter().any(|line| line.ends_with(&format!("sibling {other} udp: added"))));
+    wait_for("it says so", || {
+        a.log().all().iter().any(|line| line.ends_with(&format!("sibling {other} udp: added")))
+    });
     let without = text.replace(&format!("addSibling(\"{other}\")\n"), "");
     std::fs::write(a.config(), without).unwrap();
     a.process.signal("HUP");

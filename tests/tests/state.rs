@@ -58,7 +58,9 @@ fn a_kill_in_the_middle_of_a_snapshot_leaves_the_one_before() {
     let tmp = state.join("state.tmp");
     let mut daemon = launch(&state).start();
     // Enough for a snapshot to take a while.
-    daemon.execute("local db = getStringStatsDB(\"db\") for i = 1, 60000 do db:twAdd(\"key\" .. i, \"n\", 1) end");
+    daemon.execute(
+        "local db = getStringStatsDB(\"db\") for i = 1, 60000 do db:twAdd(\"key\" .. i, \"n\", 1) end",
+    );
     daemon.execute("getStringStatsDB(\"db\"):twAdd(\"joe\", \"n\", 5)");
     let before = daemon.execute(COUNT);
     let saves = |daemon: &portcullis_tests::Daemon| {

@@ -9,14 +9,20 @@
 //! * `sum KEYS`: → the sum of all counts, and a digest of them
 //! * `cpu`: → nanoseconds that all threads have run
 //! * `status`: → changes sent, changes heard of, packets that found no room, 1 while the session is up
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a tool of the benchmarks")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a tool of the benchmarks, with threads of its own that may sleep"
+)]
 
 use std::io::BufRead as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use capabilities::stats::Db;
 use capabilities::{Capabilities, Log, Options};
-use cluster::{Cluster, PeerConfig, Target};
+use portcullis_cluster::{Cluster, PeerConfig, Target};
 use statsdb::{CountMinShape, FieldKind, Schema};
 use wire::Key;
 

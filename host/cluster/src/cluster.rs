@@ -27,6 +27,9 @@ use crate::table::Table;
 /// How long a dump may take.
 const DUMP: Duration = Duration::from_mins(10);
 
+/// How long the last changes may take to reach siblings at the end of the daemon.
+const LAST_CHANGES: Duration = Duration::from_secs(2);
+
 /// The siblings cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -130,7 +133,8 @@ impl Cluster {
         };
         let (gone, new) = (missing(&siblings, &configured), missing(&configured, &siblings));
         let name = |config: &PeerConfig| config.target.to_string();
-        let removed = gone.iter().filter(|config| self.siblings.remove(&config.target).is_ok()).map(name).collect();
+        let removed =
+            gone.iter().filter(|config| self.siblings.remove(&config.target).is_ok()).map(name).collect();
         let added = new.into_iter().filter(|config| self.siblings.add(config.clone()).is_ok());
         let added = added.map(|config| name(&config)).collect();
         *configured = siblings;
@@ -235,6 +239,19 @@ impl Cluster {
     /// Where siblings are served, once they are.
     pub fn handle(&self) -> Option<Handle> {
         self.runtime.lock().as_ref().map(|runtime| runtime.handle().clone())
+    }
+
+    /// Waits, but not for long, until siblings in sessions have what was changed here.
+    pub async fn finish(&self) {
+        let Some(sessions) = self.context.sessions() else { return };
+        let done = async {
+            while !sessions.are_caught_up() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(LAST_CHANGES, done).await.is_err() {
+            self.context.caps.log.warn("siblings do not have the last changes");
+        }
     }
 
     /// Ends everything at once.

@@ -27,6 +27,8 @@ const PRUNE_EVERY: u64 = 60;
 /// What the sessions of a daemon have in common.
 pub(crate) struct Sessions {
     on: AtomicBool,
+    /// Whether it is told apart who counted what: not before there is anybody else.
+    shared: AtomicBool,
     journal_bytes: AtomicUsize,
     parts: OnceLock<Parts>,
     siblings: OnceLock<Weak<Table>>,
@@ -48,6 +50,7 @@ impl Sessions {
     pub(crate) fn new() -> Self {
         Self {
             on: AtomicBool::new(true),
+            shared: AtomicBool::new(false),
             journal_bytes: AtomicUsize::new(JOURNAL_BYTES),
             parts: OnceLock::new(),
             siblings: OnceLock::new(),
@@ -85,7 +88,8 @@ impl Sessions {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Who counted what is told apart from now on: before a snapshot is restored, and before the first request.
+    /// Who counted what is told apart from now on, if there are siblings: before a snapshot is restored, and before the first
+    /// request.
     pub(crate) fn prepare(&self, context: &Context, siblings: &Arc<Table>) {
         let Ok(random) = opening() else {
             context.caps.log.error("no random bytes: siblings are only sent packets");
@@ -103,10 +107,29 @@ impl Sessions {
         }
         // A second time would be a mistake of the program's.
         let _ = self.siblings.set(Arc::downgrade(siblings));
-        context.caps.stats.all().iter().for_each(|db| journal.add_db(db));
+        if siblings.peers().iter().any(|peer| peer.is_sent_to()) {
+            self.share(context);
+        }
         let hears_stats: Arc<dyn capabilities::stats::StatsObserver> = journal.clone();
         context.caps.stats.observe(&hears_stats);
         context.caps.lists.observe(journal);
+    }
+
+    /// Tells apart who counted what.
+    fn share(&self, context: &Context) {
+        let Some(parts) = self.parts() else { return };
+        self.shared.store(true, Ordering::Release);
+        context.caps.stats.all().iter().for_each(|db| parts.journal.add_db(db));
+        parts.entries.begin();
+    }
+
+    /// Whether siblings have everything that was changed here up to now; those that are out of reach do not count.
+    pub(crate) fn are_caught_up(&self) -> bool {
+        let (Some(parts), Some(siblings)) = (self.parts(), self.siblings()) else { return true };
+        let end = parts.journal.end();
+        let up = |peer: &Peer| peer.standing.kind() == Kind::Session;
+        let has = |peer: &Peer| peer.standing.acked.load(Ordering::Acquire) >= end;
+        siblings.peers().iter().all(|peer| !up(peer) || has(peer))
     }
 
     /// Begins; siblings are dialed from now on.
@@ -135,10 +158,10 @@ impl Sessions {
 
     /// Finds out what a sibling speaks, and keeps a session with it if it speaks that.
     pub(crate) fn dial(self: &Arc<Self>, context: &Arc<Context>, peer: &Arc<Peer>) {
-        let (Some(handle), Some(parts)) = (self.handle(), self.parts()) else {
+        let Some(handle) = self.handle().filter(|_| self.parts().is_some()) else {
             return peer.standing.set(Kind::Classic);
         };
-        parts.entries.begin();
+        self.share(context);
         self.keep_for(peer);
         let secret = opening().ok().and_then(|random| random.first_chunk().copied()).unwrap_or_default();
         handle.spawn(link::dial(Arc::clone(context), Arc::clone(self), Arc::clone(peer), Secret(secret)));
@@ -159,7 +182,9 @@ impl Sessions {
             return;
         };
         let journal = &parts.journal;
-        context.caps.stats.all().iter().for_each(|db| journal.add_db(db));
+        if self.shared.load(Ordering::Acquire) {
+            context.caps.stats.all().iter().for_each(|db| journal.add_db(db));
+        }
         {
             let _deciding = self.deciding.lock();
             let peers = siblings.peers();

@@ -150,6 +150,9 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
             keeper.finish();
         }
         alerting.end().await;
+        if let Some(cluster) = &started.cluster {
+            cluster.finish().await;
+        }
         outgoing.end().await;
         0
     });

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use capabilities::stats::Db;
-use login::Login;
 use cluster::Row;
+use login::Login;
 use parking_lot::Mutex;
 
 use crate::settings::{Settings, Values};

@@ -171,7 +171,8 @@ impl Dialing<'_> {
         if self.peer.standing.kind() != Kind::Classic {
             let addr = self.peer.addr();
             if self.lost.take().is_some() {
-                let text = format!("the sibling {addr} speaks no sessions any more: it is sent packets again");
+                let text =
+                    format!("the sibling {addr} speaks no sessions any more: it is sent packets again");
                 self.context.tell(&format!("session {addr}"), text);
             }
             self.set(Kind::Classic);
@@ -194,7 +195,8 @@ impl Dialing<'_> {
             self.pause = FIRST_PAUSE;
             return self.longer();
         }
-        let text = format!("a session with the sibling {addr} cannot be opened ({ended}): has it another key?");
+        let text =
+            format!("a session with the sibling {addr} cannot be opened ({ended}): has it another key?");
         self.context.complain(&key, text);
         if self.peer.standing.kind() != Kind::Lost || !self.in_doubt() {
             self.classic();
@@ -313,7 +315,8 @@ impl Dialing<'_> {
         if status.connected && !before.connected {
             let addr = self.peer.addr();
             let what = if status.resumed > before.resumed { "goes on" } else { "is up" };
-            self.context.tell(&format!("session {addr}"), format!("the session with the sibling {addr} {what}"));
+            self.context
+                .tell(&format!("session {addr}"), format!("the session with the sibling {addr} {what}"));
             self.gauges.opened.inc();
             (self.lost, self.pause) = (None, FIRST_PAUSE);
             self.set(Kind::Session);

@@ -191,10 +191,9 @@ impl Acceptor {
                         (_, None) => return Err(SessionError::Unexpected),
                         // Not here, or of other windows, or not to be shared: there is nothing to compare with.
                         (_, Some(None)) => None,
-                        (_, Some(Some((place, _)))) => own
-                            .get(*place)
-                            .filter(|db| db.replicates())
-                            .map(|db| Subject::Db(db.local())),
+                        (_, Some(Some((place, _)))) => {
+                            own.get(*place).filter(|db| db.replicates()).map(|db| Subject::Db(db.local()))
+                        }
                     };
                     self.answers = match subject {
                         None => Answers::none(db, secret, bits),

@@ -274,8 +274,9 @@ impl Dialer {
             connection.again = connection.comparison.is_some() || !connection.compare.is_empty();
             return Some(position(connection.next));
         }
-        self.repair_message(&dbs, now, now_ms)
-            .or_else(|| (now_ms.saturating_sub(self.connection.as_ref()?.said_ms) > PING_MS).then_some(Message::Ping))
+        self.repair_message(&dbs, now, now_ms).or_else(|| {
+            (now_ms.saturating_sub(self.connection.as_ref()?.said_ms) > PING_MS).then_some(Message::Ping)
+        })
     }
 
     /// What a repair has to say next.
@@ -299,8 +300,7 @@ impl Dialer {
                 // Another secret each time: keys whose hashes collide once do not the next time.
                 self.secret.0 = next_secret(self.secret);
                 let secret = self.secret;
-                connection.comparison =
-                    subject.map(|subject| Comparison::new(number, &subject, now, secret));
+                connection.comparison = subject.map(|subject| Comparison::new(number, &subject, now, secret));
             }
         }
         let comparison = connection.comparison.as_mut()?;

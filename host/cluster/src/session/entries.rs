@@ -18,8 +18,8 @@ use capabilities::lists::{Colour, Entry, Kind, Origin};
 use parking_lot::Mutex;
 use statsdb::{CLASSIC, Catalogue, Secret};
 
-pub use change::{EntryChange, Id, Stamp, What};
 pub(super) use change::decode;
+pub use change::{EntryChange, Id, Stamp, What};
 
 /// How long a tombstone is kept at least and at most, seconds: entries with more time left than the longest may come back
 /// if a node that has one was away for all that time.
