@@ -83,7 +83,7 @@ impl Table {
         }
         self.peers.store(Arc::new(left));
         for peer in &gone {
-            self.end(peer);
+            Self::end(peer);
         }
         Ok(())
     }
@@ -102,7 +102,7 @@ impl Table {
         }
         let old = self.peers.swap(Arc::new(peers.clone()));
         for peer in old.iter() {
-            self.end(peer);
+            Self::end(peer);
         }
         for peer in &peers {
             self.begin(peer);
@@ -194,7 +194,7 @@ impl Table {
         }
     }
 
-    fn end(&self, peer: &Arc<Peer>) {
+    fn end(peer: &Arc<Peer>) {
         peer.queue.close();
         peer.look_up.notify_one();
         peer.counters.waiting(0);

@@ -20,7 +20,7 @@ use crate::sessions::Sessions;
 /// How long the first bytes may take, and the hello after them.
 const BEGIN: Duration = Duration::from_secs(10);
 /// How long nothing may come; dialers say something every few seconds.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 /// How long one write may take.
 const WRITE: Duration = Duration::from_secs(30);
 

@@ -63,7 +63,7 @@ struct Entry {
 }
 
 #[derive(Default)]
-struct Kept {
+struct Lines {
     /// The position of the first one that is kept.
     first: u64,
     kept: VecDeque<Entry>,
@@ -93,7 +93,7 @@ pub struct Journal {
     /// How many databases there are, for whoever only wants to know whether some were added.
     count: AtomicUsize,
     lists: Option<Arc<Entries>>,
-    entries: Mutex<Kept>,
+    entries: Mutex<Lines>,
     recording: AtomicBool,
     sleepers: AtomicUsize,
     wake: Notify,
