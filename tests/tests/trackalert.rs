@@ -217,6 +217,60 @@ cronScheduleBackgroundFunc("30 4 * * MON-FRI", "tick", { timezone = "UTC", jitte
 }
 
 #[test]
+fn the_tool_shows_and_starts_jobs() {
+    let daemon = Launch::trackalert(
+        r#"
+loadPolicy("scan", "scan.wasm")
+setBackground("tick", function() infoLog("tick", {}) end)
+cronScheduleBackgroundFunc("@yearly", "tick", { timezone = "UTC" })
+"#,
+    )
+    .file("scan.wasm", wat::parse_str(COMPONENT).unwrap())
+    .start();
+    let config = daemon.config();
+    let jobs = |arguments: &[&str]| {
+        let output = process::run(Command::new(tools::portcullis()).arg("jobs").args(arguments));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let config = config.to_str().unwrap();
+    let (code, table, _) = jobs(&[config]);
+    assert_eq!(code, Some(0));
+    let line = table.lines().nth(1).unwrap();
+    assert!(
+        line.starts_with("tick  cron @yearly UTC  20")
+            && line.ends_with("  0     0       0        -         -     -"),
+        "{table}"
+    );
+    assert_eq!(jobs(&[config, "--run", "tick"]), (Some(0), "tick started\n".to_owned(), String::new()));
+    daemon.log().wait_for("tick");
+    ran(&daemon.client(), "tick");
+    // With an address and a password in place of the configuration.
+    let password = daemon.folder().join("password");
+    std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
+    let url = format!("http://{}/", daemon.http);
+    let (code, json, _) = jobs(&["--url", &url, "--password-file", password.to_str().unwrap(), "--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (code, &json["jobs"][0]["runs"], &json["jobs"][0]["last"]["result"]),
+        (Some(0), &json!(1), &json!("done"))
+    );
+
+    let (code, _, told) = jobs(&[config, "--run", "nobody"]);
+    assert_eq!((code, told.trim_end()), (Some(2), "portcullis: there is no background function \"nobody\""));
+    let (code, _, told) = jobs(&["--url", &url]);
+    assert!(code == Some(2) && told.contains("wrong password"), "{told}");
+    std::fs::write(&password, "wrong").unwrap();
+    let (code, _, told) = jobs(&["--url", &url, "--password-file", password.to_str().unwrap()]);
+    assert!(code == Some(2) && told.contains("wrong password") && !told.contains(PASSWORD), "{told}");
+    let (code, _, told) = jobs(&["--url", "http://127.0.0.1:1"]);
+    assert!(code == Some(2) && told.contains("http://127.0.0.1:1/command/jobs: cannot connect"), "{told}");
+    let wforce = Daemon::start("");
+    let (code, _, told) = jobs(&["--url", &format!("http://a:{PASSWORD}@{}", wforce.http)]);
+    assert!(code == Some(2) && told.contains("is this a trackalert?") && !told.contains(PASSWORD), "{told}");
+}
+
+#[test]
 fn a_job_does_not_overlap_itself_and_is_stopped_at_its_deadline() {
     let launch = Launch::trackalert(
         r#"

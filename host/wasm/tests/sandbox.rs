@@ -209,6 +209,13 @@ fn a_trap_in_any_hook_is_an_answer() {
     let reset = world.load("reset", &trap("only-reset", "reset@0.1.0#reset", params), &options);
     let call = Call::Reset { kind: "login", name: "joe".into(), ip: login::Addr::UNSPECIFIED };
     assert!(matches!(world.call(&reset, &call), Ok(Reply::Flag(false))));
+    let background = world.load(
+        "background",
+        &trap("only-background", "background@0.1.0#run", "(param i32 i32) (result i32)"),
+        &options,
+    );
+    let job = Call::Background { name: "job".into(), deadline: std::time::Duration::from_millis(PATIENT) };
+    assert_eq!(world.call(&background, &job).unwrap_err().kind, FailureKind::Error);
     let name = "canonicalize@0.1.0#canonicalize";
     let canonical =
         world.load("canonical", &trap("only-canonicalize", name, "(param i32 i32) (result i32)"), &options);
@@ -234,4 +241,16 @@ fn a_policy_that_traps_again_and_again_is_not_asked_until_it_is_loaded_again() {
     world.registry.reload("bad").unwrap();
     assert_eq!(status(world.allow(&bad)), Some(0));
     assert!(world.metric("portcullis_component_quarantined{policy=\"bad\"} 0"));
+}
+
+#[test]
+fn a_job_has_the_deadline_of_its_schedule() {
+    let world = World::new();
+    let body = r#"(func (export "portcullis:policy/background@0.1.0#run") (param i32 i32) (result i32)
+        (loop $again (br $again)) (unreachable))"#;
+    let endless =
+        world.load("endless", &component("only-background", body), &json!({"deadline_ms": PATIENT}));
+    let job = Call::Background { name: "job".into(), deadline: std::time::Duration::from_millis(50) };
+    let failure = world.call(&endless, &job).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Time);
 }

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod console;
+mod jobs;
 mod lists;
 mod look_ups;
 mod objects;
