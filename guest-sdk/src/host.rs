@@ -104,7 +104,7 @@ pub(crate) mod reports {
     use alloc::vec::Vec;
 
     use crate::bindings::imports::portcullis::policy::reports::{
-        Field, Filter, Measure, Outlier, Ranked, Report, Slot, Span,
+        Confirmation, Field, Filter, Measure, Outlier, Ranked, Report, Slot, Span,
     };
     use crate::bindings::imports::portcullis::policy::types::Error;
 
@@ -125,6 +125,11 @@ pub(crate) mod reports {
         top(Filter<'_>, Field, Measure, u32) -> Vec<Ranked>;
         significant(Filter<'_>, Field, f64, u32) -> Vec<Outlier>;
         histogram(Filter<'_>, u32) -> Vec<Slot>;
+        confirm(&str, Confirmation) -> bool;
         search(&str, &str) -> String;
+    }
+
+    pub fn current() -> Option<String> {
+        None
     }
 }

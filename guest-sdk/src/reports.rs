@@ -17,11 +17,14 @@ pub fn since<'a>(since: f64) -> Filter<'a> {
         login: None,
         network: None,
         country: None,
+        city: None,
         asn: None,
         device: None,
         protocol: None,
+        pwhash: None,
         success: None,
         policy_reject: None,
+        confirmations: None,
         attributes: &[],
     }
 }
@@ -48,7 +51,7 @@ questions! {
     first_and_last(filter: Filter<'_>) -> Option<Span>;
     /// How many there are.
     count(filter: Filter<'_>) -> f64;
-    /// How many different values of a field there are among them.
+    /// How many different values of a field there are among them; on Elasticsearch numbers above 40,000 are estimates.
     distinct(filter: Filter<'_>, field: Field) -> f64;
     /// The values of a field with the highest rank, the highest first.
     top(filter: Filter<'_>, field: Field, by: Measure, limit: u32) -> Vec<Ranked>;
@@ -56,6 +59,13 @@ questions! {
     significant(filter: Filter<'_>, field: Field, baseline_since: f64, limit: u32) -> Vec<Outlier>;
     /// How many there were in each so many seconds, the oldest first.
     histogram(filter: Filter<'_>, seconds: u32) -> Vec<Slot>;
+    /// Notes what the user said about a report. False if there is no report with this id.
+    confirm(id: &str, confirmation: Confirmation) -> bool;
     /// A question in Elasticsearch's own JSON to the indexes of this name; the answer is JSON, too.
     search(index: &str, query: &str) -> String;
+}
+
+/// The id of the report that is being processed: in the hook `report` of a daemon with a report store.
+pub fn current() -> Option<String> {
+    host::reports::current()
 }

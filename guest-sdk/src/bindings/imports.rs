@@ -5576,37 +5576,6 @@ pub mod portcullis {
         pub type Netmask = super::super::super::portcullis::policy::types::Netmask;
         pub type PairResult = super::super::super::portcullis::policy::types::PairResult;
         pub type PairParam<'a,> = super::super::super::portcullis::policy::types::PairParam<'a,>;
-        /// Which reports a question is about: those that fit everything that is given.
-        #[derive(Clone)]
-        pub struct Filter<'a,> {
-          /// From this time on, seconds since 1970.
-          pub since: f64,
-          /// Up to, but not including, this time; else up to now.
-          pub until: ::core::option::Option<f64>,
-          /// Of this login.
-          pub login: ::core::option::Option<&'a str>,
-          /// From this network.
-          pub network: ::core::option::Option<Netmask>,
-          /// From this country (ISO code).
-          pub country: ::core::option::Option<&'a str>,
-          /// From this autonomous system.
-          pub asn: ::core::option::Option<u32>,
-          /// With this device: the text of `field.device`.
-          pub device: ::core::option::Option<&'a str>,
-          /// With this protocol.
-          pub protocol: ::core::option::Option<&'a str>,
-          /// Only good ones, or only failed ones.
-          pub success: ::core::option::Option<bool>,
-          /// Only those that a policy refused, or only others.
-          pub policy_reject: ::core::option::Option<bool>,
-          /// With these attributes.
-          pub attributes: &'a [PairParam<'a,>],
-        }
-        impl<'a,> ::core::fmt::Debug for Filter<'a,> {
-          fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.debug_struct("Filter").field("since", &self.since).field("until", &self.until).field("login", &self.login).field("network", &self.network).field("country", &self.country).field("asn", &self.asn).field("device", &self.device).field("protocol", &self.protocol).field("success", &self.success).field("policy-reject", &self.policy_reject).field("attributes", &self.attributes).finish()
-          }
-        }
         /// What reports are told apart by.
         #[repr(u8)]
         #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
@@ -5627,6 +5596,8 @@ pub mod portcullis {
           Device,
           /// The protocol.
           Protocol,
+          /// Why the login failed, as the client tells it.
+          FailType,
           /// The password's hash.
           Pwhash,
         }
@@ -5657,6 +5628,9 @@ pub mod portcullis {
               Field::Protocol => {
                 f.debug_tuple("Field::Protocol").finish()
               }
+              Field::FailType => {
+                f.debug_tuple("Field::FailType").finish()
+              }
               Field::Pwhash => {
                 f.debug_tuple("Field::Pwhash").finish()
               }
@@ -5680,7 +5654,8 @@ pub mod portcullis {
               5 => Field::Asn,
               6 => Field::Device,
               7 => Field::Protocol,
-              8 => Field::Pwhash,
+              8 => Field::FailType,
+              9 => Field::Pwhash,
 
               _ => panic!("invalid enum discriminant"),
             }
@@ -5697,6 +5672,8 @@ pub mod portcullis {
           Good,
           /// It was not me.
           Bad,
+          /// As if it had not happened: the next one like it is new again.
+          Forget,
         }
         impl ::core::fmt::Debug for Confirmation {
           fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -5709,6 +5686,9 @@ pub mod portcullis {
               }
               Confirmation::Bad => {
                 f.debug_tuple("Confirmation::Bad").finish()
+              }
+              Confirmation::Forget => {
+                f.debug_tuple("Confirmation::Forget").finish()
               }
             }
           }
@@ -5725,15 +5705,55 @@ pub mod portcullis {
               0 => Confirmation::None,
               1 => Confirmation::Good,
               2 => Confirmation::Bad,
+              3 => Confirmation::Forget,
 
               _ => panic!("invalid enum discriminant"),
             }
           }
         }
 
+        /// Which reports a question is about: those that fit everything that is given.
+        #[derive(Clone)]
+        pub struct Filter<'a,> {
+          /// From this time on, seconds since 1970.
+          pub since: f64,
+          /// Up to, but not including, this time; else up to now.
+          pub until: ::core::option::Option<f64>,
+          /// Of this login.
+          pub login: ::core::option::Option<&'a str>,
+          /// From this network.
+          pub network: ::core::option::Option<Netmask>,
+          /// From this country (ISO code).
+          pub country: ::core::option::Option<&'a str>,
+          /// From the city of this name.
+          pub city: ::core::option::Option<&'a str>,
+          /// From this autonomous system.
+          pub asn: ::core::option::Option<u32>,
+          /// With this device: the text of `field.device`.
+          pub device: ::core::option::Option<&'a str>,
+          /// With this protocol.
+          pub protocol: ::core::option::Option<&'a str>,
+          /// With this hash of the password.
+          pub pwhash: ::core::option::Option<&'a str>,
+          /// Only good ones, or only failed ones.
+          pub success: ::core::option::Option<bool>,
+          /// Only those that a policy refused, or only others.
+          pub policy_reject: ::core::option::Option<bool>,
+          /// Only those of which the user said one of these.
+          pub confirmations: ::core::option::Option<&'a [Confirmation]>,
+          /// With these attributes; of one with several values, one of them is enough.
+          pub attributes: &'a [PairParam<'a,>],
+        }
+        impl<'a,> ::core::fmt::Debug for Filter<'a,> {
+          fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.debug_struct("Filter").field("since", &self.since).field("until", &self.until).field("login", &self.login).field("network", &self.network).field("country", &self.country).field("city", &self.city).field("asn", &self.asn).field("device", &self.device).field("protocol", &self.protocol).field("pwhash", &self.pwhash).field("success", &self.success).field("policy-reject", &self.policy_reject).field("confirmations", &self.confirmations).field("attributes", &self.attributes).finish()
+          }
+        }
         /// One report.
         #[derive(Clone)]
         pub struct Report {
+          /// Names it: for `confirm`, and for links that ask the user.
+          pub id: _rt::String,
           /// When, seconds since 1970.
           pub t: f64,
           /// The login.
@@ -5767,7 +5787,7 @@ pub mod portcullis {
         }
         impl ::core::fmt::Debug for Report {
           fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.debug_struct("Report").field("t", &self.t).field("login", &self.login).field("remote", &self.remote).field("success", &self.success).field("policy-reject", &self.policy_reject).field("fail-type", &self.fail_type).field("protocol", &self.protocol).field("pwhash", &self.pwhash).field("country", &self.country).field("city", &self.city).field("latitude", &self.latitude).field("longitude", &self.longitude).field("asn", &self.asn).field("device", &self.device).field("confirmation", &self.confirmation).finish()
+            f.debug_struct("Report").field("id", &self.id).field("t", &self.t).field("login", &self.login).field("remote", &self.remote).field("success", &self.success).field("policy-reject", &self.policy_reject).field("fail-type", &self.fail_type).field("protocol", &self.protocol).field("pwhash", &self.pwhash).field("country", &self.country).field("city", &self.city).field("latitude", &self.latitude).field("longitude", &self.longitude).field("asn", &self.asn).field("device", &self.device).field("confirmation", &self.confirmation).finish()
           }
         }
         /// The first and the last time.
@@ -5791,6 +5811,8 @@ pub mod portcullis {
           Reports,
           /// How many failed ones.
           Failures,
+          /// How many good ones.
+          Successes,
           /// How many different values of another field.
           Distinct(Field),
         }
@@ -5802,6 +5824,9 @@ pub mod portcullis {
               }
               Measure::Failures => {
                 f.debug_tuple("Measure::Failures").finish()
+              }
+              Measure::Successes => {
+                f.debug_tuple("Measure::Successes").finish()
               }
               Measure::Distinct(e) => {
                 f.debug_tuple("Measure::Distinct").field(e).finish()
@@ -5860,11 +5885,12 @@ pub mod portcullis {
         #[allow(async_fn_in_trait)]
         pub fn find(filter: Filter<'_,>,limit: u32,) -> ::core::result::Result<_rt::Vec::<Report>,Error>{
           unsafe {
+            let mut cleanup_list = _rt::Vec::new();
 
             #[repr(align(8))]
-            struct RetArea([::core::mem::MaybeUninit::<u8>; 64+16*::core::mem::size_of::<*const u8>()]);
-            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 64+16*::core::mem::size_of::<*const u8>()]);
-            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, asn:asn1, device:device1, protocol:protocol1, success:success1, policy_reject:policy_reject1, attributes:attributes1, } = filter;
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 72+24*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 72+24*::core::mem::size_of::<*const u8>()]);
+            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, city:city1, asn:asn1, device:device1, protocol:protocol1, pwhash:pwhash1, success:success1, policy_reject:policy_reject1, confirmations:confirmations1, attributes:attributes1, } = filter;
             *ptr0.add(0).cast::<f64>() = _rt::as_f64(since1);
             match until1 {
               Some(e) => {
@@ -5930,31 +5956,31 @@ pub mod portcullis {
                   *ptr0.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match asn1 {
+            };match city1 {
               Some(e) => {
                 *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(52+7*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                let vec7 = e;
+                let ptr7 = vec7.as_ptr().cast::<u8>();
+                let len7 = vec7.len();
+                *ptr0.add(48+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
+                *ptr0.add(48+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
               },
               None => {
                 {
                   *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match device1 {
+            };match asn1 {
               Some(e) => {
-                *ptr0.add(56+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                let vec7 = e;
-                let ptr7 = vec7.as_ptr().cast::<u8>();
-                let len7 = vec7.len();
-                *ptr0.add(56+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
-                *ptr0.add(56+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
+                *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(52+10*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
               },
               None => {
                 {
-                  *ptr0.add(56+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                  *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match protocol1 {
+            };match device1 {
               Some(e) => {
                 *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
                 let vec8 = e;
@@ -5968,232 +5994,286 @@ pub mod portcullis {
                   *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match success1 {
+            };match protocol1 {
               Some(e) => {
                 *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(57+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                let vec9 = e;
+                let ptr9 = vec9.as_ptr().cast::<u8>();
+                let len9 = vec9.len();
+                *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
+                *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr9.cast_mut();
               },
               None => {
                 {
                   *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match policy_reject1 {
+            };match pwhash1 {
               Some(e) => {
-                *ptr0.add(58+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(59+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec10 = e;
+                let ptr10 = vec10.as_ptr().cast::<u8>();
+                let len10 = vec10.len();
+                *ptr0.add(56+18*::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
+                *ptr0.add(56+17*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr10.cast_mut();
               },
               None => {
                 {
-                  *ptr0.add(58+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                  *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };let vec12 = attributes1;
-            let len12 = vec12.len();
-            let layout12 = _rt::alloc::Layout::from_size_align(vec12.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
-            let (result12, _cleanup12) = ::wit_bindgen::rt::Cleanup::new(layout12);for (i, e) in vec12.into_iter().enumerate() {
-              let base = result12.add(i * (4*::core::mem::size_of::<*const u8>()));
-              {
-                let (t9_0, t9_1, ) = e;
-                let vec10 = t9_0;
-                let ptr10 = vec10.as_ptr().cast::<u8>();
-                let len10 = vec10.len();
-                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
-                *base.add(0).cast::<*mut u8>() = ptr10.cast_mut();
-                let vec11 = t9_1;
-                let ptr11 = vec11.as_ptr().cast::<u8>();
+            };match success1 {
+              Some(e) => {
+                *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(57+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match policy_reject1 {
+              Some(e) => {
+                *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(59+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match confirmations1 {
+              Some(e) => {
+                *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec11 = e;
                 let len11 = vec11.len();
-                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
-                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr11.cast_mut();
+                let layout11 = _rt::alloc::Layout::from_size_align(vec11.len() * 1, 1).unwrap();
+                let (result11, _cleanup11) = ::wit_bindgen::rt::Cleanup::new(layout11);cleanup_list.extend(_cleanup11);
+                for (i, e) in vec11.into_iter().enumerate() {
+                  let base = result11.add(i * 1);
+                  {
+                    *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                  }
+                }
+                *ptr0.add(56+22*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
+                *ptr0.add(56+21*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result11;
+              },
+              None => {
+                {
+                  *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };let vec15 = attributes1;
+            let len15 = vec15.len();
+            let layout15 = _rt::alloc::Layout::from_size_align(vec15.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+            let (result15, _cleanup15) = ::wit_bindgen::rt::Cleanup::new(layout15);for (i, e) in vec15.into_iter().enumerate() {
+              let base = result15.add(i * (4*::core::mem::size_of::<*const u8>()));
+              {
+                let (t12_0, t12_1, ) = e;
+                let vec13 = t12_0;
+                let ptr13 = vec13.as_ptr().cast::<u8>();
+                let len13 = vec13.len();
+                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
+                *base.add(0).cast::<*mut u8>() = ptr13.cast_mut();
+                let vec14 = t12_1;
+                let ptr14 = vec14.as_ptr().cast::<u8>();
+                let len14 = vec14.len();
+                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len14;
+                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr14.cast_mut();
               }
             }
-            *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len12;
-            *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result12;
-            *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(&limit);
-            let ptr13 = ret_area.0.as_mut_ptr().cast::<u8>();
+            *ptr0.add(56+24*::core::mem::size_of::<*const u8>()).cast::<usize>() = len15;
+            *ptr0.add(56+23*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result15;
+            *ptr0.add(64+24*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(&limit);
+            let ptr16 = ret_area.0.as_mut_ptr().cast::<u8>();
             #[cfg(target_arch = "wasm32")]
             #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
             unsafe extern "C" {
               #[link_name = "find"]
-              fn wit_import14(_: *mut u8, _: *mut u8, );
+              fn wit_import17(_: *mut u8, _: *mut u8, );
             }
 
             #[cfg(not(target_arch = "wasm32"))]
-            unsafe extern "C" fn wit_import14(_: *mut u8, _: *mut u8, ) { unreachable!() }
-            wit_import14(ptr0, ptr13);
-            let l15 = i32::from(*ptr13.add(0).cast::<u8>());
-            let result71 = match l15 {
+            unsafe extern "C" fn wit_import17(_: *mut u8, _: *mut u8, ) { unreachable!() }
+            wit_import17(ptr0, ptr16);
+            let l18 = i32::from(*ptr16.add(0).cast::<u8>());
+            let result77 = match l18 {
               0 => {
                 let e = {
-                  let l16 = *ptr13.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                  let l17 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                  let base53 = l16;
-                  let len53 = l17;
-                  let mut result53 = _rt::Vec::with_capacity(len53);
-                  for i in 0..len53 {
-                    let base = base53.add(i * (48+16*::core::mem::size_of::<*const u8>()));
-                    let e53 = {
-                      let l18 = *base.add(0).cast::<f64>();
-                      let l19 = *base.add(8).cast::<*mut u8>();
-                      let l20 = *base.add(8+1*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                      let len21 = l20;
-                      let bytes21 = _rt::Vec::from_raw_parts(l19.cast(), len21, len21);
-                      let l22 = i32::from(*base.add(8+2*::core::mem::size_of::<*const u8>()).cast::<u8>());
-                      use super::super::super::portcullis::policy::types::IpAddress as V28;
-                      let v28 = match l22 {
+                  let l19 = *ptr16.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                  let l20 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                  let base59 = l19;
+                  let len59 = l20;
+                  let mut result59 = _rt::Vec::with_capacity(len59);
+                  for i in 0..len59 {
+                    let base = base59.add(i * (48+18*::core::mem::size_of::<*const u8>()));
+                    let e59 = {
+                      let l21 = *base.add(0).cast::<*mut u8>();
+                      let l22 = *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len23 = l22;
+                      let bytes23 = _rt::Vec::from_raw_parts(l21.cast(), len23, len23);
+                      let l24 = *base.add(2*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                      let l25 = *base.add(8+2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l26 = *base.add(8+3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len27 = l26;
+                      let bytes27 = _rt::Vec::from_raw_parts(l25.cast(), len27, len27);
+                      let l28 = i32::from(*base.add(8+4*::core::mem::size_of::<*const u8>()).cast::<u8>());
+                      use super::super::super::portcullis::policy::types::IpAddress as V34;
+                      let v34 = match l28 {
                         0 => {
-                          let e28 = {
-                            let l23 = *base.add(12+2*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                          let e34 = {
+                            let l29 = *base.add(12+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
 
-                            l23 as u32
+                            l29 as u32
                           };
-                          V28::Ipv4(e28)
+                          V34::Ipv4(e34)
                         }
                         n => {
                           debug_assert_eq!(n, 1, "invalid enum discriminant");
-                          let e28 = {
-                            let l24 = *base.add(12+2*::core::mem::size_of::<*const u8>()).cast::<i32>();
-                            let l25 = *base.add(16+2*::core::mem::size_of::<*const u8>()).cast::<i32>();
-                            let l26 = *base.add(20+2*::core::mem::size_of::<*const u8>()).cast::<i32>();
-                            let l27 = *base.add(24+2*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                          let e34 = {
+                            let l30 = *base.add(12+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                            let l31 = *base.add(16+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                            let l32 = *base.add(20+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                            let l33 = *base.add(24+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
 
-                            (l24 as u32, l25 as u32, l26 as u32, l27 as u32)
+                            (l30 as u32, l31 as u32, l32 as u32, l33 as u32)
                           };
-                          V28::Ipv6(e28)
+                          V34::Ipv6(e34)
                         }
                       };
-                      let l29 = i32::from(*base.add(28+2*::core::mem::size_of::<*const u8>()).cast::<u8>());
-                      let l30 = i32::from(*base.add(29+2*::core::mem::size_of::<*const u8>()).cast::<u8>());
-                      let l31 = *base.add(32+2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                      let l32 = *base.add(32+3*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                      let len33 = l32;
-                      let bytes33 = _rt::Vec::from_raw_parts(l31.cast(), len33, len33);
-                      let l34 = *base.add(32+4*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                      let l35 = *base.add(32+5*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                      let len36 = l35;
-                      let bytes36 = _rt::Vec::from_raw_parts(l34.cast(), len36, len36);
-                      let l37 = *base.add(32+6*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                      let l38 = *base.add(32+7*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let l35 = i32::from(*base.add(28+4*::core::mem::size_of::<*const u8>()).cast::<u8>());
+                      let l36 = i32::from(*base.add(29+4*::core::mem::size_of::<*const u8>()).cast::<u8>());
+                      let l37 = *base.add(32+4*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l38 = *base.add(32+5*::core::mem::size_of::<*const u8>()).cast::<usize>();
                       let len39 = l38;
                       let bytes39 = _rt::Vec::from_raw_parts(l37.cast(), len39, len39);
-                      let l40 = *base.add(32+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                      let l41 = *base.add(32+9*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let l40 = *base.add(32+6*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l41 = *base.add(32+7*::core::mem::size_of::<*const u8>()).cast::<usize>();
                       let len42 = l41;
                       let bytes42 = _rt::Vec::from_raw_parts(l40.cast(), len42, len42);
-                      let l43 = *base.add(32+10*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                      let l44 = *base.add(32+11*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let l43 = *base.add(32+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l44 = *base.add(32+9*::core::mem::size_of::<*const u8>()).cast::<usize>();
                       let len45 = l44;
                       let bytes45 = _rt::Vec::from_raw_parts(l43.cast(), len45, len45);
-                      let l46 = *base.add(32+12*::core::mem::size_of::<*const u8>()).cast::<f64>();
-                      let l47 = *base.add(40+12*::core::mem::size_of::<*const u8>()).cast::<f64>();
-                      let l48 = *base.add(48+12*::core::mem::size_of::<*const u8>()).cast::<i32>();
-                      let l49 = *base.add(48+13*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                      let l50 = *base.add(48+14*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let l46 = *base.add(32+10*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l47 = *base.add(32+11*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len48 = l47;
+                      let bytes48 = _rt::Vec::from_raw_parts(l46.cast(), len48, len48);
+                      let l49 = *base.add(32+12*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l50 = *base.add(32+13*::core::mem::size_of::<*const u8>()).cast::<usize>();
                       let len51 = l50;
                       let bytes51 = _rt::Vec::from_raw_parts(l49.cast(), len51, len51);
-                      let l52 = i32::from(*base.add(48+15*::core::mem::size_of::<*const u8>()).cast::<u8>());
+                      let l52 = *base.add(32+14*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                      let l53 = *base.add(40+14*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                      let l54 = *base.add(48+14*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                      let l55 = *base.add(48+15*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l56 = *base.add(48+16*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len57 = l56;
+                      let bytes57 = _rt::Vec::from_raw_parts(l55.cast(), len57, len57);
+                      let l58 = i32::from(*base.add(48+17*::core::mem::size_of::<*const u8>()).cast::<u8>());
 
                       Report{
-                        t: l18,
-                        login: _rt::string_lift(bytes21),
-                        remote: v28,
-                        success: _rt::bool_lift(l29 as u8),
-                        policy_reject: _rt::bool_lift(l30 as u8),
-                        fail_type: _rt::string_lift(bytes33),
-                        protocol: _rt::string_lift(bytes36),
-                        pwhash: _rt::string_lift(bytes39),
-                        country: _rt::string_lift(bytes42),
-                        city: _rt::string_lift(bytes45),
-                        latitude: l46,
-                        longitude: l47,
-                        asn: l48 as u32,
-                        device: _rt::string_lift(bytes51),
-                        confirmation: Confirmation::_lift(l52 as u8),
+                        id: _rt::string_lift(bytes23),
+                        t: l24,
+                        login: _rt::string_lift(bytes27),
+                        remote: v34,
+                        success: _rt::bool_lift(l35 as u8),
+                        policy_reject: _rt::bool_lift(l36 as u8),
+                        fail_type: _rt::string_lift(bytes39),
+                        protocol: _rt::string_lift(bytes42),
+                        pwhash: _rt::string_lift(bytes45),
+                        country: _rt::string_lift(bytes48),
+                        city: _rt::string_lift(bytes51),
+                        latitude: l52,
+                        longitude: l53,
+                        asn: l54 as u32,
+                        device: _rt::string_lift(bytes57),
+                        confirmation: Confirmation::_lift(l58 as u8),
                       }
                     };
-                    result53.push(e53);
+                    result59.push(e59);
                   }
-                  _rt::cabi_dealloc(base53, len53 * (48+16*::core::mem::size_of::<*const u8>()), 8);
+                  _rt::cabi_dealloc(base59, len59 * (48+18*::core::mem::size_of::<*const u8>()), 8);
 
-                  result53
+                  result59
                 };
                 Ok(e)
               }
               1 => {
                 let e = {
-                  let l54 = i32::from(*ptr13.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
-                  use super::super::super::portcullis::policy::types::Error as V70;
-                  let v70 = match l54 {
+                  let l60 = i32::from(*ptr16.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V76;
+                  let v76 = match l60 {
                     0 => {
-                      let e70 = {
-                        let l55 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l56 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                        let len57 = l56;
-                        let bytes57 = _rt::Vec::from_raw_parts(l55.cast(), len57, len57);
-
-                        _rt::string_lift(bytes57)
-                      };
-                      V70::Unknown(e70)
-                    }
-                    1 => {
-                      let e70 = {
-                        let l58 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l59 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                        let len60 = l59;
-                        let bytes60 = _rt::Vec::from_raw_parts(l58.cast(), len60, len60);
-
-                        _rt::string_lift(bytes60)
-                      };
-                      V70::Invalid(e70)
-                    }
-                    2 => {
-                      let e70 = {
-                        let l61 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l62 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let e76 = {
+                        let l61 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l62 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len63 = l62;
                         let bytes63 = _rt::Vec::from_raw_parts(l61.cast(), len63, len63);
 
                         _rt::string_lift(bytes63)
                       };
-                      V70::Denied(e70)
+                      V76::Unknown(e76)
                     }
-                    3 => {
-                      let e70 = {
-                        let l64 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l65 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    1 => {
+                      let e76 = {
+                        let l64 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l65 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len66 = l65;
                         let bytes66 = _rt::Vec::from_raw_parts(l64.cast(), len66, len66);
 
                         _rt::string_lift(bytes66)
                       };
-                      V70::Unavailable(e70)
+                      V76::Invalid(e76)
                     }
-                    n => {
-                      debug_assert_eq!(n, 4, "invalid enum discriminant");
-                      let e70 = {
-                        let l67 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l68 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    2 => {
+                      let e76 = {
+                        let l67 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l68 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len69 = l68;
                         let bytes69 = _rt::Vec::from_raw_parts(l67.cast(), len69, len69);
 
                         _rt::string_lift(bytes69)
                       };
-                      V70::Limit(e70)
+                      V76::Denied(e76)
+                    }
+                    3 => {
+                      let e76 = {
+                        let l70 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l71 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len72 = l71;
+                        let bytes72 = _rt::Vec::from_raw_parts(l70.cast(), len72, len72);
+
+                        _rt::string_lift(bytes72)
+                      };
+                      V76::Unavailable(e76)
+                    }
+                    n => {
+                      debug_assert_eq!(n, 4, "invalid enum discriminant");
+                      let e76 = {
+                        let l73 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l74 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len75 = l74;
+                        let bytes75 = _rt::Vec::from_raw_parts(l73.cast(), len75, len75);
+
+                        _rt::string_lift(bytes75)
+                      };
+                      V76::Limit(e76)
                     }
                   };
 
-                  v70
+                  v76
                 };
                 Err(e)
               }
               _ => _rt::invalid_enum_discriminant(),
             };
-            result71
+            result77
           }
         }
         #[allow(unused_unsafe, clippy::all)]
-        /// Whether there is a good report of this login with this value of a field, since then. Reports that their user called
-        /// bad do not count.
+        /// Whether there is a good report of this login with this value of a field (not `login` or `fail-type`), since then.
+        /// Reports that their user called bad, or wants forgotten, do not count.
         #[allow(async_fn_in_trait)]
         pub fn seen(login: &str,field: Field,value: &str,since: f64,) -> ::core::result::Result<bool,Error>{
           unsafe {
@@ -6306,11 +6386,12 @@ pub mod portcullis {
         #[allow(async_fn_in_trait)]
         pub fn first_and_last(filter: Filter<'_,>,) -> ::core::result::Result<::core::option::Option<Span>,Error>{
           unsafe {
+            let mut cleanup_list = _rt::Vec::new();
 
             #[repr(align(8))]
-            struct RetArea([::core::mem::MaybeUninit::<u8>; 56+16*::core::mem::size_of::<*const u8>()]);
-            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 56+16*::core::mem::size_of::<*const u8>()]);
-            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, asn:asn1, device:device1, protocol:protocol1, success:success1, policy_reject:policy_reject1, attributes:attributes1, } = filter;
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 64+24*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 64+24*::core::mem::size_of::<*const u8>()]);
+            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, city:city1, asn:asn1, device:device1, protocol:protocol1, pwhash:pwhash1, success:success1, policy_reject:policy_reject1, confirmations:confirmations1, attributes:attributes1, } = filter;
             *ptr0.add(0).cast::<f64>() = _rt::as_f64(since1);
             match until1 {
               Some(e) => {
@@ -6376,31 +6457,31 @@ pub mod portcullis {
                   *ptr0.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match asn1 {
+            };match city1 {
               Some(e) => {
                 *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(52+7*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                let vec7 = e;
+                let ptr7 = vec7.as_ptr().cast::<u8>();
+                let len7 = vec7.len();
+                *ptr0.add(48+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
+                *ptr0.add(48+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
               },
               None => {
                 {
                   *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match device1 {
+            };match asn1 {
               Some(e) => {
-                *ptr0.add(56+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                let vec7 = e;
-                let ptr7 = vec7.as_ptr().cast::<u8>();
-                let len7 = vec7.len();
-                *ptr0.add(56+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
-                *ptr0.add(56+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
+                *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(52+10*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
               },
               None => {
                 {
-                  *ptr0.add(56+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                  *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match protocol1 {
+            };match device1 {
               Some(e) => {
                 *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
                 let vec8 = e;
@@ -6414,74 +6495,123 @@ pub mod portcullis {
                   *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match success1 {
+            };match protocol1 {
               Some(e) => {
                 *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(57+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                let vec9 = e;
+                let ptr9 = vec9.as_ptr().cast::<u8>();
+                let len9 = vec9.len();
+                *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
+                *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr9.cast_mut();
               },
               None => {
                 {
                   *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match policy_reject1 {
+            };match pwhash1 {
               Some(e) => {
-                *ptr0.add(58+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(59+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec10 = e;
+                let ptr10 = vec10.as_ptr().cast::<u8>();
+                let len10 = vec10.len();
+                *ptr0.add(56+18*::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
+                *ptr0.add(56+17*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr10.cast_mut();
               },
               None => {
                 {
-                  *ptr0.add(58+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                  *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };let vec12 = attributes1;
-            let len12 = vec12.len();
-            let layout12 = _rt::alloc::Layout::from_size_align(vec12.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
-            let (result12, _cleanup12) = ::wit_bindgen::rt::Cleanup::new(layout12);for (i, e) in vec12.into_iter().enumerate() {
-              let base = result12.add(i * (4*::core::mem::size_of::<*const u8>()));
-              {
-                let (t9_0, t9_1, ) = e;
-                let vec10 = t9_0;
-                let ptr10 = vec10.as_ptr().cast::<u8>();
-                let len10 = vec10.len();
-                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
-                *base.add(0).cast::<*mut u8>() = ptr10.cast_mut();
-                let vec11 = t9_1;
-                let ptr11 = vec11.as_ptr().cast::<u8>();
+            };match success1 {
+              Some(e) => {
+                *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(57+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match policy_reject1 {
+              Some(e) => {
+                *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(59+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match confirmations1 {
+              Some(e) => {
+                *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec11 = e;
                 let len11 = vec11.len();
-                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
-                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr11.cast_mut();
+                let layout11 = _rt::alloc::Layout::from_size_align(vec11.len() * 1, 1).unwrap();
+                let (result11, _cleanup11) = ::wit_bindgen::rt::Cleanup::new(layout11);cleanup_list.extend(_cleanup11);
+                for (i, e) in vec11.into_iter().enumerate() {
+                  let base = result11.add(i * 1);
+                  {
+                    *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                  }
+                }
+                *ptr0.add(56+22*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
+                *ptr0.add(56+21*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result11;
+              },
+              None => {
+                {
+                  *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };let vec15 = attributes1;
+            let len15 = vec15.len();
+            let layout15 = _rt::alloc::Layout::from_size_align(vec15.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+            let (result15, _cleanup15) = ::wit_bindgen::rt::Cleanup::new(layout15);for (i, e) in vec15.into_iter().enumerate() {
+              let base = result15.add(i * (4*::core::mem::size_of::<*const u8>()));
+              {
+                let (t12_0, t12_1, ) = e;
+                let vec13 = t12_0;
+                let ptr13 = vec13.as_ptr().cast::<u8>();
+                let len13 = vec13.len();
+                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
+                *base.add(0).cast::<*mut u8>() = ptr13.cast_mut();
+                let vec14 = t12_1;
+                let ptr14 = vec14.as_ptr().cast::<u8>();
+                let len14 = vec14.len();
+                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len14;
+                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr14.cast_mut();
               }
             }
-            *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len12;
-            *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result12;
-            let ptr13 = ret_area.0.as_mut_ptr().cast::<u8>();
+            *ptr0.add(56+24*::core::mem::size_of::<*const u8>()).cast::<usize>() = len15;
+            *ptr0.add(56+23*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result15;
+            let ptr16 = ret_area.0.as_mut_ptr().cast::<u8>();
             #[cfg(target_arch = "wasm32")]
             #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
             unsafe extern "C" {
               #[link_name = "first-and-last"]
-              fn wit_import14(_: *mut u8, _: *mut u8, );
+              fn wit_import17(_: *mut u8, _: *mut u8, );
             }
 
             #[cfg(not(target_arch = "wasm32"))]
-            unsafe extern "C" fn wit_import14(_: *mut u8, _: *mut u8, ) { unreachable!() }
-            wit_import14(ptr0, ptr13);
-            let l15 = i32::from(*ptr13.add(0).cast::<u8>());
-            let result36 = match l15 {
+            unsafe extern "C" fn wit_import17(_: *mut u8, _: *mut u8, ) { unreachable!() }
+            wit_import17(ptr0, ptr16);
+            let l18 = i32::from(*ptr16.add(0).cast::<u8>());
+            let result39 = match l18 {
               0 => {
                 let e = {
-                  let l16 = i32::from(*ptr13.add(8).cast::<u8>());
+                  let l19 = i32::from(*ptr16.add(8).cast::<u8>());
 
-                  match l16 {
+                  match l19 {
                     0 => None,
                     1 => {
                       let e = {
-                        let l17 = *ptr13.add(16).cast::<f64>();
-                        let l18 = *ptr13.add(24).cast::<f64>();
+                        let l20 = *ptr16.add(16).cast::<f64>();
+                        let l21 = *ptr16.add(24).cast::<f64>();
 
                         Span{
-                          first: l17,
-                          last: l18,
+                          first: l20,
+                          last: l21,
                         }
                       };
                       Some(e)
@@ -6493,74 +6623,74 @@ pub mod portcullis {
               }
               1 => {
                 let e = {
-                  let l19 = i32::from(*ptr13.add(8).cast::<u8>());
-                  use super::super::super::portcullis::policy::types::Error as V35;
-                  let v35 = match l19 {
+                  let l22 = i32::from(*ptr16.add(8).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V38;
+                  let v38 = match l22 {
                     0 => {
-                      let e35 = {
-                        let l20 = *ptr13.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l21 = *ptr13.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                        let len22 = l21;
-                        let bytes22 = _rt::Vec::from_raw_parts(l20.cast(), len22, len22);
-
-                        _rt::string_lift(bytes22)
-                      };
-                      V35::Unknown(e35)
-                    }
-                    1 => {
-                      let e35 = {
-                        let l23 = *ptr13.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l24 = *ptr13.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let e38 = {
+                        let l23 = *ptr16.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l24 = *ptr16.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len25 = l24;
                         let bytes25 = _rt::Vec::from_raw_parts(l23.cast(), len25, len25);
 
                         _rt::string_lift(bytes25)
                       };
-                      V35::Invalid(e35)
+                      V38::Unknown(e38)
                     }
-                    2 => {
-                      let e35 = {
-                        let l26 = *ptr13.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l27 = *ptr13.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    1 => {
+                      let e38 = {
+                        let l26 = *ptr16.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l27 = *ptr16.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len28 = l27;
                         let bytes28 = _rt::Vec::from_raw_parts(l26.cast(), len28, len28);
 
                         _rt::string_lift(bytes28)
                       };
-                      V35::Denied(e35)
+                      V38::Invalid(e38)
                     }
-                    3 => {
-                      let e35 = {
-                        let l29 = *ptr13.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l30 = *ptr13.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    2 => {
+                      let e38 = {
+                        let l29 = *ptr16.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l30 = *ptr16.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len31 = l30;
                         let bytes31 = _rt::Vec::from_raw_parts(l29.cast(), len31, len31);
 
                         _rt::string_lift(bytes31)
                       };
-                      V35::Unavailable(e35)
+                      V38::Denied(e38)
                     }
-                    n => {
-                      debug_assert_eq!(n, 4, "invalid enum discriminant");
-                      let e35 = {
-                        let l32 = *ptr13.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l33 = *ptr13.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    3 => {
+                      let e38 = {
+                        let l32 = *ptr16.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l33 = *ptr16.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len34 = l33;
                         let bytes34 = _rt::Vec::from_raw_parts(l32.cast(), len34, len34);
 
                         _rt::string_lift(bytes34)
                       };
-                      V35::Limit(e35)
+                      V38::Unavailable(e38)
+                    }
+                    n => {
+                      debug_assert_eq!(n, 4, "invalid enum discriminant");
+                      let e38 = {
+                        let l35 = *ptr16.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l36 = *ptr16.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len37 = l36;
+                        let bytes37 = _rt::Vec::from_raw_parts(l35.cast(), len37, len37);
+
+                        _rt::string_lift(bytes37)
+                      };
+                      V38::Limit(e38)
                     }
                   };
 
-                  v35
+                  v38
                 };
                 Err(e)
               }
               _ => _rt::invalid_enum_discriminant(),
             };
-            result36
+            result39
           }
         }
         #[allow(unused_unsafe, clippy::all)]
@@ -6568,11 +6698,12 @@ pub mod portcullis {
         #[allow(async_fn_in_trait)]
         pub fn count(filter: Filter<'_,>,) -> ::core::result::Result<f64,Error>{
           unsafe {
+            let mut cleanup_list = _rt::Vec::new();
 
             #[repr(align(8))]
-            struct RetArea([::core::mem::MaybeUninit::<u8>; 56+16*::core::mem::size_of::<*const u8>()]);
-            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 56+16*::core::mem::size_of::<*const u8>()]);
-            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, asn:asn1, device:device1, protocol:protocol1, success:success1, policy_reject:policy_reject1, attributes:attributes1, } = filter;
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 64+24*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 64+24*::core::mem::size_of::<*const u8>()]);
+            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, city:city1, asn:asn1, device:device1, protocol:protocol1, pwhash:pwhash1, success:success1, policy_reject:policy_reject1, confirmations:confirmations1, attributes:attributes1, } = filter;
             *ptr0.add(0).cast::<f64>() = _rt::as_f64(since1);
             match until1 {
               Some(e) => {
@@ -6638,31 +6769,31 @@ pub mod portcullis {
                   *ptr0.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match asn1 {
+            };match city1 {
               Some(e) => {
                 *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(52+7*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                let vec7 = e;
+                let ptr7 = vec7.as_ptr().cast::<u8>();
+                let len7 = vec7.len();
+                *ptr0.add(48+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
+                *ptr0.add(48+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
               },
               None => {
                 {
                   *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match device1 {
+            };match asn1 {
               Some(e) => {
-                *ptr0.add(56+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                let vec7 = e;
-                let ptr7 = vec7.as_ptr().cast::<u8>();
-                let len7 = vec7.len();
-                *ptr0.add(56+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
-                *ptr0.add(56+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
+                *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(52+10*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
               },
               None => {
                 {
-                  *ptr0.add(56+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                  *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match protocol1 {
+            };match device1 {
               Some(e) => {
                 *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
                 let vec8 = e;
@@ -6676,150 +6807,200 @@ pub mod portcullis {
                   *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match success1 {
+            };match protocol1 {
               Some(e) => {
                 *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(57+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                let vec9 = e;
+                let ptr9 = vec9.as_ptr().cast::<u8>();
+                let len9 = vec9.len();
+                *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
+                *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr9.cast_mut();
               },
               None => {
                 {
                   *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match policy_reject1 {
+            };match pwhash1 {
               Some(e) => {
-                *ptr0.add(58+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(59+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec10 = e;
+                let ptr10 = vec10.as_ptr().cast::<u8>();
+                let len10 = vec10.len();
+                *ptr0.add(56+18*::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
+                *ptr0.add(56+17*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr10.cast_mut();
               },
               None => {
                 {
-                  *ptr0.add(58+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                  *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };let vec12 = attributes1;
-            let len12 = vec12.len();
-            let layout12 = _rt::alloc::Layout::from_size_align(vec12.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
-            let (result12, _cleanup12) = ::wit_bindgen::rt::Cleanup::new(layout12);for (i, e) in vec12.into_iter().enumerate() {
-              let base = result12.add(i * (4*::core::mem::size_of::<*const u8>()));
-              {
-                let (t9_0, t9_1, ) = e;
-                let vec10 = t9_0;
-                let ptr10 = vec10.as_ptr().cast::<u8>();
-                let len10 = vec10.len();
-                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
-                *base.add(0).cast::<*mut u8>() = ptr10.cast_mut();
-                let vec11 = t9_1;
-                let ptr11 = vec11.as_ptr().cast::<u8>();
+            };match success1 {
+              Some(e) => {
+                *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(57+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match policy_reject1 {
+              Some(e) => {
+                *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(59+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match confirmations1 {
+              Some(e) => {
+                *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec11 = e;
                 let len11 = vec11.len();
-                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
-                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr11.cast_mut();
+                let layout11 = _rt::alloc::Layout::from_size_align(vec11.len() * 1, 1).unwrap();
+                let (result11, _cleanup11) = ::wit_bindgen::rt::Cleanup::new(layout11);cleanup_list.extend(_cleanup11);
+                for (i, e) in vec11.into_iter().enumerate() {
+                  let base = result11.add(i * 1);
+                  {
+                    *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                  }
+                }
+                *ptr0.add(56+22*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
+                *ptr0.add(56+21*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result11;
+              },
+              None => {
+                {
+                  *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };let vec15 = attributes1;
+            let len15 = vec15.len();
+            let layout15 = _rt::alloc::Layout::from_size_align(vec15.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+            let (result15, _cleanup15) = ::wit_bindgen::rt::Cleanup::new(layout15);for (i, e) in vec15.into_iter().enumerate() {
+              let base = result15.add(i * (4*::core::mem::size_of::<*const u8>()));
+              {
+                let (t12_0, t12_1, ) = e;
+                let vec13 = t12_0;
+                let ptr13 = vec13.as_ptr().cast::<u8>();
+                let len13 = vec13.len();
+                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
+                *base.add(0).cast::<*mut u8>() = ptr13.cast_mut();
+                let vec14 = t12_1;
+                let ptr14 = vec14.as_ptr().cast::<u8>();
+                let len14 = vec14.len();
+                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len14;
+                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr14.cast_mut();
               }
             }
-            *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len12;
-            *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result12;
-            let ptr13 = ret_area.0.as_mut_ptr().cast::<u8>();
+            *ptr0.add(56+24*::core::mem::size_of::<*const u8>()).cast::<usize>() = len15;
+            *ptr0.add(56+23*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result15;
+            let ptr16 = ret_area.0.as_mut_ptr().cast::<u8>();
             #[cfg(target_arch = "wasm32")]
             #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
             unsafe extern "C" {
               #[link_name = "count"]
-              fn wit_import14(_: *mut u8, _: *mut u8, );
+              fn wit_import17(_: *mut u8, _: *mut u8, );
             }
 
             #[cfg(not(target_arch = "wasm32"))]
-            unsafe extern "C" fn wit_import14(_: *mut u8, _: *mut u8, ) { unreachable!() }
-            wit_import14(ptr0, ptr13);
-            let l15 = i32::from(*ptr13.add(0).cast::<u8>());
-            let result34 = match l15 {
+            unsafe extern "C" fn wit_import17(_: *mut u8, _: *mut u8, ) { unreachable!() }
+            wit_import17(ptr0, ptr16);
+            let l18 = i32::from(*ptr16.add(0).cast::<u8>());
+            let result37 = match l18 {
               0 => {
                 let e = {
-                  let l16 = *ptr13.add(8).cast::<f64>();
+                  let l19 = *ptr16.add(8).cast::<f64>();
 
-                  l16
+                  l19
                 };
                 Ok(e)
               }
               1 => {
                 let e = {
-                  let l17 = i32::from(*ptr13.add(8).cast::<u8>());
-                  use super::super::super::portcullis::policy::types::Error as V33;
-                  let v33 = match l17 {
+                  let l20 = i32::from(*ptr16.add(8).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V36;
+                  let v36 = match l20 {
                     0 => {
-                      let e33 = {
-                        let l18 = *ptr13.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l19 = *ptr13.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                        let len20 = l19;
-                        let bytes20 = _rt::Vec::from_raw_parts(l18.cast(), len20, len20);
-
-                        _rt::string_lift(bytes20)
-                      };
-                      V33::Unknown(e33)
-                    }
-                    1 => {
-                      let e33 = {
-                        let l21 = *ptr13.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l22 = *ptr13.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let e36 = {
+                        let l21 = *ptr16.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l22 = *ptr16.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len23 = l22;
                         let bytes23 = _rt::Vec::from_raw_parts(l21.cast(), len23, len23);
 
                         _rt::string_lift(bytes23)
                       };
-                      V33::Invalid(e33)
+                      V36::Unknown(e36)
                     }
-                    2 => {
-                      let e33 = {
-                        let l24 = *ptr13.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l25 = *ptr13.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    1 => {
+                      let e36 = {
+                        let l24 = *ptr16.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l25 = *ptr16.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len26 = l25;
                         let bytes26 = _rt::Vec::from_raw_parts(l24.cast(), len26, len26);
 
                         _rt::string_lift(bytes26)
                       };
-                      V33::Denied(e33)
+                      V36::Invalid(e36)
                     }
-                    3 => {
-                      let e33 = {
-                        let l27 = *ptr13.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l28 = *ptr13.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    2 => {
+                      let e36 = {
+                        let l27 = *ptr16.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l28 = *ptr16.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len29 = l28;
                         let bytes29 = _rt::Vec::from_raw_parts(l27.cast(), len29, len29);
 
                         _rt::string_lift(bytes29)
                       };
-                      V33::Unavailable(e33)
+                      V36::Denied(e36)
                     }
-                    n => {
-                      debug_assert_eq!(n, 4, "invalid enum discriminant");
-                      let e33 = {
-                        let l30 = *ptr13.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l31 = *ptr13.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    3 => {
+                      let e36 = {
+                        let l30 = *ptr16.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l31 = *ptr16.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len32 = l31;
                         let bytes32 = _rt::Vec::from_raw_parts(l30.cast(), len32, len32);
 
                         _rt::string_lift(bytes32)
                       };
-                      V33::Limit(e33)
+                      V36::Unavailable(e36)
+                    }
+                    n => {
+                      debug_assert_eq!(n, 4, "invalid enum discriminant");
+                      let e36 = {
+                        let l33 = *ptr16.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l34 = *ptr16.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len35 = l34;
+                        let bytes35 = _rt::Vec::from_raw_parts(l33.cast(), len35, len35);
+
+                        _rt::string_lift(bytes35)
+                      };
+                      V36::Limit(e36)
                     }
                   };
 
-                  v33
+                  v36
                 };
                 Err(e)
               }
               _ => _rt::invalid_enum_discriminant(),
             };
-            result34
+            result37
           }
         }
         #[allow(unused_unsafe, clippy::all)]
-        /// How many different values of a field there are among them; large numbers are estimates.
+        /// How many different values of a field there are among them; on Elasticsearch numbers above 40,000 are estimates.
         #[allow(async_fn_in_trait)]
         pub fn distinct(filter: Filter<'_,>,field: Field,) -> ::core::result::Result<f64,Error>{
           unsafe {
+            let mut cleanup_list = _rt::Vec::new();
 
             #[repr(align(8))]
-            struct RetArea([::core::mem::MaybeUninit::<u8>; 64+16*::core::mem::size_of::<*const u8>()]);
-            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 64+16*::core::mem::size_of::<*const u8>()]);
-            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, asn:asn1, device:device1, protocol:protocol1, success:success1, policy_reject:policy_reject1, attributes:attributes1, } = filter;
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 72+24*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 72+24*::core::mem::size_of::<*const u8>()]);
+            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, city:city1, asn:asn1, device:device1, protocol:protocol1, pwhash:pwhash1, success:success1, policy_reject:policy_reject1, confirmations:confirmations1, attributes:attributes1, } = filter;
             *ptr0.add(0).cast::<f64>() = _rt::as_f64(since1);
             match until1 {
               Some(e) => {
@@ -6885,31 +7066,31 @@ pub mod portcullis {
                   *ptr0.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match asn1 {
+            };match city1 {
               Some(e) => {
                 *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(52+7*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                let vec7 = e;
+                let ptr7 = vec7.as_ptr().cast::<u8>();
+                let len7 = vec7.len();
+                *ptr0.add(48+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
+                *ptr0.add(48+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
               },
               None => {
                 {
                   *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match device1 {
+            };match asn1 {
               Some(e) => {
-                *ptr0.add(56+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                let vec7 = e;
-                let ptr7 = vec7.as_ptr().cast::<u8>();
-                let len7 = vec7.len();
-                *ptr0.add(56+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
-                *ptr0.add(56+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
+                *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(52+10*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
               },
               None => {
                 {
-                  *ptr0.add(56+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                  *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match protocol1 {
+            };match device1 {
               Some(e) => {
                 *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
                 let vec8 = e;
@@ -6923,139 +7104,188 @@ pub mod portcullis {
                   *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match success1 {
+            };match protocol1 {
               Some(e) => {
                 *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(57+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                let vec9 = e;
+                let ptr9 = vec9.as_ptr().cast::<u8>();
+                let len9 = vec9.len();
+                *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
+                *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr9.cast_mut();
               },
               None => {
                 {
                   *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match policy_reject1 {
+            };match pwhash1 {
               Some(e) => {
-                *ptr0.add(58+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(59+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec10 = e;
+                let ptr10 = vec10.as_ptr().cast::<u8>();
+                let len10 = vec10.len();
+                *ptr0.add(56+18*::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
+                *ptr0.add(56+17*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr10.cast_mut();
               },
               None => {
                 {
-                  *ptr0.add(58+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                  *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };let vec12 = attributes1;
-            let len12 = vec12.len();
-            let layout12 = _rt::alloc::Layout::from_size_align(vec12.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
-            let (result12, _cleanup12) = ::wit_bindgen::rt::Cleanup::new(layout12);for (i, e) in vec12.into_iter().enumerate() {
-              let base = result12.add(i * (4*::core::mem::size_of::<*const u8>()));
-              {
-                let (t9_0, t9_1, ) = e;
-                let vec10 = t9_0;
-                let ptr10 = vec10.as_ptr().cast::<u8>();
-                let len10 = vec10.len();
-                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
-                *base.add(0).cast::<*mut u8>() = ptr10.cast_mut();
-                let vec11 = t9_1;
-                let ptr11 = vec11.as_ptr().cast::<u8>();
+            };match success1 {
+              Some(e) => {
+                *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(57+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match policy_reject1 {
+              Some(e) => {
+                *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(59+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match confirmations1 {
+              Some(e) => {
+                *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec11 = e;
                 let len11 = vec11.len();
-                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
-                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr11.cast_mut();
+                let layout11 = _rt::alloc::Layout::from_size_align(vec11.len() * 1, 1).unwrap();
+                let (result11, _cleanup11) = ::wit_bindgen::rt::Cleanup::new(layout11);cleanup_list.extend(_cleanup11);
+                for (i, e) in vec11.into_iter().enumerate() {
+                  let base = result11.add(i * 1);
+                  {
+                    *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                  }
+                }
+                *ptr0.add(56+22*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
+                *ptr0.add(56+21*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result11;
+              },
+              None => {
+                {
+                  *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };let vec15 = attributes1;
+            let len15 = vec15.len();
+            let layout15 = _rt::alloc::Layout::from_size_align(vec15.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+            let (result15, _cleanup15) = ::wit_bindgen::rt::Cleanup::new(layout15);for (i, e) in vec15.into_iter().enumerate() {
+              let base = result15.add(i * (4*::core::mem::size_of::<*const u8>()));
+              {
+                let (t12_0, t12_1, ) = e;
+                let vec13 = t12_0;
+                let ptr13 = vec13.as_ptr().cast::<u8>();
+                let len13 = vec13.len();
+                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
+                *base.add(0).cast::<*mut u8>() = ptr13.cast_mut();
+                let vec14 = t12_1;
+                let ptr14 = vec14.as_ptr().cast::<u8>();
+                let len14 = vec14.len();
+                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len14;
+                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr14.cast_mut();
               }
             }
-            *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len12;
-            *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result12;
-            *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (field.clone() as i32) as u8;
-            let ptr13 = ret_area.0.as_mut_ptr().cast::<u8>();
+            *ptr0.add(56+24*::core::mem::size_of::<*const u8>()).cast::<usize>() = len15;
+            *ptr0.add(56+23*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result15;
+            *ptr0.add(64+24*::core::mem::size_of::<*const u8>()).cast::<u8>() = (field.clone() as i32) as u8;
+            let ptr16 = ret_area.0.as_mut_ptr().cast::<u8>();
             #[cfg(target_arch = "wasm32")]
             #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
             unsafe extern "C" {
               #[link_name = "distinct"]
-              fn wit_import14(_: *mut u8, _: *mut u8, );
+              fn wit_import17(_: *mut u8, _: *mut u8, );
             }
 
             #[cfg(not(target_arch = "wasm32"))]
-            unsafe extern "C" fn wit_import14(_: *mut u8, _: *mut u8, ) { unreachable!() }
-            wit_import14(ptr0, ptr13);
-            let l15 = i32::from(*ptr13.add(0).cast::<u8>());
-            let result34 = match l15 {
+            unsafe extern "C" fn wit_import17(_: *mut u8, _: *mut u8, ) { unreachable!() }
+            wit_import17(ptr0, ptr16);
+            let l18 = i32::from(*ptr16.add(0).cast::<u8>());
+            let result37 = match l18 {
               0 => {
                 let e = {
-                  let l16 = *ptr13.add(8).cast::<f64>();
+                  let l19 = *ptr16.add(8).cast::<f64>();
 
-                  l16
+                  l19
                 };
                 Ok(e)
               }
               1 => {
                 let e = {
-                  let l17 = i32::from(*ptr13.add(8).cast::<u8>());
-                  use super::super::super::portcullis::policy::types::Error as V33;
-                  let v33 = match l17 {
+                  let l20 = i32::from(*ptr16.add(8).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V36;
+                  let v36 = match l20 {
                     0 => {
-                      let e33 = {
-                        let l18 = *ptr13.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l19 = *ptr13.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                        let len20 = l19;
-                        let bytes20 = _rt::Vec::from_raw_parts(l18.cast(), len20, len20);
-
-                        _rt::string_lift(bytes20)
-                      };
-                      V33::Unknown(e33)
-                    }
-                    1 => {
-                      let e33 = {
-                        let l21 = *ptr13.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l22 = *ptr13.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let e36 = {
+                        let l21 = *ptr16.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l22 = *ptr16.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len23 = l22;
                         let bytes23 = _rt::Vec::from_raw_parts(l21.cast(), len23, len23);
 
                         _rt::string_lift(bytes23)
                       };
-                      V33::Invalid(e33)
+                      V36::Unknown(e36)
                     }
-                    2 => {
-                      let e33 = {
-                        let l24 = *ptr13.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l25 = *ptr13.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    1 => {
+                      let e36 = {
+                        let l24 = *ptr16.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l25 = *ptr16.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len26 = l25;
                         let bytes26 = _rt::Vec::from_raw_parts(l24.cast(), len26, len26);
 
                         _rt::string_lift(bytes26)
                       };
-                      V33::Denied(e33)
+                      V36::Invalid(e36)
                     }
-                    3 => {
-                      let e33 = {
-                        let l27 = *ptr13.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l28 = *ptr13.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    2 => {
+                      let e36 = {
+                        let l27 = *ptr16.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l28 = *ptr16.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len29 = l28;
                         let bytes29 = _rt::Vec::from_raw_parts(l27.cast(), len29, len29);
 
                         _rt::string_lift(bytes29)
                       };
-                      V33::Unavailable(e33)
+                      V36::Denied(e36)
                     }
-                    n => {
-                      debug_assert_eq!(n, 4, "invalid enum discriminant");
-                      let e33 = {
-                        let l30 = *ptr13.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l31 = *ptr13.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    3 => {
+                      let e36 = {
+                        let l30 = *ptr16.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l31 = *ptr16.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len32 = l31;
                         let bytes32 = _rt::Vec::from_raw_parts(l30.cast(), len32, len32);
 
                         _rt::string_lift(bytes32)
                       };
-                      V33::Limit(e33)
+                      V36::Unavailable(e36)
+                    }
+                    n => {
+                      debug_assert_eq!(n, 4, "invalid enum discriminant");
+                      let e36 = {
+                        let l33 = *ptr16.add(8+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l34 = *ptr16.add(8+2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len35 = l34;
+                        let bytes35 = _rt::Vec::from_raw_parts(l33.cast(), len35, len35);
+
+                        _rt::string_lift(bytes35)
+                      };
+                      V36::Limit(e36)
                     }
                   };
 
-                  v33
+                  v36
                 };
                 Err(e)
               }
               _ => _rt::invalid_enum_discriminant(),
             };
-            result34
+            result37
           }
         }
         #[allow(unused_unsafe, clippy::all)]
@@ -7063,11 +7293,12 @@ pub mod portcullis {
         #[allow(async_fn_in_trait)]
         pub fn top(filter: Filter<'_,>,field: Field,by: Measure,limit: u32,) -> ::core::result::Result<_rt::Vec::<Ranked>,Error>{
           unsafe {
+            let mut cleanup_list = _rt::Vec::new();
 
             #[repr(align(8))]
-            struct RetArea([::core::mem::MaybeUninit::<u8>; 64+16*::core::mem::size_of::<*const u8>()]);
-            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 64+16*::core::mem::size_of::<*const u8>()]);
-            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, asn:asn1, device:device1, protocol:protocol1, success:success1, policy_reject:policy_reject1, attributes:attributes1, } = filter;
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 72+24*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 72+24*::core::mem::size_of::<*const u8>()]);
+            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, city:city1, asn:asn1, device:device1, protocol:protocol1, pwhash:pwhash1, success:success1, policy_reject:policy_reject1, confirmations:confirmations1, attributes:attributes1, } = filter;
             *ptr0.add(0).cast::<f64>() = _rt::as_f64(since1);
             match until1 {
               Some(e) => {
@@ -7133,31 +7364,31 @@ pub mod portcullis {
                   *ptr0.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match asn1 {
+            };match city1 {
               Some(e) => {
                 *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(52+7*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                let vec7 = e;
+                let ptr7 = vec7.as_ptr().cast::<u8>();
+                let len7 = vec7.len();
+                *ptr0.add(48+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
+                *ptr0.add(48+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
               },
               None => {
                 {
                   *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match device1 {
+            };match asn1 {
               Some(e) => {
-                *ptr0.add(56+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                let vec7 = e;
-                let ptr7 = vec7.as_ptr().cast::<u8>();
-                let len7 = vec7.len();
-                *ptr0.add(56+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
-                *ptr0.add(56+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
+                *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(52+10*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
               },
               None => {
                 {
-                  *ptr0.add(56+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                  *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match protocol1 {
+            };match device1 {
               Some(e) => {
                 *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
                 let vec8 = e;
@@ -7171,177 +7402,231 @@ pub mod portcullis {
                   *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match success1 {
+            };match protocol1 {
               Some(e) => {
                 *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(57+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                let vec9 = e;
+                let ptr9 = vec9.as_ptr().cast::<u8>();
+                let len9 = vec9.len();
+                *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
+                *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr9.cast_mut();
               },
               None => {
                 {
                   *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match policy_reject1 {
+            };match pwhash1 {
               Some(e) => {
-                *ptr0.add(58+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(59+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec10 = e;
+                let ptr10 = vec10.as_ptr().cast::<u8>();
+                let len10 = vec10.len();
+                *ptr0.add(56+18*::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
+                *ptr0.add(56+17*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr10.cast_mut();
               },
               None => {
                 {
-                  *ptr0.add(58+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                  *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };let vec12 = attributes1;
-            let len12 = vec12.len();
-            let layout12 = _rt::alloc::Layout::from_size_align(vec12.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
-            let (result12, _cleanup12) = ::wit_bindgen::rt::Cleanup::new(layout12);for (i, e) in vec12.into_iter().enumerate() {
-              let base = result12.add(i * (4*::core::mem::size_of::<*const u8>()));
-              {
-                let (t9_0, t9_1, ) = e;
-                let vec10 = t9_0;
-                let ptr10 = vec10.as_ptr().cast::<u8>();
-                let len10 = vec10.len();
-                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
-                *base.add(0).cast::<*mut u8>() = ptr10.cast_mut();
-                let vec11 = t9_1;
-                let ptr11 = vec11.as_ptr().cast::<u8>();
+            };match success1 {
+              Some(e) => {
+                *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(57+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match policy_reject1 {
+              Some(e) => {
+                *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(59+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match confirmations1 {
+              Some(e) => {
+                *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec11 = e;
                 let len11 = vec11.len();
-                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
-                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr11.cast_mut();
+                let layout11 = _rt::alloc::Layout::from_size_align(vec11.len() * 1, 1).unwrap();
+                let (result11, _cleanup11) = ::wit_bindgen::rt::Cleanup::new(layout11);cleanup_list.extend(_cleanup11);
+                for (i, e) in vec11.into_iter().enumerate() {
+                  let base = result11.add(i * 1);
+                  {
+                    *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                  }
+                }
+                *ptr0.add(56+22*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
+                *ptr0.add(56+21*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result11;
+              },
+              None => {
+                {
+                  *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };let vec15 = attributes1;
+            let len15 = vec15.len();
+            let layout15 = _rt::alloc::Layout::from_size_align(vec15.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+            let (result15, _cleanup15) = ::wit_bindgen::rt::Cleanup::new(layout15);for (i, e) in vec15.into_iter().enumerate() {
+              let base = result15.add(i * (4*::core::mem::size_of::<*const u8>()));
+              {
+                let (t12_0, t12_1, ) = e;
+                let vec13 = t12_0;
+                let ptr13 = vec13.as_ptr().cast::<u8>();
+                let len13 = vec13.len();
+                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
+                *base.add(0).cast::<*mut u8>() = ptr13.cast_mut();
+                let vec14 = t12_1;
+                let ptr14 = vec14.as_ptr().cast::<u8>();
+                let len14 = vec14.len();
+                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len14;
+                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr14.cast_mut();
               }
             }
-            *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len12;
-            *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result12;
-            *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (field.clone() as i32) as u8;
+            *ptr0.add(56+24*::core::mem::size_of::<*const u8>()).cast::<usize>() = len15;
+            *ptr0.add(56+23*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result15;
+            *ptr0.add(64+24*::core::mem::size_of::<*const u8>()).cast::<u8>() = (field.clone() as i32) as u8;
             match by {
               Measure::Reports=> {
                 {
-                  *ptr0.add(57+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                  *ptr0.add(65+24*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               }
               Measure::Failures=> {
                 {
-                  *ptr0.add(57+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                  *ptr0.add(65+24*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                }
+              }
+              Measure::Successes=> {
+                {
+                  *ptr0.add(65+24*::core::mem::size_of::<*const u8>()).cast::<u8>() = (2i32) as u8;
                 }
               }
               Measure::Distinct(e) => {
-                *ptr0.add(57+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (2i32) as u8;
-                *ptr0.add(58+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (e.clone() as i32) as u8;
+                *ptr0.add(65+24*::core::mem::size_of::<*const u8>()).cast::<u8>() = (3i32) as u8;
+                *ptr0.add(66+24*::core::mem::size_of::<*const u8>()).cast::<u8>() = (e.clone() as i32) as u8;
               },
             }
-            *ptr0.add(60+16*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(&limit);
-            let ptr13 = ret_area.0.as_mut_ptr().cast::<u8>();
+            *ptr0.add(68+24*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(&limit);
+            let ptr16 = ret_area.0.as_mut_ptr().cast::<u8>();
             #[cfg(target_arch = "wasm32")]
             #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
             unsafe extern "C" {
               #[link_name = "top"]
-              fn wit_import14(_: *mut u8, _: *mut u8, );
+              fn wit_import17(_: *mut u8, _: *mut u8, );
             }
 
             #[cfg(not(target_arch = "wasm32"))]
-            unsafe extern "C" fn wit_import14(_: *mut u8, _: *mut u8, ) { unreachable!() }
-            wit_import14(ptr0, ptr13);
-            let l15 = i32::from(*ptr13.add(0).cast::<u8>());
-            let result40 = match l15 {
+            unsafe extern "C" fn wit_import17(_: *mut u8, _: *mut u8, ) { unreachable!() }
+            wit_import17(ptr0, ptr16);
+            let l18 = i32::from(*ptr16.add(0).cast::<u8>());
+            let result43 = match l18 {
               0 => {
                 let e = {
-                  let l16 = *ptr13.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                  let l17 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                  let base22 = l16;
-                  let len22 = l17;
-                  let mut result22 = _rt::Vec::with_capacity(len22);
-                  for i in 0..len22 {
-                    let base = base22.add(i * (8+2*::core::mem::size_of::<*const u8>()));
-                    let e22 = {
-                      let l18 = *base.add(0).cast::<*mut u8>();
-                      let l19 = *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>();
-                      let len20 = l19;
-                      let bytes20 = _rt::Vec::from_raw_parts(l18.cast(), len20, len20);
-                      let l21 = *base.add(2*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                  let l19 = *ptr16.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                  let l20 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                  let base25 = l19;
+                  let len25 = l20;
+                  let mut result25 = _rt::Vec::with_capacity(len25);
+                  for i in 0..len25 {
+                    let base = base25.add(i * (8+2*::core::mem::size_of::<*const u8>()));
+                    let e25 = {
+                      let l21 = *base.add(0).cast::<*mut u8>();
+                      let l22 = *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len23 = l22;
+                      let bytes23 = _rt::Vec::from_raw_parts(l21.cast(), len23, len23);
+                      let l24 = *base.add(2*::core::mem::size_of::<*const u8>()).cast::<f64>();
 
                       Ranked{
-                        value: _rt::string_lift(bytes20),
-                        count: l21,
+                        value: _rt::string_lift(bytes23),
+                        count: l24,
                       }
                     };
-                    result22.push(e22);
+                    result25.push(e25);
                   }
-                  _rt::cabi_dealloc(base22, len22 * (8+2*::core::mem::size_of::<*const u8>()), 8);
+                  _rt::cabi_dealloc(base25, len25 * (8+2*::core::mem::size_of::<*const u8>()), 8);
 
-                  result22
+                  result25
                 };
                 Ok(e)
               }
               1 => {
                 let e = {
-                  let l23 = i32::from(*ptr13.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
-                  use super::super::super::portcullis::policy::types::Error as V39;
-                  let v39 = match l23 {
+                  let l26 = i32::from(*ptr16.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V42;
+                  let v42 = match l26 {
                     0 => {
-                      let e39 = {
-                        let l24 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l25 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                        let len26 = l25;
-                        let bytes26 = _rt::Vec::from_raw_parts(l24.cast(), len26, len26);
-
-                        _rt::string_lift(bytes26)
-                      };
-                      V39::Unknown(e39)
-                    }
-                    1 => {
-                      let e39 = {
-                        let l27 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l28 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let e42 = {
+                        let l27 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l28 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len29 = l28;
                         let bytes29 = _rt::Vec::from_raw_parts(l27.cast(), len29, len29);
 
                         _rt::string_lift(bytes29)
                       };
-                      V39::Invalid(e39)
+                      V42::Unknown(e42)
                     }
-                    2 => {
-                      let e39 = {
-                        let l30 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l31 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    1 => {
+                      let e42 = {
+                        let l30 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l31 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len32 = l31;
                         let bytes32 = _rt::Vec::from_raw_parts(l30.cast(), len32, len32);
 
                         _rt::string_lift(bytes32)
                       };
-                      V39::Denied(e39)
+                      V42::Invalid(e42)
                     }
-                    3 => {
-                      let e39 = {
-                        let l33 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l34 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    2 => {
+                      let e42 = {
+                        let l33 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l34 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len35 = l34;
                         let bytes35 = _rt::Vec::from_raw_parts(l33.cast(), len35, len35);
 
                         _rt::string_lift(bytes35)
                       };
-                      V39::Unavailable(e39)
+                      V42::Denied(e42)
                     }
-                    n => {
-                      debug_assert_eq!(n, 4, "invalid enum discriminant");
-                      let e39 = {
-                        let l36 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l37 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    3 => {
+                      let e42 = {
+                        let l36 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l37 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len38 = l37;
                         let bytes38 = _rt::Vec::from_raw_parts(l36.cast(), len38, len38);
 
                         _rt::string_lift(bytes38)
                       };
-                      V39::Limit(e39)
+                      V42::Unavailable(e42)
+                    }
+                    n => {
+                      debug_assert_eq!(n, 4, "invalid enum discriminant");
+                      let e42 = {
+                        let l39 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l40 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len41 = l40;
+                        let bytes41 = _rt::Vec::from_raw_parts(l39.cast(), len41, len41);
+
+                        _rt::string_lift(bytes41)
+                      };
+                      V42::Limit(e42)
                     }
                   };
 
-                  v39
+                  v42
                 };
                 Err(e)
               }
               _ => _rt::invalid_enum_discriminant(),
             };
-            result40
+            result43
           }
         }
         #[allow(unused_unsafe, clippy::all)]
@@ -7349,11 +7634,12 @@ pub mod portcullis {
         #[allow(async_fn_in_trait)]
         pub fn significant(filter: Filter<'_,>,field: Field,baseline_since: f64,limit: u32,) -> ::core::result::Result<_rt::Vec::<Outlier>,Error>{
           unsafe {
+            let mut cleanup_list = _rt::Vec::new();
 
             #[repr(align(8))]
-            struct RetArea([::core::mem::MaybeUninit::<u8>; 80+16*::core::mem::size_of::<*const u8>()]);
-            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 80+16*::core::mem::size_of::<*const u8>()]);
-            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, asn:asn1, device:device1, protocol:protocol1, success:success1, policy_reject:policy_reject1, attributes:attributes1, } = filter;
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 88+24*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 88+24*::core::mem::size_of::<*const u8>()]);
+            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, city:city1, asn:asn1, device:device1, protocol:protocol1, pwhash:pwhash1, success:success1, policy_reject:policy_reject1, confirmations:confirmations1, attributes:attributes1, } = filter;
             *ptr0.add(0).cast::<f64>() = _rt::as_f64(since1);
             match until1 {
               Some(e) => {
@@ -7419,31 +7705,31 @@ pub mod portcullis {
                   *ptr0.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match asn1 {
+            };match city1 {
               Some(e) => {
                 *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(52+7*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                let vec7 = e;
+                let ptr7 = vec7.as_ptr().cast::<u8>();
+                let len7 = vec7.len();
+                *ptr0.add(48+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
+                *ptr0.add(48+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
               },
               None => {
                 {
                   *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match device1 {
+            };match asn1 {
               Some(e) => {
-                *ptr0.add(56+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                let vec7 = e;
-                let ptr7 = vec7.as_ptr().cast::<u8>();
-                let len7 = vec7.len();
-                *ptr0.add(56+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
-                *ptr0.add(56+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
+                *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(52+10*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
               },
               None => {
                 {
-                  *ptr0.add(56+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                  *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match protocol1 {
+            };match device1 {
               Some(e) => {
                 *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
                 let vec8 = e;
@@ -7457,178 +7743,228 @@ pub mod portcullis {
                   *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match success1 {
+            };match protocol1 {
               Some(e) => {
                 *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(57+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                let vec9 = e;
+                let ptr9 = vec9.as_ptr().cast::<u8>();
+                let len9 = vec9.len();
+                *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
+                *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr9.cast_mut();
               },
               None => {
                 {
                   *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match policy_reject1 {
+            };match pwhash1 {
               Some(e) => {
-                *ptr0.add(58+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(59+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec10 = e;
+                let ptr10 = vec10.as_ptr().cast::<u8>();
+                let len10 = vec10.len();
+                *ptr0.add(56+18*::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
+                *ptr0.add(56+17*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr10.cast_mut();
               },
               None => {
                 {
-                  *ptr0.add(58+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                  *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };let vec12 = attributes1;
-            let len12 = vec12.len();
-            let layout12 = _rt::alloc::Layout::from_size_align(vec12.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
-            let (result12, _cleanup12) = ::wit_bindgen::rt::Cleanup::new(layout12);for (i, e) in vec12.into_iter().enumerate() {
-              let base = result12.add(i * (4*::core::mem::size_of::<*const u8>()));
-              {
-                let (t9_0, t9_1, ) = e;
-                let vec10 = t9_0;
-                let ptr10 = vec10.as_ptr().cast::<u8>();
-                let len10 = vec10.len();
-                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
-                *base.add(0).cast::<*mut u8>() = ptr10.cast_mut();
-                let vec11 = t9_1;
-                let ptr11 = vec11.as_ptr().cast::<u8>();
+            };match success1 {
+              Some(e) => {
+                *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(57+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match policy_reject1 {
+              Some(e) => {
+                *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(59+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match confirmations1 {
+              Some(e) => {
+                *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec11 = e;
                 let len11 = vec11.len();
-                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
-                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr11.cast_mut();
+                let layout11 = _rt::alloc::Layout::from_size_align(vec11.len() * 1, 1).unwrap();
+                let (result11, _cleanup11) = ::wit_bindgen::rt::Cleanup::new(layout11);cleanup_list.extend(_cleanup11);
+                for (i, e) in vec11.into_iter().enumerate() {
+                  let base = result11.add(i * 1);
+                  {
+                    *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                  }
+                }
+                *ptr0.add(56+22*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
+                *ptr0.add(56+21*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result11;
+              },
+              None => {
+                {
+                  *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };let vec15 = attributes1;
+            let len15 = vec15.len();
+            let layout15 = _rt::alloc::Layout::from_size_align(vec15.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+            let (result15, _cleanup15) = ::wit_bindgen::rt::Cleanup::new(layout15);for (i, e) in vec15.into_iter().enumerate() {
+              let base = result15.add(i * (4*::core::mem::size_of::<*const u8>()));
+              {
+                let (t12_0, t12_1, ) = e;
+                let vec13 = t12_0;
+                let ptr13 = vec13.as_ptr().cast::<u8>();
+                let len13 = vec13.len();
+                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
+                *base.add(0).cast::<*mut u8>() = ptr13.cast_mut();
+                let vec14 = t12_1;
+                let ptr14 = vec14.as_ptr().cast::<u8>();
+                let len14 = vec14.len();
+                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len14;
+                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr14.cast_mut();
               }
             }
-            *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len12;
-            *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result12;
-            *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (field.clone() as i32) as u8;
-            *ptr0.add(64+16*::core::mem::size_of::<*const u8>()).cast::<f64>() = _rt::as_f64(&baseline_since);
-            *ptr0.add(72+16*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(&limit);
-            let ptr13 = ret_area.0.as_mut_ptr().cast::<u8>();
+            *ptr0.add(56+24*::core::mem::size_of::<*const u8>()).cast::<usize>() = len15;
+            *ptr0.add(56+23*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result15;
+            *ptr0.add(64+24*::core::mem::size_of::<*const u8>()).cast::<u8>() = (field.clone() as i32) as u8;
+            *ptr0.add(72+24*::core::mem::size_of::<*const u8>()).cast::<f64>() = _rt::as_f64(&baseline_since);
+            *ptr0.add(80+24*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(&limit);
+            let ptr16 = ret_area.0.as_mut_ptr().cast::<u8>();
             #[cfg(target_arch = "wasm32")]
             #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
             unsafe extern "C" {
               #[link_name = "significant"]
-              fn wit_import14(_: *mut u8, _: *mut u8, );
+              fn wit_import17(_: *mut u8, _: *mut u8, );
             }
 
             #[cfg(not(target_arch = "wasm32"))]
-            unsafe extern "C" fn wit_import14(_: *mut u8, _: *mut u8, ) { unreachable!() }
-            wit_import14(ptr0, ptr13);
-            let l15 = i32::from(*ptr13.add(0).cast::<u8>());
-            let result42 = match l15 {
+            unsafe extern "C" fn wit_import17(_: *mut u8, _: *mut u8, ) { unreachable!() }
+            wit_import17(ptr0, ptr16);
+            let l18 = i32::from(*ptr16.add(0).cast::<u8>());
+            let result45 = match l18 {
               0 => {
                 let e = {
-                  let l16 = *ptr13.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                  let l17 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                  let base24 = l16;
-                  let len24 = l17;
-                  let mut result24 = _rt::Vec::with_capacity(len24);
-                  for i in 0..len24 {
-                    let base = base24.add(i * (24+2*::core::mem::size_of::<*const u8>()));
-                    let e24 = {
-                      let l18 = *base.add(0).cast::<*mut u8>();
-                      let l19 = *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>();
-                      let len20 = l19;
-                      let bytes20 = _rt::Vec::from_raw_parts(l18.cast(), len20, len20);
-                      let l21 = *base.add(2*::core::mem::size_of::<*const u8>()).cast::<f64>();
-                      let l22 = *base.add(8+2*::core::mem::size_of::<*const u8>()).cast::<f64>();
-                      let l23 = *base.add(16+2*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                  let l19 = *ptr16.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                  let l20 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                  let base27 = l19;
+                  let len27 = l20;
+                  let mut result27 = _rt::Vec::with_capacity(len27);
+                  for i in 0..len27 {
+                    let base = base27.add(i * (24+2*::core::mem::size_of::<*const u8>()));
+                    let e27 = {
+                      let l21 = *base.add(0).cast::<*mut u8>();
+                      let l22 = *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len23 = l22;
+                      let bytes23 = _rt::Vec::from_raw_parts(l21.cast(), len23, len23);
+                      let l24 = *base.add(2*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                      let l25 = *base.add(8+2*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                      let l26 = *base.add(16+2*::core::mem::size_of::<*const u8>()).cast::<f64>();
 
                       Outlier{
-                        value: _rt::string_lift(bytes20),
-                        count: l21,
-                        baseline: l22,
-                        score: l23,
+                        value: _rt::string_lift(bytes23),
+                        count: l24,
+                        baseline: l25,
+                        score: l26,
                       }
                     };
-                    result24.push(e24);
+                    result27.push(e27);
                   }
-                  _rt::cabi_dealloc(base24, len24 * (24+2*::core::mem::size_of::<*const u8>()), 8);
+                  _rt::cabi_dealloc(base27, len27 * (24+2*::core::mem::size_of::<*const u8>()), 8);
 
-                  result24
+                  result27
                 };
                 Ok(e)
               }
               1 => {
                 let e = {
-                  let l25 = i32::from(*ptr13.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
-                  use super::super::super::portcullis::policy::types::Error as V41;
-                  let v41 = match l25 {
+                  let l28 = i32::from(*ptr16.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V44;
+                  let v44 = match l28 {
                     0 => {
-                      let e41 = {
-                        let l26 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l27 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                        let len28 = l27;
-                        let bytes28 = _rt::Vec::from_raw_parts(l26.cast(), len28, len28);
-
-                        _rt::string_lift(bytes28)
-                      };
-                      V41::Unknown(e41)
-                    }
-                    1 => {
-                      let e41 = {
-                        let l29 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l30 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let e44 = {
+                        let l29 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l30 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len31 = l30;
                         let bytes31 = _rt::Vec::from_raw_parts(l29.cast(), len31, len31);
 
                         _rt::string_lift(bytes31)
                       };
-                      V41::Invalid(e41)
+                      V44::Unknown(e44)
                     }
-                    2 => {
-                      let e41 = {
-                        let l32 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l33 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    1 => {
+                      let e44 = {
+                        let l32 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l33 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len34 = l33;
                         let bytes34 = _rt::Vec::from_raw_parts(l32.cast(), len34, len34);
 
                         _rt::string_lift(bytes34)
                       };
-                      V41::Denied(e41)
+                      V44::Invalid(e44)
                     }
-                    3 => {
-                      let e41 = {
-                        let l35 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l36 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    2 => {
+                      let e44 = {
+                        let l35 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l36 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len37 = l36;
                         let bytes37 = _rt::Vec::from_raw_parts(l35.cast(), len37, len37);
 
                         _rt::string_lift(bytes37)
                       };
-                      V41::Unavailable(e41)
+                      V44::Denied(e44)
                     }
-                    n => {
-                      debug_assert_eq!(n, 4, "invalid enum discriminant");
-                      let e41 = {
-                        let l38 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l39 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    3 => {
+                      let e44 = {
+                        let l38 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l39 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len40 = l39;
                         let bytes40 = _rt::Vec::from_raw_parts(l38.cast(), len40, len40);
 
                         _rt::string_lift(bytes40)
                       };
-                      V41::Limit(e41)
+                      V44::Unavailable(e44)
+                    }
+                    n => {
+                      debug_assert_eq!(n, 4, "invalid enum discriminant");
+                      let e44 = {
+                        let l41 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l42 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len43 = l42;
+                        let bytes43 = _rt::Vec::from_raw_parts(l41.cast(), len43, len43);
+
+                        _rt::string_lift(bytes43)
+                      };
+                      V44::Limit(e44)
                     }
                   };
 
-                  v41
+                  v44
                 };
                 Err(e)
               }
               _ => _rt::invalid_enum_discriminant(),
             };
-            result42
+            result45
           }
         }
         #[allow(unused_unsafe, clippy::all)]
-        /// How many there were in each so many seconds, the oldest first.
+        /// How many there were in each so many seconds, the oldest first, empty ones included.
         #[allow(async_fn_in_trait)]
         pub fn histogram(filter: Filter<'_,>,seconds: u32,) -> ::core::result::Result<_rt::Vec::<Slot>,Error>{
           unsafe {
+            let mut cleanup_list = _rt::Vec::new();
 
             #[repr(align(8))]
-            struct RetArea([::core::mem::MaybeUninit::<u8>; 64+16*::core::mem::size_of::<*const u8>()]);
-            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 64+16*::core::mem::size_of::<*const u8>()]);
-            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, asn:asn1, device:device1, protocol:protocol1, success:success1, policy_reject:policy_reject1, attributes:attributes1, } = filter;
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 72+24*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 72+24*::core::mem::size_of::<*const u8>()]);
+            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, city:city1, asn:asn1, device:device1, protocol:protocol1, pwhash:pwhash1, success:success1, policy_reject:policy_reject1, confirmations:confirmations1, attributes:attributes1, } = filter;
             *ptr0.add(0).cast::<f64>() = _rt::as_f64(since1);
             match until1 {
               Some(e) => {
@@ -7694,31 +8030,31 @@ pub mod portcullis {
                   *ptr0.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match asn1 {
+            };match city1 {
               Some(e) => {
                 *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(52+7*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                let vec7 = e;
+                let ptr7 = vec7.as_ptr().cast::<u8>();
+                let len7 = vec7.len();
+                *ptr0.add(48+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
+                *ptr0.add(48+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
               },
               None => {
                 {
                   *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match device1 {
+            };match asn1 {
               Some(e) => {
-                *ptr0.add(56+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                let vec7 = e;
-                let ptr7 = vec7.as_ptr().cast::<u8>();
-                let len7 = vec7.len();
-                *ptr0.add(56+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
-                *ptr0.add(56+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
+                *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(52+10*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
               },
               None => {
                 {
-                  *ptr0.add(56+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                  *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match protocol1 {
+            };match device1 {
               Some(e) => {
                 *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
                 let vec8 = e;
@@ -7732,145 +8068,341 @@ pub mod portcullis {
                   *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match success1 {
+            };match protocol1 {
               Some(e) => {
                 *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(57+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                let vec9 = e;
+                let ptr9 = vec9.as_ptr().cast::<u8>();
+                let len9 = vec9.len();
+                *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
+                *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr9.cast_mut();
               },
               None => {
                 {
                   *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };match policy_reject1 {
+            };match pwhash1 {
               Some(e) => {
-                *ptr0.add(58+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
-                *ptr0.add(59+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec10 = e;
+                let ptr10 = vec10.as_ptr().cast::<u8>();
+                let len10 = vec10.len();
+                *ptr0.add(56+18*::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
+                *ptr0.add(56+17*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr10.cast_mut();
               },
               None => {
                 {
-                  *ptr0.add(58+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                  *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
                 }
               },
-            };let vec12 = attributes1;
-            let len12 = vec12.len();
-            let layout12 = _rt::alloc::Layout::from_size_align(vec12.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
-            let (result12, _cleanup12) = ::wit_bindgen::rt::Cleanup::new(layout12);for (i, e) in vec12.into_iter().enumerate() {
-              let base = result12.add(i * (4*::core::mem::size_of::<*const u8>()));
-              {
-                let (t9_0, t9_1, ) = e;
-                let vec10 = t9_0;
-                let ptr10 = vec10.as_ptr().cast::<u8>();
-                let len10 = vec10.len();
-                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
-                *base.add(0).cast::<*mut u8>() = ptr10.cast_mut();
-                let vec11 = t9_1;
-                let ptr11 = vec11.as_ptr().cast::<u8>();
+            };match success1 {
+              Some(e) => {
+                *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(57+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match policy_reject1 {
+              Some(e) => {
+                *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(59+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match confirmations1 {
+              Some(e) => {
+                *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec11 = e;
                 let len11 = vec11.len();
-                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
-                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr11.cast_mut();
+                let layout11 = _rt::alloc::Layout::from_size_align(vec11.len() * 1, 1).unwrap();
+                let (result11, _cleanup11) = ::wit_bindgen::rt::Cleanup::new(layout11);cleanup_list.extend(_cleanup11);
+                for (i, e) in vec11.into_iter().enumerate() {
+                  let base = result11.add(i * 1);
+                  {
+                    *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                  }
+                }
+                *ptr0.add(56+22*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
+                *ptr0.add(56+21*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result11;
+              },
+              None => {
+                {
+                  *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };let vec15 = attributes1;
+            let len15 = vec15.len();
+            let layout15 = _rt::alloc::Layout::from_size_align(vec15.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+            let (result15, _cleanup15) = ::wit_bindgen::rt::Cleanup::new(layout15);for (i, e) in vec15.into_iter().enumerate() {
+              let base = result15.add(i * (4*::core::mem::size_of::<*const u8>()));
+              {
+                let (t12_0, t12_1, ) = e;
+                let vec13 = t12_0;
+                let ptr13 = vec13.as_ptr().cast::<u8>();
+                let len13 = vec13.len();
+                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
+                *base.add(0).cast::<*mut u8>() = ptr13.cast_mut();
+                let vec14 = t12_1;
+                let ptr14 = vec14.as_ptr().cast::<u8>();
+                let len14 = vec14.len();
+                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len14;
+                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr14.cast_mut();
               }
             }
-            *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len12;
-            *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result12;
-            *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(&seconds);
-            let ptr13 = ret_area.0.as_mut_ptr().cast::<u8>();
+            *ptr0.add(56+24*::core::mem::size_of::<*const u8>()).cast::<usize>() = len15;
+            *ptr0.add(56+23*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result15;
+            *ptr0.add(64+24*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(&seconds);
+            let ptr16 = ret_area.0.as_mut_ptr().cast::<u8>();
             #[cfg(target_arch = "wasm32")]
             #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
             unsafe extern "C" {
               #[link_name = "histogram"]
-              fn wit_import14(_: *mut u8, _: *mut u8, );
+              fn wit_import17(_: *mut u8, _: *mut u8, );
             }
 
             #[cfg(not(target_arch = "wasm32"))]
-            unsafe extern "C" fn wit_import14(_: *mut u8, _: *mut u8, ) { unreachable!() }
-            wit_import14(ptr0, ptr13);
-            let l15 = i32::from(*ptr13.add(0).cast::<u8>());
-            let result36 = match l15 {
+            unsafe extern "C" fn wit_import17(_: *mut u8, _: *mut u8, ) { unreachable!() }
+            wit_import17(ptr0, ptr16);
+            let l18 = i32::from(*ptr16.add(0).cast::<u8>());
+            let result39 = match l18 {
               0 => {
                 let e = {
-                  let l16 = *ptr13.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                  let l17 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                  let len18 = l17;
+                  let l19 = *ptr16.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                  let l20 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                  let len21 = l20;
 
-                  <_ as From<_rt::Vec<_>>>::from(_rt::Vec::from_raw_parts(l16.cast(), len18, len18))
+                  <_ as From<_rt::Vec<_>>>::from(_rt::Vec::from_raw_parts(l19.cast(), len21, len21))
                 };
                 Ok(e)
               }
               1 => {
                 let e = {
-                  let l19 = i32::from(*ptr13.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
-                  use super::super::super::portcullis::policy::types::Error as V35;
-                  let v35 = match l19 {
+                  let l22 = i32::from(*ptr16.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V38;
+                  let v38 = match l22 {
                     0 => {
-                      let e35 = {
-                        let l20 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l21 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                        let len22 = l21;
-                        let bytes22 = _rt::Vec::from_raw_parts(l20.cast(), len22, len22);
-
-                        _rt::string_lift(bytes22)
-                      };
-                      V35::Unknown(e35)
-                    }
-                    1 => {
-                      let e35 = {
-                        let l23 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l24 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let e38 = {
+                        let l23 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l24 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len25 = l24;
                         let bytes25 = _rt::Vec::from_raw_parts(l23.cast(), len25, len25);
 
                         _rt::string_lift(bytes25)
                       };
-                      V35::Invalid(e35)
+                      V38::Unknown(e38)
                     }
-                    2 => {
-                      let e35 = {
-                        let l26 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l27 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    1 => {
+                      let e38 = {
+                        let l26 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l27 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len28 = l27;
                         let bytes28 = _rt::Vec::from_raw_parts(l26.cast(), len28, len28);
 
                         _rt::string_lift(bytes28)
                       };
-                      V35::Denied(e35)
+                      V38::Invalid(e38)
                     }
-                    3 => {
-                      let e35 = {
-                        let l29 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l30 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    2 => {
+                      let e38 = {
+                        let l29 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l30 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len31 = l30;
                         let bytes31 = _rt::Vec::from_raw_parts(l29.cast(), len31, len31);
 
                         _rt::string_lift(bytes31)
                       };
-                      V35::Unavailable(e35)
+                      V38::Denied(e38)
                     }
-                    n => {
-                      debug_assert_eq!(n, 4, "invalid enum discriminant");
-                      let e35 = {
-                        let l32 = *ptr13.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l33 = *ptr13.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                    3 => {
+                      let e38 = {
+                        let l32 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l33 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
                         let len34 = l33;
                         let bytes34 = _rt::Vec::from_raw_parts(l32.cast(), len34, len34);
 
                         _rt::string_lift(bytes34)
                       };
-                      V35::Limit(e35)
+                      V38::Unavailable(e38)
+                    }
+                    n => {
+                      debug_assert_eq!(n, 4, "invalid enum discriminant");
+                      let e38 = {
+                        let l35 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l36 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len37 = l36;
+                        let bytes37 = _rt::Vec::from_raw_parts(l35.cast(), len37, len37);
+
+                        _rt::string_lift(bytes37)
+                      };
+                      V38::Limit(e38)
                     }
                   };
 
-                  v35
+                  v38
                 };
                 Err(e)
               }
               _ => _rt::invalid_enum_discriminant(),
             };
-            result36
+            result39
           }
         }
         #[allow(unused_unsafe, clippy::all)]
-        /// A question in Elasticsearch's own JSON to the indexes of this name; the answer is JSON, too.
+        /// Notes what the user said about a report. False if there is no report with this id.
+        #[allow(async_fn_in_trait)]
+        pub fn confirm(id: &str,confirmation: Confirmation,) -> ::core::result::Result<bool,Error>{
+          unsafe {
+
+            #[cfg_attr(target_pointer_width="64", repr(align(8)))]
+            #[cfg_attr(target_pointer_width="32", repr(align(4)))]
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 4*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 4*::core::mem::size_of::<*const u8>()]);
+            let vec0 = id;
+            let ptr0 = vec0.as_ptr().cast::<u8>();
+            let len0 = vec0.len();
+            let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+            #[cfg(target_arch = "wasm32")]
+            #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
+            unsafe extern "C" {
+              #[link_name = "confirm"]
+              fn wit_import2(_: *mut u8, _: usize, _: i32, _: *mut u8, );
+            }
+
+            #[cfg(not(target_arch = "wasm32"))]
+            unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: i32, _: *mut u8, ) { unreachable!() }
+            wit_import2(ptr0.cast_mut(), len0, confirmation.clone() as i32, ptr1);
+            let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+            let result22 = match l3 {
+              0 => {
+                let e = {
+                  let l4 = i32::from(*ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+
+                  _rt::bool_lift(l4 as u8)
+                };
+                Ok(e)
+              }
+              1 => {
+                let e = {
+                  let l5 = i32::from(*ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V21;
+                  let v21 = match l5 {
+                    0 => {
+                      let e21 = {
+                        let l6 = *ptr1.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l7 = *ptr1.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len8 = l7;
+                        let bytes8 = _rt::Vec::from_raw_parts(l6.cast(), len8, len8);
+
+                        _rt::string_lift(bytes8)
+                      };
+                      V21::Unknown(e21)
+                    }
+                    1 => {
+                      let e21 = {
+                        let l9 = *ptr1.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l10 = *ptr1.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len11 = l10;
+                        let bytes11 = _rt::Vec::from_raw_parts(l9.cast(), len11, len11);
+
+                        _rt::string_lift(bytes11)
+                      };
+                      V21::Invalid(e21)
+                    }
+                    2 => {
+                      let e21 = {
+                        let l12 = *ptr1.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l13 = *ptr1.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len14 = l13;
+                        let bytes14 = _rt::Vec::from_raw_parts(l12.cast(), len14, len14);
+
+                        _rt::string_lift(bytes14)
+                      };
+                      V21::Denied(e21)
+                    }
+                    3 => {
+                      let e21 = {
+                        let l15 = *ptr1.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l16 = *ptr1.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len17 = l16;
+                        let bytes17 = _rt::Vec::from_raw_parts(l15.cast(), len17, len17);
+
+                        _rt::string_lift(bytes17)
+                      };
+                      V21::Unavailable(e21)
+                    }
+                    n => {
+                      debug_assert_eq!(n, 4, "invalid enum discriminant");
+                      let e21 = {
+                        let l18 = *ptr1.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l19 = *ptr1.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len20 = l19;
+                        let bytes20 = _rt::Vec::from_raw_parts(l18.cast(), len20, len20);
+
+                        _rt::string_lift(bytes20)
+                      };
+                      V21::Limit(e21)
+                    }
+                  };
+
+                  v21
+                };
+                Err(e)
+              }
+              _ => _rt::invalid_enum_discriminant(),
+            };
+            result22
+          }
+        }
+        #[allow(unused_unsafe, clippy::all)]
+        /// The id of the report that is being processed: in the hook `report` of a daemon with a report store.
+        #[allow(async_fn_in_trait)]
+        pub fn current() -> ::core::option::Option<_rt::String>{
+          unsafe {
+
+            #[cfg_attr(target_pointer_width="64", repr(align(8)))]
+            #[cfg_attr(target_pointer_width="32", repr(align(4)))]
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 3*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 3*::core::mem::size_of::<*const u8>()]);
+            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+            #[cfg(target_arch = "wasm32")]
+            #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
+            unsafe extern "C" {
+              #[link_name = "current"]
+              fn wit_import1(_: *mut u8, );
+            }
+
+            #[cfg(not(target_arch = "wasm32"))]
+            unsafe extern "C" fn wit_import1(_: *mut u8, ) { unreachable!() }
+            wit_import1(ptr0);
+            let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+            let result6 = match l2 {
+              0 => None,
+              1 => {
+                let e = {
+                  let l3 = *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                  let l4 = *ptr0.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                  let len5 = l4;
+                  let bytes5 = _rt::Vec::from_raw_parts(l3.cast(), len5, len5);
+
+                  _rt::string_lift(bytes5)
+                };
+                Some(e)
+              }
+              _ => _rt::invalid_enum_discriminant(),
+            };
+            result6
+          }
+        }
+        #[allow(unused_unsafe, clippy::all)]
+        /// A question in Elasticsearch's own JSON to the indexes of this name; the answer is JSON, too. An embedded store ignores
+        /// the name and understands part of the language.
         #[allow(async_fn_in_trait)]
         pub fn search(index: &str,query: &str,) -> ::core::result::Result<_rt::String,Error>{
           unsafe {
@@ -8411,8 +8943,8 @@ pub mod portcullis {
   #[unsafe(link_section = "component-type:wit-bindgen:0.61.1:portcullis:policy@0.1.0:imports-with-all-of-its-exports-removed:encoded world-portcullis-imports")]
   #[doc(hidden)]
   #[allow(clippy::octal_escapes)]
-  pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 5272] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfa'\x01A\x02\x01A#\x01\
+  pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 5392] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf2(\x01A\x02\x01A#\x01\
 B\x11\x01o\x02ss\x04\0\x04pair\x03\0\0\x01ps\x01o\x02s\x02\x04\0\x09pair-list\x03\
 \0\x03\x01o\x04yyyy\x01q\x02\x04ipv4\x01y\0\x04ipv6\x01\x05\0\x04\0\x0aip-addres\
 s\x03\0\x06\x01r\x02\x07address\x07\x04bits}\x04\0\x07netmask\x03\0\x08\x01r\x0b\
@@ -8502,39 +9034,42 @@ ull\x04\0\x07outcome\x03\0\x13\x01j\x01\x14\x01\x01\x01@\x01\x05alert\x12\0\x15\
 \x02\x03\x02\x01\x01\x04\0\x04pair\x03\0\0\x01m\x05\x05debug\x07verbose\x04info\x07\
 warning\x05error\x04\0\x05level\x03\0\x02\x01p\x01\x01@\x03\x05level\x03\x07mess\
 ages\x06fields\x04\x01\0\x04\0\x05write\x01\x05\x03\0\x1bportcullis:policy/log@0\
-.1.0\x05\x0f\x01B?\x02\x03\x02\x01\x04\x04\0\x05error\x03\0\0\x02\x03\x02\x01\x05\
+.1.0\x05\x0f\x01BE\x02\x03\x02\x01\x04\x04\0\x05error\x03\0\0\x02\x03\x02\x01\x05\
 \x04\0\x0aip-address\x03\0\x02\x02\x03\x02\x01\x06\x04\0\x07netmask\x03\0\x04\x02\
-\x03\x02\x01\x01\x04\0\x04pair\x03\0\x06\x01ku\x01ks\x01k\x05\x01ky\x01k\x7f\x01\
-p\x07\x01r\x0b\x05sinceu\x05until\x08\x05login\x09\x07network\x0a\x07country\x09\
-\x03asn\x0b\x06device\x09\x08protocol\x09\x07success\x0c\x0dpolicy-reject\x0c\x0a\
-attributes\x0d\x04\0\x06filter\x03\0\x0e\x01m\x09\x05login\x07address\x07network\
-\x07country\x04city\x03asn\x06device\x08protocol\x06pwhash\x04\0\x05field\x03\0\x10\
-\x01m\x03\x04none\x04good\x03bad\x04\0\x0cconfirmation\x03\0\x12\x01r\x0f\x01tu\x05\
-logins\x06remote\x03\x07success\x7f\x0dpolicy-reject\x7f\x09fail-types\x08protoc\
-ols\x06pwhashs\x07countrys\x04citys\x08latitudeu\x09longitudeu\x03asny\x06device\
-s\x0cconfirmation\x13\x04\0\x06report\x03\0\x14\x01r\x02\x05firstu\x04lastu\x04\0\
-\x04span\x03\0\x16\x01q\x03\x07reports\0\0\x08failures\0\0\x08distinct\x01\x11\0\
-\x04\0\x07measure\x03\0\x18\x01r\x02\x05values\x05countu\x04\0\x06ranked\x03\0\x1a\
-\x01r\x04\x05values\x05countu\x08baselineu\x05scoreu\x04\0\x07outlier\x03\0\x1c\x01\
-r\x03\x01tu\x05countu\x08failuresu\x04\0\x04slot\x03\0\x1e\x01p\x15\x01j\x01\x20\
-\x01\x01\x01@\x02\x06filter\x0f\x05limity\0!\x04\0\x04find\x01\"\x01j\x01\x7f\x01\
-\x01\x01@\x04\x05logins\x05field\x11\x05values\x05sinceu\0#\x04\0\x04seen\x01$\x01\
-k\x17\x01j\x01%\x01\x01\x01@\x01\x06filter\x0f\0&\x04\0\x0efirst-and-last\x01'\x01\
-j\x01u\x01\x01\x01@\x01\x06filter\x0f\0(\x04\0\x05count\x01)\x01@\x02\x06filter\x0f\
-\x05field\x11\0(\x04\0\x08distinct\x01*\x01p\x1b\x01j\x01+\x01\x01\x01@\x04\x06f\
-ilter\x0f\x05field\x11\x02by\x19\x05limity\0,\x04\0\x03top\x01-\x01p\x1d\x01j\x01\
-.\x01\x01\x01@\x04\x06filter\x0f\x05field\x11\x0ebaseline-sinceu\x05limity\0/\x04\
-\0\x0bsignificant\x010\x01p\x1f\x01j\x011\x01\x01\x01@\x02\x06filter\x0f\x07seco\
-ndsy\02\x04\0\x09histogram\x013\x01j\x01s\x01\x01\x01@\x02\x05indexs\x05querys\0\
-4\x04\0\x06search\x015\x03\0\x1fportcullis:policy/reports@0.1.0\x05\x10\x01B\x05\
-\x01@\0\0s\x04\0\x04json\x01\0\x01ks\x01@\x01\x04names\0\x01\x04\0\x03get\x01\x02\
-\x03\0\x20portcullis:policy/settings@0.1.0\x05\x11\x01B\x03\x01@\0\0u\x04\0\x03n\
-ow\x01\0\x04\0\x09monotonic\x01\0\x03\0\x1dportcullis:policy/clock@0.1.0\x05\x12\
-\x01B\x05\x01@\0\0u\x04\0\x06number\x01\0\x01p}\x01@\x01\x05county\0\x01\x04\0\x05\
-bytes\x01\x02\x03\0\x1eportcullis:policy/random@0.1.0\x05\x13\x04\0?portcullis:p\
-olicy/imports-with-all-of-its-exports-removed@0.1.0\x04\0\x0b-\x01\0'imports-wit\
-h-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0d\
-wit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\x03\x02\x01\x01\x04\0\x04pair\x03\0\x06\x01m\x0a\x05login\x07address\x07network\
+\x07country\x04city\x03asn\x06device\x08protocol\x09fail-type\x06pwhash\x04\0\x05\
+field\x03\0\x08\x01m\x04\x04none\x04good\x03bad\x06forget\x04\0\x0cconfirmation\x03\
+\0\x0a\x01ku\x01ks\x01k\x05\x01ky\x01k\x7f\x01p\x0b\x01k\x11\x01p\x07\x01r\x0e\x05\
+sinceu\x05until\x0c\x05login\x0d\x07network\x0e\x07country\x0d\x04city\x0d\x03as\
+n\x0f\x06device\x0d\x08protocol\x0d\x06pwhash\x0d\x07success\x10\x0dpolicy-rejec\
+t\x10\x0dconfirmations\x12\x0aattributes\x13\x04\0\x06filter\x03\0\x14\x01r\x10\x02\
+ids\x01tu\x05logins\x06remote\x03\x07success\x7f\x0dpolicy-reject\x7f\x09fail-ty\
+pes\x08protocols\x06pwhashs\x07countrys\x04citys\x08latitudeu\x09longitudeu\x03a\
+sny\x06devices\x0cconfirmation\x0b\x04\0\x06report\x03\0\x16\x01r\x02\x05firstu\x04\
+lastu\x04\0\x04span\x03\0\x18\x01q\x04\x07reports\0\0\x08failures\0\0\x09success\
+es\0\0\x08distinct\x01\x09\0\x04\0\x07measure\x03\0\x1a\x01r\x02\x05values\x05co\
+untu\x04\0\x06ranked\x03\0\x1c\x01r\x04\x05values\x05countu\x08baselineu\x05scor\
+eu\x04\0\x07outlier\x03\0\x1e\x01r\x03\x01tu\x05countu\x08failuresu\x04\0\x04slo\
+t\x03\0\x20\x01p\x17\x01j\x01\"\x01\x01\x01@\x02\x06filter\x15\x05limity\0#\x04\0\
+\x04find\x01$\x01j\x01\x7f\x01\x01\x01@\x04\x05logins\x05field\x09\x05values\x05\
+sinceu\0%\x04\0\x04seen\x01&\x01k\x19\x01j\x01'\x01\x01\x01@\x01\x06filter\x15\0\
+(\x04\0\x0efirst-and-last\x01)\x01j\x01u\x01\x01\x01@\x01\x06filter\x15\0*\x04\0\
+\x05count\x01+\x01@\x02\x06filter\x15\x05field\x09\0*\x04\0\x08distinct\x01,\x01\
+p\x1d\x01j\x01-\x01\x01\x01@\x04\x06filter\x15\x05field\x09\x02by\x1b\x05limity\0\
+.\x04\0\x03top\x01/\x01p\x1f\x01j\x010\x01\x01\x01@\x04\x06filter\x15\x05field\x09\
+\x0ebaseline-sinceu\x05limity\01\x04\0\x0bsignificant\x012\x01p!\x01j\x013\x01\x01\
+\x01@\x02\x06filter\x15\x07secondsy\04\x04\0\x09histogram\x015\x01@\x02\x02ids\x0c\
+confirmation\x0b\0%\x04\0\x07confirm\x016\x01@\0\0\x0d\x04\0\x07current\x017\x01\
+j\x01s\x01\x01\x01@\x02\x05indexs\x05querys\08\x04\0\x06search\x019\x03\0\x1fpor\
+tcullis:policy/reports@0.1.0\x05\x10\x01B\x05\x01@\0\0s\x04\0\x04json\x01\0\x01k\
+s\x01@\x01\x04names\0\x01\x04\0\x03get\x01\x02\x03\0\x20portcullis:policy/settin\
+gs@0.1.0\x05\x11\x01B\x03\x01@\0\0u\x04\0\x03now\x01\0\x04\0\x09monotonic\x01\0\x03\
+\0\x1dportcullis:policy/clock@0.1.0\x05\x12\x01B\x05\x01@\0\0u\x04\0\x06number\x01\
+\0\x01p}\x01@\x01\x05county\0\x01\x04\0\x05bytes\x01\x02\x03\0\x1eportcullis:pol\
+icy/random@0.1.0\x05\x13\x04\0?portcullis:policy/imports-with-all-of-its-exports\
+-removed@0.1.0\x04\0\x0b-\x01\0'imports-with-all-of-its-exports-removed\x03\0\0\0\
+G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindge\
+n-rust\x060.61.1";
 
   #[inline(never)]
   #[doc(hidden)]

@@ -17,6 +17,7 @@ pub mod lists;
 pub mod log;
 pub mod metrics;
 pub mod record;
+pub mod reports;
 pub mod sinks;
 pub mod state;
 pub mod stats;
@@ -39,6 +40,7 @@ pub use lists::Lists;
 pub use log::{Level, Log};
 pub use metrics::Metrics;
 pub use record::Recorder;
+pub use reports::Reports;
 pub use sinks::Sinks;
 pub use stats::StatsRegistry;
 pub use webhooks::WebHooks;
@@ -95,6 +97,8 @@ pub struct Capabilities {
     pub sinks: Sinks,
     /// What policies want somebody to know.
     pub alerts: Alerts,
+    /// The long memory.
+    pub reports: Arc<Reports>,
     /// When the next summary is due, unix seconds; 0 before the first tick.
     next_summary: AtomicU64,
 }
@@ -126,6 +130,7 @@ impl Capabilities {
             webhooks,
             sinks: Sinks::new(Arc::clone(&metrics)),
             alerts: Alerts::default(),
+            reports: Arc::new(Reports::new(Arc::clone(&log), &metrics)),
             next_summary: AtomicU64::new(0),
             log,
             metrics,

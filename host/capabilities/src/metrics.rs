@@ -6,6 +6,7 @@
 mod components;
 mod families;
 mod process;
+mod store;
 mod track;
 mod window;
 
@@ -23,6 +24,7 @@ use crate::log::Log;
 pub use components::ComponentMetrics;
 pub use process::CpuTime;
 pub use track::{Job, JobMetrics, ReportMetrics};
+pub(crate) use store::StoreMetrics;
 use window::Window;
 
 /// A metric family could not be registered: the prefix is no metric name.
@@ -205,6 +207,7 @@ pub struct Metrics {
     components: components::Components,
     /// What is counted of sessions between siblings.
     pub sessions: SessionMetrics,
+    report_store: StoreMetrics,
     state: StateMetrics,
     recording_dropped: IntCounter,
     stats_db_keys: IntGauge,
@@ -264,6 +267,11 @@ impl Metrics {
     /// A prefix that is no metric name.
     pub fn new(prefix: &str, log: &Arc<Log>) -> Result<Self, MetricsError> {
         families::register(prefix, Arc::clone(log))
+    }
+
+    /// What is counted of the report store.
+    pub(crate) fn report_store(&self) -> StoreMetrics {
+        self.report_store.clone()
     }
 
     /// The handle of a built-in command or of a custom GET endpoint (`NAME_Get`), for `commands_total{cmd}`; at 0 from

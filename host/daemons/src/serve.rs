@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::Server;
-use capabilities::{Daemon, Log};
+use capabilities::{Capabilities, Daemon, Log};
 use policy::Chain;
 use tokio::sync::oneshot;
 
@@ -22,6 +22,8 @@ use crate::{background, check, consoles, program, reload, service, siblings, sta
 /// How long requests in flight get to finish at the end: more than a policy's budget, less than a service manager's
 /// patience.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
+/// How long reports that wait get to be stored at the end.
+const LAST_REPORTS: Duration = Duration::from_secs(10);
 /// How long log lines get to be written at the end.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
@@ -104,6 +106,10 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
                 return 1;
             }
         };
+        if let Err(error) = open_reports(&started.capabilities, &runtime).await {
+            log.error(format!("cannot start: {error}"));
+            return 1;
+        }
         let outgoing = Outgoing::start(&started.capabilities, &started.settings, runtime.handle()).await;
         let server = match listen(started, flavour.backend(), log) {
             Ok(server) => server,
@@ -153,6 +159,7 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
         if let Some(cluster) = &started.cluster {
             cluster.finish().await;
         }
+        started.capabilities.reports.stop(LAST_REPORTS).await;
         outgoing.end().await;
         0
     });
@@ -161,6 +168,17 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
         cluster.stop();
     }
     status
+}
+
+/// Opens the report store, if there is to be one.
+async fn open_reports(
+    capabilities: &Capabilities,
+    runtime: &Arc<tokio::runtime::Runtime>,
+) -> Result<(), String> {
+    let (reports, handle) = (capabilities.reports.clone(), runtime.handle().clone());
+    // It reads files, and indexes what the last process had no time for.
+    let opened = tokio::task::spawn_blocking(move || reports.start(&handle)).await;
+    opened.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }
 
 /// The console on the terminal, on a thread of its own; the receiver tells when it was left.

@@ -42,6 +42,8 @@ pub struct Login {
     pub device_attrs: Arc<Attrs>,
     /// Whether `device_attrs` was supplied, even if empty: then `device_id` is not parsed.
     pub device_attrs_given: bool,
+    /// Names the report in the report store; `None` where there is none, and before it is taken.
+    pub report_id: Option<Arc<str>>,
 }
 
 /// Why a body gives no login.
@@ -76,6 +78,7 @@ impl Default for Login {
             attrs_mv: MultiAttrs::new(),
             device_attrs: Arc::clone(&NO_ATTRS),
             device_attrs_given: false,
+            report_id: None,
         }
     }
 }

@@ -17,10 +17,12 @@ mod policies;
 mod records;
 mod replication;
 pub mod reply;
+pub mod reports;
 mod server;
 mod show;
 mod sinks;
 mod stats;
+pub mod wait;
 mod webhooks;
 
 use std::cell::RefCell;
@@ -158,6 +160,7 @@ fn functions() -> impl Iterator<Item = (&'static str, HostFn)> {
         logging::FUNCTIONS,
         policies::FUNCTIONS,
         replication::FUNCTIONS,
+        reports::FUNCTIONS,
         server::FUNCTIONS,
         show::FUNCTIONS,
         sinks::FUNCTIONS,

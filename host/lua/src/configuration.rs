@@ -54,7 +54,7 @@ pub fn load(source: &Source, host: Host) -> Result<Configuration, LoadError> {
     }
     let wrap = |error| LoadError::new(&source.path, &error);
     let config_hooks = hooks::get(&config).map_err(wrap)?;
-    let aside = Engine::new(config, config_hooks, host.settings.uses_dns(), true).map_err(wrap)?;
+    let aside = Engine::new(config, config_hooks, host.settings.waits(), true).map_err(wrap)?;
     Ok(Configuration {
         settings: host.settings.clone(),
         engines,
@@ -109,7 +109,7 @@ impl Workers {
         // What the file itself built up is not the calls' to pay for.
         let allowance = self.host.settings.read(|values| values.policy_memory);
         vm::limit_memory(&lua, allowance).map_err(wrap)?;
-        Engine::new(lua, hooks, self.host.settings.uses_dns(), false).map_err(wrap)
+        Engine::new(lua, hooks, self.host.settings.waits(), false).map_err(wrap)
     }
 }
 

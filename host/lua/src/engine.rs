@@ -20,8 +20,8 @@ pub(crate) struct Engine {
     lua: Lua,
     hooks: Hooks,
     interrupt: Arc<EngineInterrupt>,
-    /// Calls run in a coroutine of their own, so that a DNS look-up suspends the call and not the thread. Only when the
-    /// configuration has resolvers: it costs something.
+    /// Calls run in a coroutine of their own, so that a DNS look-up or a question to the report store suspends the call and
+    /// not the thread. Only when the configuration has something to wait for: it costs something.
     suspends: bool,
     /// Bytes of the logins handed over since the last full collection that only objects hold: to Lua's collector each of
     /// them weighs the same, a few bytes.

@@ -27,7 +27,7 @@ pub struct Settings {
     control: Mutex<Vec<TcpListener>>,
     sealed: AtomicBool,
     again: AtomicBool,
-    uses_dns: AtomicBool,
+    waits: AtomicBool,
     cluster: OnceLock<Arc<Cluster>>,
 }
 
@@ -62,13 +62,13 @@ impl Settings {
         self.again.load(Ordering::Acquire)
     }
 
-    /// Whether the file makes or fetches a DNS resolver, so that policy calls may want to wait.
-    pub fn uses_dns(&self) -> bool {
-        self.uses_dns.load(Ordering::Relaxed)
+    /// Whether the file has something that policy calls may want to wait for: a DNS resolver, a report store.
+    pub fn waits(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn note_dns(&self) {
-        self.uses_dns.store(true, Ordering::Relaxed);
+    pub(crate) fn note_waiting(&self) {
+        self.waits.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn add_control(&self, listener: TcpListener) {

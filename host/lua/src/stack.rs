@@ -28,7 +28,7 @@ use mlua::ffi;
 pub(crate) use args::{Args, TextOrAddr};
 pub(crate) use object::{Fields, OBJECTS};
 pub(crate) use ret::{HOOKS, Pusher, Ret};
-pub(crate) use setup::{call_with, create, open, take_query, with_state};
+pub(crate) use setup::{call_with, create, open, take_wait, with_state};
 
 use crate::bind::{Host, Role};
 use crate::convert::Fault;
@@ -61,7 +61,7 @@ pub(crate) struct State {
     metatables: [Cell<usize>; OBJECTS],
     /// The same as registry references.
     references: [Cell<i32>; OBJECTS],
-    /// The coroutine that may be suspended for DNS, as `lua_topointer` gives it; 0: none.
+    /// The coroutine that may be suspended, as `lua_topointer` gives it; 0: none.
     suspendable: AtomicUsize,
 }
 

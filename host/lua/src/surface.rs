@@ -16,6 +16,7 @@ mod log;
 mod markdown;
 mod objects;
 mod policy;
+mod reports;
 mod server;
 mod sibling;
 mod stats;
@@ -66,6 +67,8 @@ pub enum Group {
     Alerts,
     /// Report sinks.
     ReportSinks,
+    /// The report store.
+    Reports,
     /// Lists kept in Redis.
     Redis,
     /// What is typed at the console.
@@ -89,6 +92,7 @@ impl Group {
         Group::Webhooks,
         Group::Alerts,
         Group::ReportSinks,
+        Group::Reports,
         Group::Redis,
         Group::Console,
     ];
@@ -110,6 +114,7 @@ impl Group {
             Group::Webhooks => "Webhooks",
             Group::Alerts => "Alerts",
             Group::ReportSinks => "Report sinks",
+            Group::Reports => "Report store",
             Group::Redis => "Lists in Redis",
             Group::Console => "Console",
         }
@@ -359,6 +364,7 @@ pub fn entries() -> impl Iterator<Item = &'static Entry> {
         sibling::ENTRIES,
         webhook::ENTRIES,
         alert::ENTRIES,
+        reports::ENTRIES,
         console::ENTRIES,
     ]
     .into_iter()

@@ -66,11 +66,18 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clock.monotonic", &["lua os.clock"]),
     ("random.number", &["lua math.random"]),
     ("random.bytes", &["lua math.random"]),
+    ("reports.find", &["reportsFind"]),
+    ("reports.seen", &["reportsSeen"]),
+    ("reports.first-and-last", &["reportsFirstAndLast"]),
+    ("reports.count", &["reportsCount"]),
+    ("reports.distinct", &["reportsDistinct"]),
+    ("reports.top", &["reportsTop"]),
+    ("reports.significant", &["reportsSignificant"]),
+    ("reports.histogram", &["reportsHistogram"]),
+    ("reports.confirm", &["reportsConfirm"]),
+    ("reports.current", &["LoginTuple.report_id"]),
+    ("reports.search", &["elasticSearch"]),
 ];
-
-/// Interfaces that answer `unavailable` until their part of the daemon is there; then each of their functions gets its home
-/// in Lua above.
-const AWAITED: &[&str] = &["reports"];
 
 /// What goes the other way: the host calls it. With the Lua function that sets it.
 const HOOKS: &[(&str, &str)] = &[
@@ -134,6 +141,7 @@ const SET_UP: &[&str] = &[
     "addWebHook",
     "addCustomWebHook",
     "disableCurlPeerVerification",
+    "setReportStore",
     "disableCurlHostVerification",
     "setCurlCABundleFile",
     "setCurlClientCertAndKey",
@@ -166,7 +174,7 @@ fn contract() -> BTreeSet<String> {
     let (resolve, package) = package();
     let mut functions = BTreeSet::new();
     for (name, id) in &resolve.packages[package].interfaces {
-        if HOOKS.iter().any(|(hook, _)| hook == name) || AWAITED.contains(&name.as_str()) {
+        if HOOKS.iter().any(|(hook, _)| hook == name) {
             continue;
         }
         for function in resolve.interfaces[*id].functions.keys() {

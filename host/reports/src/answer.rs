@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::query::Field;
-use crate::{Range, Report, ReportId};
+use crate::{Range, Rank, Report, ReportId};
 
 /// The answer to a [`Query`](crate::Query), of the same name. Its JSON form has the member `answer` to tell which it is;
 /// times are unix seconds.
@@ -77,6 +77,18 @@ pub struct Group {
     /// Different values of the field that was ranked by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distinct: Option<u64>,
+}
+
+impl Group {
+    /// What it is ranked by.
+    pub fn ranked(&self, rank: Rank) -> u64 {
+        match rank {
+            Rank::Reports => self.totals.reports,
+            Rank::Failures => self.totals.failures,
+            Rank::Successes => self.totals.reports - self.totals.failures,
+            Rank::Distinct(_) => self.distinct.unwrap_or_default(),
+        }
+    }
 }
 
 /// A value that became frequent.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod elastic;
 mod embedded;
 mod limits;
 mod query;
@@ -13,6 +14,7 @@ mod report;
 mod store;
 
 pub use answer::{Answer, Bin, Group, Significant, Totals};
+pub use elastic::{Auth, ElasticSettings, ElasticStore, is_index_name};
 pub use embedded::{Complain, EmbeddedSettings, EmbeddedStore};
 pub use limits::Limits;
 pub use query::{Field, Filter, Query, QueryError, Range, Rank, Trait};

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Confirmation, Limits};
 pub use filter::Filter;
+pub(crate) use filter::has;
 pub(crate) use forms::seconds as seconds_form;
 pub use range::Range;
 
@@ -145,6 +146,27 @@ pub enum Field {
 }
 
 impl Field {
+    /// The field of this name, as in JSON: `login`, `fail_type`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.name() == name)
+    }
+
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Ip => "ip",
+            Self::Network => "network",
+            Self::Country => "country",
+            Self::City => "city",
+            Self::Asn => "asn",
+            Self::Device => "device",
+            Self::Protocol => "protocol",
+            Self::FailType => "fail_type",
+            Self::Pwhash => "pwhash",
+        }
+    }
+
     /// All fields.
     pub const ALL: [Self; 10] = [
         Self::Login,
@@ -187,6 +209,12 @@ pub enum Trait {
     Device(String),
     /// The address.
     Ip(IpAddr),
+    /// The city's name.
+    City(String),
+    /// The protocol.
+    Protocol(String),
+    /// The truncated hash of the password.
+    Pwhash(String),
     /// Any network.
     Network(#[serde(with = "forms::netmask")] Netmask),
 }
@@ -291,6 +319,9 @@ impl Filter {
             Trait::Asn(asn) => (filter.asn.replace(*asn).is_some(), "asn"),
             Trait::Device(device) => (filter.device.replace(device.clone()).is_some(), "device"),
             Trait::Ip(ip) => (filter.ip.replace(ip.to_canonical()).is_some(), "ip"),
+            Trait::City(city) => (filter.city.replace(city.clone()).is_some(), "city"),
+            Trait::Protocol(protocol) => (filter.protocol.replace(protocol.clone()).is_some(), "protocol"),
+            Trait::Pwhash(pwhash) => (filter.pwhash.replace(pwhash.clone()).is_some(), "pwhash"),
             Trait::Network(network) => (filter.network.replace(*network).is_some(), "network"),
         };
         if taken { Err(QueryError::Twice(name)) } else { Ok(filter) }

@@ -87,7 +87,7 @@ pub(crate) fn link(
     let pre = linker(engine, imports.wasi)
         .and_then(|linker| linker.instantiate_pre(component))
         .map_err(|error| LoadError::Import { import: format!("{error:#}"), advice: advice() })?;
-    let waits = imports.dns || imports.wasi;
+    let waits = imports.waits || imports.wasi;
     Ok(Recipe { engine: engine.clone(), pre, exports, common, waits, wasi: imports.wasi })
 }
 
@@ -100,7 +100,8 @@ fn advice() -> String {
 /// What a component asks for.
 struct Needs {
     wasi: bool,
-    dns: bool,
+    /// It can wait for something: DNS, the report store.
+    waits: bool,
 }
 
 /// The parts of WASI that are there; of these, sockets are refused and the file system is empty.
@@ -109,14 +110,14 @@ pub(crate) const WASI: [&str; 6] =
 
 impl Needs {
     fn of(engine: &Engine, component: &Component) -> Result<Needs, LoadError> {
-        let (mut needs, kind) = (Needs { wasi: false, dns: false }, component.component_type());
+        let (mut needs, kind) = (Needs { wasi: false, waits: false }, component.component_type());
         for (name, _) in kind.imports(&engine.engine) {
             if let Some(rest) = name.strip_prefix("portcullis:policy/") {
                 let version = rest.split_once('@').map_or("", |(_, version)| version);
                 if !version.starts_with(COMPATIBLE) {
                     return Err(LoadError::Version { found: name.to_owned() });
                 }
-                needs.dns |= rest.starts_with("dns@");
+                needs.waits |= rest.starts_with("dns@") || rest.starts_with("reports@");
             } else if WASI.iter().any(|known| name.starts_with(known)) {
                 needs.wasi = true;
             } else {

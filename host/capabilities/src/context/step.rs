@@ -68,6 +68,13 @@ pub enum Step {
         /// What was found.
         answers: Vec<String>,
     },
+    /// The report store was asked.
+    Reports {
+        /// The question as JSON, perhaps cut off.
+        question: String,
+        /// The answer as JSON, perhaps cut off.
+        answer: String,
+    },
     /// A member of the chain gave its verdict.
     Member {
         /// Its name; `allow` for the Lua function of `setAllow`.
@@ -86,7 +93,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// What kind of step it is: `list`, `stats`, `change`, `geoip`, `dns` or `member`.
+    /// What kind of step it is: `list`, `stats`, `change`, `geoip`, `dns`, `reports` or `member`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::List { .. } => "list",
@@ -94,6 +101,7 @@ impl Step {
             Self::Change { .. } => "change",
             Self::Geo { .. } => "geoip",
             Self::Dns { .. } => "dns",
+            Self::Reports { .. } => "reports",
             Self::Member { .. } => "member",
         }
     }
@@ -146,6 +154,9 @@ impl Step {
             Self::Dns { question, answers } => {
                 object.str(b"question", question.as_bytes());
                 write_texts(object.member(b"answers"), answers.iter().map(String::as_bytes));
+            }
+            Self::Reports { question, answer } => {
+                object.str(b"question", question.as_bytes()).str(b"answer", answer.as_bytes());
             }
             Self::Member { name, status, log, failed, micros, fuel } => {
                 object.str(b"name", name.as_bytes()).str(b"verdict", verdict(*status, *failed).as_bytes());
@@ -220,6 +231,7 @@ impl std::fmt::Display for Step {
                 [] => write!(out, "{question}: nothing found"),
                 answers => write!(out, "{question}: {}", answers.join(", ")),
             },
+            Self::Reports { question, answer } => write!(out, "reports: {question} = {answer}"),
             Self::Member { name, status, log, failed, micros, fuel } => {
                 write!(out, "{name}: {}", verdict(*status, *failed))?;
                 if let Some(status) = status.filter(|status| *status != 0) {

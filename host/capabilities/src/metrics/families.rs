@@ -11,6 +11,7 @@ use prometheus::{
 
 use super::components::Components;
 use super::track::{JobMetrics, ReportMetrics};
+use super::store::StoreMetrics;
 use super::window::Window;
 use super::{
     AllowStatus, Counted, Families, Metrics, MetricsError, SessionMetrics, ShadowMetrics, StateMetrics,
@@ -189,6 +190,26 @@ fn sessions(ours: &Prefixed<'_>) -> Result<SessionMetrics, prometheus::Error> {
     })
 }
 
+/// What is counted of the report store. The labels keep daemons without one from showing zeros.
+fn report_store(ours: &Prefixed<'_>) -> Result<StoreMetrics, prometheus::Error> {
+    Ok(StoreMetrics {
+        taken: ours.counters(
+            "report_store_taken_total",
+            &["result"],
+            "Reports for the report store: stored, refused by it, or not taken because too many waited (full)",
+        )?,
+        waiting: ours.gauges("report_store_waiting", "engine", "Reports that wait to be stored")?,
+        reports: ours.gauges("report_store_reports", "engine", "Reports in the store")?,
+        bytes: ours.gauges("report_store_bytes", "engine", "Bytes of the store on disk")?,
+        days: ours.gauges("report_store_days", "engine", "Daily indexes of the store")?,
+        broken: ours.gauges("report_store_broken_days", "engine", "Daily indexes that were set aside as broken")?,
+        ready: ours.gauges("report_store_ready", "engine", "1 while the store takes reports and answers")?,
+        retries: ours.gauges("report_store_retries", "engine", "Requests to the store that had to be repeated")?,
+        queries: ours.counters("report_queries_total", &["query", "result"], "Questions to the report store")?,
+        seconds: ours.histograms("report_query_seconds", "query", "Duration of questions to the report store")?,
+    })
+}
+
 /// Families without series, or with few.
 fn families(
     hooks: &Prefixed<'_>,
@@ -356,6 +377,7 @@ pub(super) fn register(prefix: &str, log: Arc<Log>) -> Result<Metrics, MetricsEr
             .counter("log_lines_dropped_total", "Log lines lost to a full queue or a stuck syslog")?,
         components: components(&ours)?,
         sessions: sessions(&Prefixed { registry: wforce.registry, prefix: "portcullis" })?,
+        report_store: report_store(&ours)?,
         state: StateMetrics {
             saves: ours.counter("state_saves_total", "Snapshots of the state directory")?,
             failures: ours.counter("state_save_failures_total", "Snapshots that could not be written")?,

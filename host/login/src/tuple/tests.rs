@@ -170,6 +170,7 @@ proptest! {
             attrs, attrs_mv,
             device_attrs: Arc::new(device_attrs),
             device_attrs_given: true,
+            report_id: None,
         };
         let mut out = Vec::new();
         login.write_json(&mut out);

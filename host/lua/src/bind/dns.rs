@@ -1,10 +1,4 @@
-//! Resolvers. A look-up suspends the policy call where that is possible, and otherwise blocks it:
-//!
-//! A call can be suspended when it runs as the coroutine named with [`set_suspendable`] and no C function (`table.sort`,
-//! `string.gsub`, ...) is between that coroutine's start and the look-up. The coroutine then yields one userdata, out of
-//! which [`take_query`] takes the [`Query`]; whoever runs the coroutine awaits [`Query::answer`] and resumes it with the
-//! list. While the file is loaded, at the console, in coroutines of the script's own and inside such C functions, the
-//! look-up runs on the host's runtime and the calling thread waits for it, for the resolver's timeouts at most.
+//! Resolvers. A look-up suspends the policy call; see [`super::wait`].
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,6 +9,7 @@ use capabilities::context::{self, Context, Step};
 use capabilities::dns::Resolver;
 use login::Addr;
 
+use super::wait::Wait;
 use crate::convert::Fault;
 use crate::stack::{Args, HostFn, Ret, State};
 
@@ -101,7 +96,7 @@ impl Query {
     }
 
     /// The same, blocking the thread.
-    fn block(self) -> Vec<BString> {
+    pub(super) fn block(self) -> Vec<BString> {
         let context = context::current();
         let question = context.as_ref().map(|_| self.question.to_string());
         let (done, answer) = std::sync::mpsc::sync_channel(1);
@@ -125,25 +120,14 @@ impl Query {
     }
 }
 
-/// Names the coroutine that may be suspended from now on; `None`: none.
-pub fn set_suspendable(lua: &mlua::Lua, thread: Option<&mlua::Thread>) {
-    crate::stack::with_state(lua, |state| state.set_suspendable(thread));
-}
-
-/// The look-up that a suspended coroutine waits for: the first value it yielded. `None` if it yielded something else,
-/// which only a script's own `coroutine.yield` outside of any coroutine does.
-pub fn take_query(lua: &mlua::Lua, yielded: &mlua::Value) -> Option<Query> {
-    crate::stack::take_query(lua, yielded.as_userdata()?)
-}
-
 fn new_resolver<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
-    state.host.settings.note_dns();
+    state.host.settings.note_waiting();
     state.host.caps.dns.create(&args.text(1)?);
     Ok(Ret::None)
 }
 
 fn get_resolver<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
-    state.host.settings.note_dns();
+    state.host.settings.note_waiting();
     Ok(Ret::Resolver(state.host.caps.dns.get(&args.text(1)?)))
 }
 
@@ -165,7 +149,7 @@ fn look_up<'a>(
     let resolver = Arc::clone(args.object::<Arc<Resolver>>(1)?);
     let retries = if args.given(retries) { usize::try_from(args.int(retries)?).unwrap_or(0) } else { 0 };
     let query = Query { resolver, question, retries, runtime: state.host.runtime.clone() };
-    if args.may_suspend() { Ok(Ret::Suspend(query)) } else { Ok(Ret::Texts(query.block())) }
+    Ok(Wait::Dns(query).ret(args))
 }
 
 fn print<'a>(

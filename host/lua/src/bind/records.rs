@@ -49,6 +49,7 @@ impl Fields for RefCell<Arc<Login>> {
             b"attrs" => attrs(out, &login.attrs),
             b"attrs_mv" => multi(out, &login.attrs_mv),
             b"device_attrs" => attrs(out, &login.device_attrs),
+            b"report_id" => out.bytes(login.report_id.as_deref().unwrap_or_default().as_bytes()),
             _ => return false,
         }
         true
@@ -72,6 +73,7 @@ impl Fields for RefCell<Arc<Login>> {
             b"attrs" => login.attrs = sorted(args.map(VALUE)?),
             b"attrs_mv" => login.attrs_mv = sorted(args.map_of_lists(VALUE)?),
             b"device_attrs" => login.device_attrs = Arc::new(sorted(args.map(VALUE)?)),
+            b"report_id" => login.report_id = Some(field(args)?.to_string().into()),
             _ => return Ok(false),
         }
         Ok(true)

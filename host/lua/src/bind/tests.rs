@@ -7,6 +7,7 @@ mod jobs;
 mod lists;
 mod look_ups;
 mod objects;
+mod reports;
 mod settings;
 mod states;
 mod stats;

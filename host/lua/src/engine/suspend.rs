@@ -1,10 +1,10 @@
-//! Calls that may wait for DNS: each runs in a coroutine, which a look-up suspends.
+//! Calls that may wait: each runs in a coroutine, which a look-up or a question to the report store suspends.
 
 use mlua::{Function, Lua, MultiValue, Thread};
 use policy::{Call, Progress};
 
 use super::{failure, finish};
-use crate::bind::dns::{set_suspendable, take_query};
+use crate::bind::wait::{self, set_suspendable};
 
 /// Names the coroutine of the running call for as long as this lives, however the call ends.
 struct Suspendable(Lua);
@@ -45,13 +45,11 @@ async fn go_on(
     let lua = &suspendable.0;
     let mut values = first?;
     while thread.is_resumable() {
-        let Some(query) = values.front().and_then(|value| take_query(lua, value)) else {
+        let Some(wait) = values.front().and_then(|value| wait::take(lua, value)) else {
             return Err(mlua::Error::runtime("attempt to yield from outside a coroutine"));
         };
-        let answer = query.answer().await;
-        let answer =
-            lua.create_sequence_from(answer.iter().map(|text| text.as_slice()).map(mlua::BString::from))?;
-        values = thread.resume(answer)?;
+        let answer = wait.answer().await;
+        values = thread.resume(answer.values(lua)?)?;
     }
     Ok(values)
 }

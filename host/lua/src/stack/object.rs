@@ -84,7 +84,7 @@ impl Object for Arc<capabilities::dns::Resolver> {
     const NAME: &'static str = "Resolver";
 }
 
-impl Object for RefCell<Option<crate::bind::dns::Query>> {
+impl Object for RefCell<Option<crate::bind::wait::Wait>> {
     const TAG: Tag = Tag::Query;
     const NAME: &'static str = "Query";
 }

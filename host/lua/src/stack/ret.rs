@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use bstr::BString;
 use mlua::ffi;
+use serde_json::Value;
 
 use super::{State, object};
-use crate::bind::dns::Query;
 use crate::bind::objects::GeoRecord;
+use crate::bind::wait::Wait;
 
 /// The registry name of the table of hooks.
 pub(crate) const HOOKS: &CStr = c"portcullis hooks";
@@ -24,6 +25,10 @@ pub(crate) enum Ret<'a> {
     Bytes(&'a [u8]),
     Ints(Vec<i32>),
     Texts(Vec<BString>),
+    /// Anything that JSON has; null is nil.
+    Json(Value),
+    /// nil, and why.
+    Failed(String),
     /// A list of tables.
     Rows(Vec<[(&'static str, BString); 3]>),
     Addr(login::Addr),
@@ -40,7 +45,7 @@ pub(crate) enum Ret<'a> {
         replace: bool,
     },
     /// Suspends the calling coroutine; what it is resumed with is what the script gets.
-    Suspend(Query),
+    Suspend(Wait),
 }
 
 impl Ret<'_> {
@@ -61,6 +66,12 @@ impl Ret<'_> {
                 out.list(list.len(), list.iter(), |out, number| out.number(f64::from(*number)));
             }
             Ret::Texts(list) => out.texts(&list),
+            Ret::Json(value) => out.json(&value),
+            Ret::Failed(reason) => {
+                out.nil();
+                out.bytes(reason.as_bytes());
+                return 2;
+            }
             Ret::Rows(rows) => out.list(rows.len(), rows.iter(), Pusher::row),
             Ret::Addr(addr) => out.object(addr),
             Ret::Netmask(mask) => out.object(mask),
@@ -74,8 +85,8 @@ impl Ret<'_> {
                 unsafe { keep(lua, &name, index, replace) };
                 return 0;
             }
-            Ret::Suspend(query) => {
-                out.object(RefCell::new(Some(query)));
+            Ret::Suspend(wait) => {
+                out.object(RefCell::new(Some(wait)));
                 // SAFETY: only given where `may_suspend` said that this coroutine can; the query is on top.
                 return unsafe { ffi::lua_yield(lua, 1) };
             }
@@ -165,6 +176,35 @@ impl<'a> Pusher<'a> {
             push(self, value);
             // SAFETY: key and value are on top of the table.
             unsafe { ffi::lua_rawset(self.lua, -3) };
+        }
+    }
+
+    pub fn nil(&mut self) {
+        // SAFETY: as for `boolean`.
+        unsafe { ffi::lua_pushnil(self.lua) }
+    }
+
+    /// A value as JSON has it. What is nested deeper than the stack allows is nil.
+    pub fn json(&mut self, value: &Value) {
+        match value {
+            Value::Null => self.nil(),
+            Value::Bool(flag) => self.boolean(*flag),
+            Value::Number(number) => self.number(number.as_f64().unwrap_or_default()),
+            Value::String(text) => self.bytes(text.as_bytes()),
+            // SAFETY: asks for the slots that a level needs.
+            _ if unsafe { ffi::lua_checkstack(self.lua, 6) } == 0 => self.nil(),
+            Value::Array(items) => self.list(items.len(), items.iter(), Self::json),
+            Value::Object(members) => {
+                // SAFETY: as for `boolean`; key and value are on top of the table when it is written.
+                unsafe {
+                    ffi::lua_createtable(self.lua, 0, c_int::try_from(members.len()).unwrap_or(0));
+                    for (name, item) in members {
+                        self.bytes(name.as_bytes());
+                        self.json(item);
+                        ffi::lua_rawset(self.lua, -3);
+                    }
+                }
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use mlua::ffi;
 
 use super::object::{self, Fields, Object};
 use super::{Args, Bound, State, call, ret};
+use crate::bind::wait::Wait;
 use crate::bind::{Host, Role};
 
 /// What mlua keeps for us until after the Lua state is closed.
@@ -78,14 +79,13 @@ pub(crate) fn call_with<T: Object, R>(
 }
 
 /// Takes the object out of a `Query` that a suspended coroutine gave.
-pub(crate) fn take_query(lua: &mlua::Lua, value: &mlua::AnyUserData) -> Option<crate::bind::dns::Query> {
+pub(crate) fn take_wait(lua: &mlua::Lua, value: &mlua::AnyUserData) -> Option<Wait> {
     let state = with_state(lua, std::ptr::from_ref)?;
     let mut taken = None;
     // SAFETY: as above; the argument is the topmost value.
     let done: mlua::Result<()> = unsafe {
         lua.exec_raw(value, |raw| {
-            let query: Option<&std::cell::RefCell<Option<crate::bind::dns::Query>>> =
-                object::at(raw, -1, &*state);
+            let query: Option<&std::cell::RefCell<Option<Wait>>> = object::at(raw, -1, &*state);
             taken = query.and_then(|query| query.borrow_mut().take());
             ffi::lua_settop(raw, 0);
         })
@@ -106,7 +106,7 @@ unsafe fn build(lua: *mut ffi::lua_State, state: &State, bound: &'static [Bound]
         methods::<capabilities::stats::Db>(lua, state, bound);
         methods::<capabilities::geoip::GeoDb>(lua, state, bound);
         methods::<Arc<capabilities::dns::Resolver>>(lua, state, bound);
-        methods::<std::cell::RefCell<Option<crate::bind::dns::Query>>>(lua, state, bound);
+        methods::<std::cell::RefCell<Option<Wait>>>(lua, state, bound);
         fields::<std::cell::RefCell<crate::bind::objects::GeoRecord>>(lua, state);
         fields::<std::cell::RefCell<Arc<login::CustomArgs>>>(lua, state);
         fields::<std::cell::RefCell<Arc<login::Login>>>(lua, state);

@@ -59,6 +59,7 @@ impl Group {
             | Group::Logging
             | Group::Webhooks
             | Group::Alerts
+            | Group::Reports
             | Group::Console => Daemons::POLICIES,
             Group::Jobs => Daemons::TRACKALERT,
             Group::Hooks

@@ -41,6 +41,7 @@ pub const FIELDS: &[Field] = &[
     login("attrs", "map of strings", "Further attributes with one value each."),
     login("attrs_mv", "map of lists", "Further attributes with several values."),
     login("device_attrs", "map of strings", "What `device_id` was parsed into."),
+    login("report_id", "string", "Names the report in the report store; empty without one."),
     custom("attrs", "map of strings", "The request's attributes with one value each."),
     custom("attrs_mv", "map of lists", "The request's attributes with several values."),
     place("country_code", "string", "ISO code of the country."),

@@ -60,18 +60,35 @@ impl Asking<'_> {
         days.into_iter().try_for_each(|day| scan::segments(self.catalog, &day, &self.deadline, &mut work))
     }
 
-    /// The newest reports; days are opened only until there are enough.
+    /// The newest reports, newest first.
     pub(super) fn newest(
         &self,
         condition: &Condition,
         range: Range,
         limit: usize,
     ) -> Result<Vec<Report>, StoreError> {
+        self.ordered(condition, range, limit, true)
+    }
+
+    /// The newest reports, newest first, or the oldest ones, oldest first; days are opened only until there are enough.
+    pub(super) fn ordered(
+        &self,
+        condition: &Condition,
+        range: Range,
+        limit: usize,
+        newest: bool,
+    ) -> Result<Vec<Report>, StoreError> {
         let mut found = Vec::new();
-        for day in self.catalog.within(range).into_iter().rev() {
+        let mut days = self.catalog.within(range);
+        if newest {
+            days.reverse();
+        }
+        // The greatest keys are kept.
+        let sign = if newest { 1 } else { -1 };
+        for day in days {
             let wanted = limit - found.len();
-            // The oldest of those kept so far on top.
-            let mut kept: BinaryHeap<Reverse<(i64, u64, usize, u32)>> = BinaryHeap::new();
+            // The least of those kept so far on top.
+            let mut kept: BinaryHeap<Reverse<(i64, i64, usize, u32)>> = BinaryHeap::new();
             let mut columns = Vec::new();
             let mut reports = Vec::new();
             scan::segments(self.catalog, &day, &self.deadline, |segment| {
@@ -82,11 +99,12 @@ impl Asking<'_> {
                 let mut hit = false;
                 scan::rows(segment, condition, &self.deadline, |doc| {
                     let time = at.first(doc).map_or(0, DateTime::into_timestamp_millis);
-                    let key = (time, sequence.first(doc).unwrap_or_default(), number, doc);
+                    let sequence = sequence.first(doc).unwrap_or_default() as i64;
+                    let key = (time * sign, sequence * sign, number, doc);
                     if kept.len() < wanted {
                         kept.push(Reverse(key));
                         hit = true;
-                    } else if kept.peek().is_some_and(|Reverse(oldest)| *oldest < key) {
+                    } else if kept.peek().is_some_and(|Reverse(least)| *least < key) {
                         kept.pop();
                         kept.push(Reverse(key));
                         hit = true;
@@ -105,6 +123,9 @@ impl Asking<'_> {
                 }
             }
             reports.sort_by(|left, right| (right.at, &right.id).cmp(&(left.at, &left.id)));
+            if !newest {
+                reports.reverse();
+            }
             found.append(&mut reports);
             if found.len() >= limit {
                 break;

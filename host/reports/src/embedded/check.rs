@@ -2,12 +2,14 @@
 
 use std::net::Ipv6Addr;
 
-use tantivy::columnar::Column;
+use tantivy::columnar::{Column, StrColumn};
 use tantivy::{DateTime, DocId, SegmentReader};
 
 use super::condition::Condition;
 use super::schema::name;
 use crate::Range;
+use crate::query::has;
+use crate::report::attrs_of;
 
 /// Answers for one row.
 pub(super) enum Check {
@@ -23,7 +25,7 @@ pub(super) enum Check {
     Time(Column<DateTime>, Range),
     Not(Box<Check>),
     And(Vec<Check>),
-    Either(Box<Check>, Box<Check>),
+    Or(Vec<Check>),
 }
 
 impl Check {
@@ -45,7 +47,7 @@ impl Check {
                     _ => Self::Ordinals(texts.ords().clone(), ordinals),
                 };
                 if any.iter().any(String::is_empty) {
-                    Self::Either(Box::new(known), Self::Missing(texts.ords().clone()).into())
+                    Self::Or(vec![known, Self::Missing(texts.ords().clone())])
                 } else {
                     known
                 }
@@ -73,6 +75,28 @@ impl Check {
                 }
                 None => Self::Never,
             },
+            Condition::Attributes(wanted) => match columns.str(name::ATTRS)? {
+                Some(texts) => match attributes(&texts, wanted)? {
+                    ordinals if ordinals.is_empty() => Self::Never,
+                    ordinals => Self::Ordinals(texts.ords().clone(), ordinals),
+                },
+                None => Self::Never,
+            },
+            Condition::Exists(column) => match exists(column, segment)? {
+                Some(there) => there,
+                None => Self::Never,
+            },
+            Condition::Or(any) => {
+                let mut checks = Vec::with_capacity(any.len());
+                for one in any {
+                    match Self::bind(one, segment)? {
+                        Self::Always => return Ok(Self::Always),
+                        Self::Never => {}
+                        other => checks.push(other),
+                    }
+                }
+                if checks.is_empty() { Self::Never } else { Self::Or(checks) }
+            }
             Condition::Not(inner) => match Self::bind(inner, segment)? {
                 Self::Always => Self::Never,
                 Self::Never => Self::Always,
@@ -116,7 +140,40 @@ impl Check {
             }
             Self::Not(inner) => !inner.meets(doc),
             Self::And(all) => all.iter().all(|one| one.meets(doc)),
-            Self::Either(left, right) => left.meets(doc) || right.meets(doc),
+            Self::Or(any) => any.iter().any(|one| one.meets(doc)),
         }
     }
+}
+
+/// The ordinals of the texts of attributes that have these values. Every different text of the segment is read: mostly
+/// few, as they are kept once for all rows that share them.
+fn attributes(texts: &StrColumn, wanted: &[(String, String)]) -> tantivy::Result<Vec<u64>> {
+    let mut ordinals = Vec::new();
+    let mut stream = texts.dictionary().stream()?;
+    while stream.advance() {
+        let Ok(object) = serde_json::from_slice(stream.key()) else { continue };
+        let (attrs, attrs_mv) = attrs_of(&object);
+        if wanted.iter().all(|(key, value)| has(&attrs, &attrs_mv, key, value)) {
+            ordinals.push(stream.term_ord());
+        }
+    }
+    Ok(ordinals)
+}
+
+/// Whether a row has a value in a column of any type.
+fn exists(column: &str, segment: &SegmentReader) -> tantivy::Result<Option<Check>> {
+    let columns = segment.fast_fields();
+    let missing = if let Some(texts) = columns.str(column)? {
+        Check::Missing(texts.ords().clone())
+    } else if column == name::ASN {
+        match columns.column_opt::<u64>(column)? {
+            Some(column) => Check::Missing(column),
+            None => return Ok(None),
+        }
+    } else {
+        // The other columns have a value in every row; a text column that is not there has none in any.
+        let always = [name::AT, name::REMOTE, name::SUCCESS, name::POLICY_REJECT, name::TLS];
+        return Ok(always.contains(&column).then_some(Check::Always));
+    };
+    Ok(Some(Check::Not(Box::new(missing))))
 }

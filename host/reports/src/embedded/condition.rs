@@ -22,6 +22,12 @@ pub(super) enum Condition {
     Address(Ipv6Addr, Ipv6Addr),
     /// The time lies in it.
     Time(Range),
+    /// These attributes have these values.
+    Attributes(Vec<(String, String)>),
+    /// There is a value in this column.
+    Exists(&'static str),
+    /// One of these.
+    Or(Vec<Condition>),
     /// Not this.
     Not(Box<Condition>),
     /// All of these.
@@ -32,9 +38,10 @@ impl Condition {
     /// The conditions of a typed question.
     pub(super) fn of(filter: &Filter, range: Range) -> Self {
         let mut all = vec![Self::Time(range)];
-        let texts = [
+        let texts: [(&'static str, &Option<String>); 6] = [
             (name::LOGIN, &filter.login),
             (name::COUNTRY, &filter.country),
+            (name::CITY, &filter.city),
             (name::DEVICE, &filter.device),
             (name::PROTOCOL, &filter.protocol),
             (name::PWHASH, &filter.pwhash),
@@ -63,6 +70,10 @@ impl Condition {
         }
         if let Some(some) = &filter.confirmations {
             all.push(Self::Text(name::CONFIRMATION, some.iter().map(|one| one.word().to_owned()).collect()));
+        }
+        if !filter.attrs.is_empty() {
+            let attrs = filter.attrs.iter().map(|(key, value)| (key.clone(), value.clone()));
+            all.push(Self::Attributes(attrs.collect()));
         }
         Self::And(all)
     }

@@ -176,15 +176,24 @@ impl Ingest {
         }
         let sync = self.catalog.settings.sync_batches;
         self.journal.append(&good, sync).map_err(|error| disk(&self.catalog.settings.folder, &error))?;
-        for record in &good {
+        if let Err(error) = self.apply(&good) {
+            // They are in the log, so they are taken; whoever brought them must not bring them again.
+            (self.catalog.settings.complain)(&format!("Reports cannot be indexed, trying again: {error}"));
+            self.recover();
+        }
+        self.counts.ingested.fetch_add(good.len() as u64, Ordering::Relaxed);
+        self.counts.refused.fetch_add(count as u64, Ordering::Relaxed);
+        if count == 0 { Ok(()) } else { Err(StoreError::Refused { count, reason }) }
+    }
+
+    fn apply(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        for record in records {
             if let Record::Report(report) = record {
                 self.add(report)?;
             }
             self.applied += 1;
         }
-        self.counts.ingested.fetch_add(good.len() as u64, Ordering::Relaxed);
-        self.counts.refused.fetch_add(count as u64, Ordering::Relaxed);
-        if count == 0 { Ok(()) } else { Err(StoreError::Refused { count, reason }) }
+        Ok(())
     }
 
     fn add(&mut self, report: &Report) -> Result<(), StoreError> {

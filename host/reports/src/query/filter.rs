@@ -1,8 +1,9 @@
 //! Conditions on reports.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use login::Netmask;
+use login::{Attrs, MultiAttrs, Netmask};
 use serde::{Deserialize, Serialize};
 
 use super::forms;
@@ -24,6 +25,9 @@ pub struct Filter {
     /// The country's two letters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
+    /// The city's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub city: Option<String>,
     /// The number of the network's owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asn: Option<u32>,
@@ -45,6 +49,9 @@ pub struct Filter {
     /// What the user said about it: one of these.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmations: Option<Vec<Confirmation>>,
+    /// Attributes that must have these values; one of several values is enough.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attrs: BTreeMap<String, String>,
 }
 
 impl Filter {
@@ -57,6 +64,7 @@ impl Filter {
             && meets(self.ip.map(|ip| ip.to_canonical()).as_ref(), &report.remote)
             && self.network.is_none_or(|network| network.contains(report.remote))
             && meets(self.country.as_ref(), &report.place.country)
+            && meets(self.city.as_ref(), &report.place.city)
             && meets(self.asn.as_ref(), &report.asn)
             && self.device.as_ref().is_none_or(|device| *device == report.device())
             && meets(self.protocol.as_ref(), &report.protocol)
@@ -64,5 +72,14 @@ impl Filter {
             && meets(self.success.as_ref(), &report.success)
             && meets(self.policy_reject.as_ref(), &report.policy_reject)
             && self.confirmations.as_ref().is_none_or(|some| some.contains(&report.confirmation))
+            && self.attrs.iter().all(|(key, value)| has(&report.attrs, &report.attrs_mv, key, value))
+    }
+}
+
+/// Whether an attribute has this value, or it is one of its values.
+pub(crate) fn has(attrs: &Attrs, attrs_mv: &MultiAttrs, key: &str, value: &str) -> bool {
+    match attrs_mv.iter().find(|(name, _)| *name == key) {
+        Some((_, values)) => values.iter().any(|one| *one == value),
+        None => attrs.iter().any(|(name, one)| *name == key && *one == value),
     }
 }

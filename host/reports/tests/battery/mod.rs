@@ -109,6 +109,12 @@ fn filters() -> Vec<Filter> {
         Filter { network: mask("2001:db8:1::/64"), ..none.clone() },
         Filter { network: mask("::/0"), ..none.clone() },
         Filter { country: text("JP"), policy_reject: Some(true), ..none.clone() },
+        Filter { city: text("京都"), attrs: [("realm".into(), "a".into())].into(), ..none.clone() },
+        Filter {
+            attrs: [("groups".into(), "y".into()), ("realm".into(), "b".into())].into(),
+            ..none.clone()
+        },
+        Filter { attrs: [("realm".into(), "c".into())].into(), ..none.clone() },
         Filter { asn: Some(64_500), protocol: text("imap"), ..none.clone() },
         Filter { device: text("browser.family=Firefox,os.family=Linux"), ..none.clone() },
         Filter { device: text("os.family=iOS"), pwhash: text("003"), ..none.clone() },
@@ -176,6 +182,9 @@ pub fn questions() -> Vec<Query> {
             Trait::Country("NL".into()),
             Trait::Country("XX".into()),
             Trait::Asn(10),
+            Trait::City("Köln".into()),
+            Trait::Protocol("imap".into()),
+            Trait::Pwhash("003".into()),
             Trait::Device("browser.family=Safari,os.family=iOS".into()),
             Trait::Ip("192.0.0.1".parse().unwrap()),
             Trait::Ip("::ffff:192.0.0.2".parse().unwrap()),
@@ -263,6 +272,9 @@ pub fn expected(reports: &[Report], query: &Query) -> Answer {
                 Trait::Asn(asn) => filter.asn = Some(asn),
                 Trait::Device(device) => filter.device = Some(device),
                 Trait::Ip(ip) => filter.ip = Some(ip),
+                Trait::City(city) => filter.city = Some(city),
+                Trait::Protocol(protocol) => filter.protocol = Some(protocol),
+                Trait::Pwhash(pwhash) => filter.pwhash = Some(pwhash),
                 Trait::Network(network) => filter.network = Some(network),
             }
             let newest = those(&filter, *range).first().map(|report| report.id.clone());

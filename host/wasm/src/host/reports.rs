@@ -1,55 +1,325 @@
-//! The long memory. A daemon without a report store says so.
+//! The long memory. The call is suspended while the store works; its thread is free.
 
+use std::time::Instant;
+
+use ::reports as store;
+use capabilities::context::{self, Step};
+use capabilities::reports::question::{self, Which};
+use capabilities::reports::{ReportsError, note};
+use store::{Answer, Filter as Conditions, Query, Range, Rank, ReportId, StoreError};
 use wasmtime::Result;
 
-use crate::bindings::reports::{Field, Filter, Host, Measure, Outlier, Ranked, Report, Slot, Span};
+use crate::bindings::reports::{
+    Confirmation, Field, Filter, Host, Measure, Outlier, Ranked, Report, Slot, Span,
+};
 use crate::bindings::types::Error;
+use crate::convert;
 use crate::options::Kind;
-use crate::state::State;
+use crate::state::{HOST_CALL_BYTES, State};
 
-impl State {
-    fn no_store<T>(&mut self) -> Result<Result<T, Error>> {
-        self.host_call()?;
-        Ok(self
-            .granted(Kind::Reports, "reports")
-            .and(Err(Error::Unavailable("this daemon has no report store".to_owned()))))
+/// What a component gets of a failure.
+fn refused(error: &ReportsError) -> Error {
+    match error {
+        ReportsError::Question(text) => Error::Invalid(text.clone()),
+        ReportsError::Store(StoreError::Query(_) | StoreError::Search(_)) => {
+            Error::Invalid(error.to_string())
+        }
+        ReportsError::Store(StoreError::TooManyValues(_)) => Error::Limit(error.to_string()),
+        _ => Error::Unavailable(error.to_string()),
     }
 }
 
+fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+impl State {
+    /// Runs something on the host's runtime, inside what is left of the call's time.
+    async fn aside<T, F>(&mut self, work: F) -> Result<std::result::Result<T, Error>>
+    where
+        T: Send + 'static,
+        F: Future<Output = std::result::Result<T, ReportsError>> + Send + 'static,
+    {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let task = self.common.runtime.spawn(work);
+        let abort = task.abort_handle();
+        let Ok(answer) = tokio::time::timeout(left, task).await else {
+            abort.abort();
+            return Err(wasmtime::Trap::Interrupt.into());
+        };
+        Ok(match answer {
+            Ok(answer) => answer.map_err(|error| refused(&error)),
+            Err(_) => Err(Error::Unavailable("the daemon is ending".to_owned())),
+        })
+    }
+
+    /// Asks the store, if the policy may.
+    async fn ask(
+        &mut self,
+        query: std::result::Result<Query, ReportsError>,
+    ) -> Result<std::result::Result<Answer, Error>> {
+        self.host_call()?;
+        if let Err(denied) = self.granted(Kind::Reports, "reports") {
+            return Ok(Err(denied));
+        }
+        let query = match query {
+            Ok(query) => query,
+            Err(error) => return Ok(Err(refused(&error))),
+        };
+        let (reports, context) = (self.common.capabilities.reports.clone(), context::current());
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        self.aside(async move {
+            let answer = reports.query(&query, Some(left)).await;
+            if let Some(context) = context {
+                note(&context, &query, answer.as_ref());
+            }
+            answer
+        })
+        .await
+    }
+
+    fn now_ms(&self) -> i64 {
+        i64::try_from(self.common.capabilities.clock.now()).unwrap_or_default().saturating_mul(1000)
+    }
+}
+
+fn which(filter: Filter) -> std::result::Result<Which, ReportsError> {
+    let range = Range {
+        from: question::instant(filter.since)?,
+        to: filter.until.map_or(Ok(i64::MAX), question::instant)?,
+    };
+    let filter = Conditions {
+        login: filter.login,
+        ip: None,
+        network: filter.network.map(convert::netmask),
+        country: filter.country,
+        city: filter.city,
+        asn: filter.asn,
+        device: filter.device,
+        protocol: filter.protocol,
+        pwhash: filter.pwhash,
+        success: filter.success,
+        policy_reject: filter.policy_reject,
+        confirmations: filter.confirmations.map(|some| some.into_iter().map(said).collect()),
+        attrs: filter.attributes.into_iter().collect(),
+    };
+    Ok(Which { filter, range })
+}
+
+fn said(confirmation: Confirmation) -> store::Confirmation {
+    match confirmation {
+        Confirmation::None => store::Confirmation::None,
+        Confirmation::Good => store::Confirmation::Good,
+        Confirmation::Bad => store::Confirmation::Bad,
+        Confirmation::Forget => store::Confirmation::Forget,
+    }
+}
+
+fn field(field: Field) -> store::Field {
+    match field {
+        Field::Login => store::Field::Login,
+        Field::Address => store::Field::Ip,
+        Field::Network => store::Field::Network,
+        Field::Country => store::Field::Country,
+        Field::City => store::Field::City,
+        Field::Asn => store::Field::Asn,
+        Field::Device => store::Field::Device,
+        Field::Protocol => store::Field::Protocol,
+        Field::FailType => store::Field::FailType,
+        Field::Pwhash => store::Field::Pwhash,
+    }
+}
+
+fn rank(measure: Measure) -> Rank {
+    match measure {
+        Measure::Reports => Rank::Reports,
+        Measure::Failures => Rank::Failures,
+        Measure::Successes => Rank::Successes,
+        Measure::Distinct(other) => Rank::Distinct(field(other)),
+    }
+}
+
+fn report(report: store::Report) -> Report {
+    let (latitude, longitude) = report.place.location.unwrap_or_default();
+    Report {
+        id: report.id.as_str().to_owned(),
+        t: seconds(report.at),
+        remote: convert::address(report.remote),
+        success: report.success,
+        policy_reject: report.policy_reject,
+        device: report.device(),
+        fail_type: report.fail_type,
+        protocol: report.protocol,
+        pwhash: report.pwhash,
+        country: report.place.country,
+        city: report.place.city,
+        latitude: f64::from(latitude),
+        longitude: f64::from(longitude),
+        asn: report.asn,
+        confirmation: match report.confirmation {
+            store::Confirmation::None => Confirmation::None,
+            store::Confirmation::Good => Confirmation::Good,
+            store::Confirmation::Bad => Confirmation::Bad,
+            store::Confirmation::Forget => Confirmation::Forget,
+        },
+        login: report.login,
+    }
+}
+
+/// An answer of another kind than the question: a store never gives one.
+fn strange<T>() -> std::result::Result<T, Error> {
+    Err(Error::Unavailable("the report store answered something else".to_owned()))
+}
+
 impl Host for State {
-    fn find(&mut self, _: Filter, _: u32) -> Result<Result<Vec<Report>, Error>> {
-        self.no_store()
+    async fn find(&mut self, filter: Filter, limit: u32) -> Result<std::result::Result<Vec<Report>, Error>> {
+        let query = which(filter).map(|which| question::find(which, limit));
+        Ok(self.ask(query).await?.and_then(|answer| match answer {
+            Answer::Logins { reports } => Ok(reports.into_iter().map(report).collect()),
+            _ => strange(),
+        }))
     }
 
-    fn seen(&mut self, _: String, _: Field, _: String, _: f64) -> Result<Result<bool, Error>> {
-        self.no_store()
+    async fn seen(
+        &mut self,
+        login: String,
+        by: Field,
+        value: String,
+        since: f64,
+    ) -> Result<std::result::Result<bool, Error>> {
+        let query = question::instant(since).and_then(|since| question::seen(login, field(by), value, since));
+        Ok(self.ask(query).await?.and_then(|answer| match answer {
+            Answer::Seen { seen, .. } => Ok(seen),
+            _ => strange(),
+        }))
     }
 
-    fn first_and_last(&mut self, _: Filter) -> Result<Result<Option<Span>, Error>> {
-        self.no_store()
+    async fn first_and_last(&mut self, filter: Filter) -> Result<std::result::Result<Option<Span>, Error>> {
+        Ok(self.ask(which(filter).map(question::first_and_last)).await?.and_then(|answer| match answer {
+            Answer::FirstLast { first, last } => {
+                Ok(first.zip(last).map(|(first, last)| Span { first: seconds(first), last: seconds(last) }))
+            }
+            _ => strange(),
+        }))
     }
 
-    fn count(&mut self, _: Filter) -> Result<Result<f64, Error>> {
-        self.no_store()
+    async fn count(&mut self, filter: Filter) -> Result<std::result::Result<f64, Error>> {
+        let query = which(filter).map(|which| question::count(which, Vec::new()));
+        Ok(self.ask(query).await?.and_then(|answer| match answer {
+            Answer::Count { totals, .. } => Ok(totals.reports as f64),
+            _ => strange(),
+        }))
     }
 
-    fn distinct(&mut self, _: Filter, _: Field) -> Result<Result<f64, Error>> {
-        self.no_store()
+    async fn distinct(&mut self, filter: Filter, by: Field) -> Result<std::result::Result<f64, Error>> {
+        let query = which(filter).map(|which| question::count(which, vec![field(by)]));
+        Ok(self.ask(query).await?.and_then(|answer| match answer {
+            Answer::Count { distinct, .. } => Ok(distinct.first().map_or(0.0, |(_, count)| *count as f64)),
+            _ => strange(),
+        }))
     }
 
-    fn top(&mut self, _: Filter, _: Field, _: Measure, _: u32) -> Result<Result<Vec<Ranked>, Error>> {
-        self.no_store()
+    async fn top(
+        &mut self,
+        filter: Filter,
+        by: Field,
+        measure: Measure,
+        limit: u32,
+    ) -> Result<std::result::Result<Vec<Ranked>, Error>> {
+        let rank = rank(measure);
+        let query = which(filter).map(|which| question::top(which, field(by), rank, limit));
+        Ok(self.ask(query).await?.and_then(|answer| match answer {
+            Answer::Top { groups } => Ok(groups
+                .into_iter()
+                .map(|group| Ranked { count: group.ranked(rank) as f64, value: group.key })
+                .collect()),
+            _ => strange(),
+        }))
     }
 
-    fn significant(&mut self, _: Filter, _: Field, _: f64, _: u32) -> Result<Result<Vec<Outlier>, Error>> {
-        self.no_store()
+    async fn significant(
+        &mut self,
+        filter: Filter,
+        by: Field,
+        baseline_since: f64,
+        limit: u32,
+    ) -> Result<std::result::Result<Vec<Outlier>, Error>> {
+        let now = self.now_ms();
+        let query = which(filter).and_then(|which| {
+            let baseline = question::instant(baseline_since)?;
+            Ok(question::significant(which, field(by), baseline, limit, now))
+        });
+        Ok(self.ask(query).await?.and_then(|answer| match answer {
+            Answer::Significant { terms } => Ok(terms
+                .into_iter()
+                .map(|term| Outlier {
+                    value: term.key,
+                    count: term.now as f64,
+                    baseline: term.baseline as f64,
+                    score: term.score,
+                })
+                .collect()),
+            _ => strange(),
+        }))
     }
 
-    fn histogram(&mut self, _: Filter, _: u32) -> Result<Result<Vec<Slot>, Error>> {
-        self.no_store()
+    async fn histogram(
+        &mut self,
+        filter: Filter,
+        length: u32,
+    ) -> Result<std::result::Result<Vec<Slot>, Error>> {
+        let now = self.now_ms();
+        let query = which(filter).and_then(|which| question::histogram(which, length, now));
+        Ok(self.ask(query).await?.and_then(|answer| match answer {
+            Answer::Histogram { bins } => Ok(bins
+                .into_iter()
+                .map(|bin| Slot {
+                    t: seconds(bin.at),
+                    count: bin.totals.reports as f64,
+                    failures: bin.totals.failures as f64,
+                })
+                .collect()),
+            _ => strange(),
+        }))
     }
 
-    fn search(&mut self, _: String, _: String) -> Result<Result<String, Error>> {
-        self.no_store()
+    async fn confirm(
+        &mut self,
+        id: String,
+        confirmation: Confirmation,
+    ) -> Result<std::result::Result<bool, Error>> {
+        self.host_call()?;
+        if let Err(denied) = self.granted(Kind::Reports, "reports") {
+            return Ok(Err(denied));
+        }
+        let (id, confirmation) = (ReportId::from_text(id), said(confirmation));
+        context::note(|| Step::Change {
+            what: "reportsConfirm".to_owned(),
+            arguments: vec![id.as_str().into(), confirmation.word().into()],
+        });
+        let reports = self.common.capabilities.reports.clone();
+        self.aside(async move { reports.confirm(&id, confirmation).await }).await
+    }
+
+    fn current(&mut self) -> Result<Option<String>> {
+        self.host_call()?;
+        Ok(self.login.as_ref().and_then(|login| login.report_id.as_deref()).map(str::to_owned))
+    }
+
+    async fn search(&mut self, index: String, query: String) -> Result<std::result::Result<String, Error>> {
+        self.host_call()?;
+        if let Err(denied) = self.granted(Kind::Reports, "reports") {
+            return Ok(Err(denied));
+        }
+        let reports = self.common.capabilities.reports.clone();
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let found =
+            self.aside(async move { reports.search(&index, query.as_bytes(), Some(left)).await }).await?;
+        Ok(found.and_then(|json| {
+            if json.len() > HOST_CALL_BYTES {
+                return Err(Error::Limit(format!("{HOST_CALL_BYTES} bytes of an answer")));
+            }
+            Ok(String::from_utf8_lossy(&json).into_owned())
+        }))
     }
 }

@@ -69,16 +69,16 @@ fn suspending() {
     end";
     let function: mlua::Function = lua.load(code).eval().unwrap();
     let thread = lua.create_thread(function).unwrap();
-    dns::set_suspendable(&lua, Some(&thread));
+    wait::set_suspendable(&lua, Some(&thread));
     let mut values: mlua::MultiValue = thread.resume("a.example").unwrap();
     let mut suspended = 0;
     while thread.is_resumable() {
         suspended += 1;
-        let query = dns::take_query(&lua, values.front().unwrap()).unwrap();
+        let query = wait::take(&lua, values.front().unwrap()).unwrap();
         let answer = RUNTIME.block_on(query.answer());
-        values = thread.resume(answer).unwrap();
+        values = thread.resume(answer.values(&lua).unwrap()).unwrap();
     }
-    dns::set_suspendable(&lua, None);
+    wait::set_suspendable(&lua, None);
     assert_eq!(suspended, 2, "not inside gsub");
     let texts: Vec<String> = values.iter().map(|value| value.to_string().unwrap()).collect();
     assert_eq!(texts, ["192.0.2.55", "true", "192.0.2.55", "192.0.2.55"]);

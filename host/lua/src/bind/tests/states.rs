@@ -50,7 +50,7 @@ fn databases_made_in_the_configuration_state_are_found_by_workers() {
     let worker = world.lua(Role::Worker);
     assert_eq!(run(&worker, "return getStringStatsDB('db'):twGetName()"), "db");
     assert_eq!(run(&worker, "return getStringStatsDB('other'):twGetName()"), "none");
-    assert!(world.host.settings.uses_dns());
+    assert!(world.host.settings.waits());
 }
 
 #[test]

@@ -1,0 +1,170 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use ::reports::{Answer, Field, Filter, Range, Report};
+use serde_json::json;
+
+use super::*;
+use crate::Options;
+
+/// A store that answers nothing and takes reports only when told.
+struct Slow {
+    open: tokio::sync::Semaphore,
+    taken: Mutex<Vec<Report>>,
+}
+
+impl Slow {
+    fn new() -> Arc<Slow> {
+        Arc::new(Slow { open: tokio::sync::Semaphore::new(0), taken: Mutex::default() })
+    }
+}
+
+impl ReportStore for Slow {
+    fn ingest(&self, reports: Vec<Report>) -> ::reports::Answering<'_, ()> {
+        Box::pin(async move {
+            self.open.acquire().await.map_err(|_| StoreError::Closed)?.forget();
+            self.taken.lock().extend(reports);
+            Ok(())
+        })
+    }
+
+    fn query<'a>(&'a self, _: &'a Query, limits: Limits) -> ::reports::Answering<'a, Answer> {
+        Box::pin(async move { Err(StoreError::TimeOut(limits.time)) })
+    }
+
+    fn search<'a>(&'a self, _: &'a str, _: &'a [u8], _: Limits) -> ::reports::Answering<'a, Vec<u8>> {
+        Box::pin(async { Err(StoreError::Closed) })
+    }
+
+    fn confirm<'a>(&'a self, _: &'a ReportId, _: Confirmation) -> ::reports::Answering<'a, bool> {
+        Box::pin(async { Ok(false) })
+    }
+
+    fn lease<'a>(&'a self, _: &'a str, _: &'a str, _: Duration) -> ::reports::Answering<'a, Lease> {
+        Box::pin(async { Ok(Lease::Held) })
+    }
+
+    fn release<'a>(&'a self, _: &'a str, _: &'a str) -> ::reports::Answering<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn health(&self) -> ::reports::Answering<'_, Health> {
+        Box::pin(async { Ok(Health::default()) })
+    }
+
+    fn stats(&self) -> ::reports::Answering<'_, StoreStats> {
+        Box::pin(async { Ok(StoreStats::default()) })
+    }
+
+    fn flush(&self) -> ::reports::Answering<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+fn capabilities() -> Arc<Capabilities> {
+    let mut options = crate::log::Options::new("test");
+    options.syslog = None;
+    let log = Log::start(options).unwrap();
+    Capabilities::new(Options { log, metrics_prefix: "trackalert".to_owned(), regexes: None }).unwrap()
+}
+
+fn settings(queue: usize) -> Settings {
+    Settings::read("embedded", json!({"path": "unused", "queue": queue})).unwrap()
+}
+
+fn login(name: &str) -> Login {
+    Login {
+        t: 1_700_000_000.0,
+        login: name.into(),
+        remote: login::Addr::parse(b"192.0.2.1").unwrap(),
+        protocol: "imap".into(),
+        device_id: "(\"name\" \"Thunder\" \"version\" \"1\")".into(),
+        success: true,
+        ..Login::default()
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_and_loses_nothing_that_was_taken() {
+    let caps = capabilities();
+    let store = Slow::new();
+    let runtime = Handle::current();
+    caps.reports.open_with(store.clone(), &settings(2), (1, false), &runtime);
+    let (mut taken, mut full) = (0, 0);
+    for number in 0..20 {
+        match caps.take_report(&login(&format!("u{number}")), 0).await {
+            Ok(id) => taken += usize::from(id.is_some()),
+            Err(ReportsError::Full) => full += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(taken >= 2 && full > 0, "{taken} {full}");
+    store.open.add_permits(100);
+    assert_eq!(caps.reports.flush(Duration::from_mins(1)).await, 0);
+    assert_eq!(store.taken.lock().len(), taken);
+}
+
+#[tokio::test]
+async fn without_a_store_nothing_is_taken_and_questions_say_so() {
+    let caps = capabilities();
+    assert!(matches!(caps.take_report(&login("u"), 0).await, Ok(None)));
+    let query = question::find(Which::default(), 1);
+    let error = caps.reports.query(&query, None).await.unwrap_err();
+    assert!(error.to_string().contains("setReportStore"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_are_complete_and_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let caps = capabilities();
+    caps.reports.configure("embedded", json!({"path": folder.path(), "retention_days": 36_500})).unwrap();
+    caps.reports.start(&Handle::current()).unwrap();
+    let id = caps.take_report(&login("u1"), 0).await.unwrap().unwrap();
+    caps.reports.stop(Duration::from_mins(1)).await;
+    drop(caps);
+
+    let caps = capabilities();
+    caps.reports.configure("embedded", json!({"path": folder.path(), "retention_days": 36_500})).unwrap();
+    // The other store's lock goes when its last task has ended.
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while let Err(error) = caps.reports.start(&Handle::current()) {
+        assert!(Instant::now() < deadline, "{error}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let Answer::Logins { reports } =
+        caps.reports.query(&question::find(Which::default(), 10), None).await.unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!(reports.len(), 1);
+    assert_eq!((&reports[0].id, reports[0].login.as_str()), (&id, "u1"));
+    assert_eq!(reports[0].device(), "imapc.family=Thunder");
+    assert!(caps.reports.confirm(&id, Confirmation::Bad).await.unwrap());
+    let seen = question::seen("u1".into(), Field::Ip, "192.0.2.1".into(), 0).unwrap();
+    let Answer::Seen { seen, .. } = caps.reports.query(&seen, None).await.unwrap() else { panic!() };
+    assert!(!seen);
+}
+
+#[test]
+fn filters_of_scripts_are_read_strictly() {
+    let table =
+        json!({"since": 10, "before": 20.5, "login": "u", "network": "192.0.2.0/24", "attrs": {"a": "b"}});
+    let which = Which::read(table).unwrap();
+    assert_eq!(which.range, Range { from: 10_000, to: 20_500 });
+    assert_eq!(which.filter.login.as_deref(), Some("u"));
+    assert_eq!(Which::read(json!({})).unwrap(), Which::default());
+    let empty = Which::read(json!({"confirmations": {}})).unwrap();
+    assert_eq!(empty.filter, Filter { confirmations: Some(Vec::new()), ..Filter::default() });
+    for (table, word) in [
+        (json!({"user": "u"}), "user"),
+        (json!({"since": "yesterday"}), "since"),
+        (json!({"since": 1e300}), "time"),
+        (json!({"network": "x"}), "filter"),
+        (json!([1]), "names"),
+    ] {
+        let error = Which::read(table).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+    assert!(question::field("nothing").unwrap_err().to_string().contains("fail_type"));
+    assert!(question::seen("u".into(), Field::Network, "x".into(), 0).is_err());
+    assert!(question::histogram(Which::default(), 0, 0).is_err());
+}

@@ -1,0 +1,238 @@
+//! The report store. Questions suspend the policy call; see [`super::wait`].
+
+use std::sync::Arc;
+
+use bstr::{BString, ByteSlice};
+use capabilities::Reports;
+use capabilities::context::{self, Context, Step};
+use capabilities::reports::question::{self, Which};
+use capabilities::reports::{ReportsError, note};
+use reports::{Answer as Found, Confirmation, Field, Query, Report, ReportId};
+use serde_json::{Map, Value, json};
+
+use super::wait::{Answer, Wait};
+use super::{complain, now};
+use crate::convert::Fault;
+use crate::stack::{Args, HostFn, Ret, State};
+
+pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
+    ("setReportStore", set),
+    ("reportsFind", |state, args| {
+        let which = which(args, 1)?;
+        ask(state, args, Ok(question::find(which, args.unsigned(2)?)), Shape::Reports)
+    }),
+    ("reportsSeen", |state, args| {
+        let (login, field, value) = (text(args, 1)?, field(args, 2)?, text(args, 3)?);
+        let since = fault(question::instant(args.double(4)?))?;
+        ask(state, args, question::seen(login, field, value, since), Shape::Seen)
+    }),
+    ("reportsFirstAndLast", |state, args| {
+        ask(state, args, Ok(question::first_and_last(which(args, 1)?)), Shape::Span)
+    }),
+    ("reportsCount", |state, args| {
+        ask(state, args, Ok(question::count(which(args, 1)?, Vec::new())), Shape::Count)
+    }),
+    ("reportsDistinct", |state, args| {
+        let (which, field) = (which(args, 1)?, field(args, 2)?);
+        ask(state, args, Ok(question::count(which, vec![field])), Shape::Distinct)
+    }),
+    ("reportsTop", |state, args| {
+        let (which, field) = (which(args, 1)?, field(args, 2)?);
+        let rank = fault(question::rank(&text(args, 3)?))?;
+        ask(state, args, Ok(question::top(which, field, rank, args.unsigned(4)?)), Shape::Top(rank))
+    }),
+    ("reportsSignificant", |state, args| {
+        let (which, field) = (which(args, 1)?, field(args, 2)?);
+        let baseline = fault(question::instant(args.double(3)?))?;
+        let query = question::significant(which, field, baseline, args.unsigned(4)?, millis(state));
+        ask(state, args, Ok(query), Shape::Significant)
+    }),
+    ("reportsHistogram", |state, args| {
+        let query = question::histogram(which(args, 1)?, args.unsigned(2)?, millis(state));
+        ask(state, args, query, Shape::Slots)
+    }),
+    ("reportsConfirm", |state, args| {
+        let (id, word) = (ReportId::from_text(text(args, 1)?), text(args, 2)?);
+        let confirmation = Confirmation::from_word(&word)
+            .ok_or_else(|| Fault::caught(format!("\"{word}\" is none of none, good, bad and forget")))?;
+        Ok(job(state, Task::Confirm(id, confirmation)).ret(args))
+    }),
+    ("elasticSearch", |state, args| {
+        let (index, body) = (text(args, 1)?, args.text(2)?.owned());
+        Ok(job(state, Task::Search(index, body)).ret(args))
+    }),
+];
+
+/// Something that the report store is asked by a script.
+pub struct Job {
+    reports: Arc<Reports>,
+    runtime: tokio::runtime::Handle,
+    task: Task,
+}
+
+enum Task {
+    Query(Box<Query>, Shape),
+    Search(String, BString),
+    Confirm(ReportId, Confirmation),
+}
+
+/// How an answer looks to a script.
+#[derive(Clone, Copy)]
+enum Shape {
+    Reports,
+    Seen,
+    Span,
+    Count,
+    Distinct,
+    Top(reports::Rank),
+    Significant,
+    Slots,
+}
+
+fn set<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+    let engine = text(args, 1)?;
+    let options = if args.given(2) { args.json(2)? } else { Value::Object(Map::new()) };
+    // Policy calls may want to wait for it.
+    state.host.settings.note_waiting();
+    if let Err(error) = state.host.caps.reports.configure(&engine, options) {
+        complain(state, format!("setReportStore: {error}"));
+    }
+    Ok(Ret::None)
+}
+
+fn fault<T>(result: Result<T, ReportsError>) -> Result<T, Fault> {
+    result.map_err(|error| Fault::caught(error.to_string()))
+}
+
+fn text(args: &Args<'_>, index: i32) -> Result<String, Fault> {
+    Ok(args.text(index)?.to_str_lossy().into_owned())
+}
+
+fn field(args: &Args<'_>, index: i32) -> Result<Field, Fault> {
+    fault(question::field(&text(args, index)?))
+}
+
+fn which(args: &Args<'_>, index: i32) -> Result<Which, Fault> {
+    fault(Which::read(args.json(index)?))
+}
+
+/// Unix milliseconds.
+fn millis(state: &State) -> i64 {
+    i64::try_from(now(state)).unwrap_or_default().saturating_mul(1000)
+}
+
+fn job(state: &State, task: Task) -> Wait {
+    let runtime = state.host.runtime.clone();
+    Wait::Reports(Box::new(Job { reports: state.host.caps.reports.clone(), runtime, task }))
+}
+
+fn ask<'a>(
+    state: &'a State,
+    args: &Args<'a>,
+    query: Result<Query, ReportsError>,
+    shape: Shape,
+) -> Result<Ret<'a>, Fault> {
+    Ok(job(state, Task::Query(Box::new(fault(query)?), shape)).ret(args))
+}
+
+impl Job {
+    pub(super) async fn answer(self) -> Answer {
+        let context = context::current();
+        let runtime = self.runtime.clone();
+        let task = runtime.spawn(self.run(context));
+        task.await.unwrap_or_else(|_| Answer::Failed("the daemon is ending".to_owned()))
+    }
+
+    pub(super) fn block(self) -> Answer {
+        let context = context::current();
+        let (done, answer) = std::sync::mpsc::sync_channel(1);
+        let runtime = self.runtime.clone();
+        runtime.spawn(async move {
+            // The receiver waits below: there is nobody else to tell.
+            let _ = done.send(self.run(context).await);
+        });
+        answer.recv().unwrap_or_else(|_| Answer::Failed("the daemon is ending".to_owned()))
+    }
+
+    async fn run(self, context: Option<Arc<Context>>) -> Answer {
+        let answer = match self.task {
+            Task::Query(query, shape) => {
+                let answer = self.reports.query(&query, None).await;
+                if let Some(context) = context {
+                    note(&context, &query, answer.as_ref());
+                }
+                answer.map(|found| Answer::Value(shape.value(found)))
+            }
+            Task::Search(index, body) => {
+                self.reports.search(&index, &body, None).await.map(|json| Answer::Text(json.into()))
+            }
+            Task::Confirm(id, confirmation) => {
+                if let Some(context) = context {
+                    let arguments = vec![id.as_str().into(), confirmation.word().into()];
+                    context.note(|| Step::Change { what: "reportsConfirm".to_owned(), arguments });
+                }
+                self.reports.confirm(&id, confirmation).await.map(|known| Answer::Value(known.into()))
+            }
+        };
+        answer.unwrap_or_else(|error| Answer::Failed(error.to_string()))
+    }
+}
+
+fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+/// A report as a table: the fields of a login tuple, its place, and what was said about it.
+fn report(report: &Report) -> Value {
+    let mut table = report.to_document();
+    for name in ["@timestamp", "type", "geoip", "user_confirmation"] {
+        table.remove(name);
+    }
+    let place = &report.place;
+    let (latitude, longitude) = place.location.unwrap_or_default();
+    let more = [
+        ("country", json!(place.country)),
+        ("city", json!(place.city)),
+        ("latitude", json!(latitude)),
+        ("longitude", json!(longitude)),
+        ("asn", json!(report.asn)),
+        ("as_org", json!(report.as_org)),
+        ("device", json!(report.device())),
+        ("confirmation", json!(report.confirmation.word())),
+    ];
+    table.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    Value::Object(table)
+}
+
+impl Shape {
+    fn value(self, found: Found) -> Value {
+        match (self, found) {
+            (Shape::Reports, Found::Logins { reports }) => reports.iter().map(report).collect(),
+            (Shape::Seen, Found::Seen { seen, .. }) => seen.into(),
+            (Shape::Span, Found::FirstLast { first: Some(first), last: Some(last) }) => {
+                json!({"first": seconds(first), "last": seconds(last)})
+            }
+            (Shape::Count, Found::Count { totals, .. }) => totals.reports.into(),
+            (Shape::Distinct, Found::Count { distinct, .. }) => {
+                distinct.first().map_or(0, |(_, count)| *count).into()
+            }
+            (Shape::Top(rank), Found::Top { groups }) => {
+                let row = |group: &reports::Group| json!({"value": group.key, "count": group.ranked(rank)});
+                groups.iter().map(row).collect()
+            }
+            (Shape::Significant, Found::Significant { terms }) => {
+                let row = |term: &reports::Significant| json!({"value": term.key, "count": term.now, "baseline": term.baseline, "score": term.score});
+                terms.iter().map(row).collect()
+            }
+            (Shape::Slots, Found::Histogram { bins }) => {
+                let row = |bin: &reports::Bin| {
+                    let totals = bin.totals;
+                    json!({"t": seconds(bin.at), "count": totals.reports, "failures": totals.failures})
+                };
+                bins.iter().map(row).collect()
+            }
+            // No report: nil.
+            _ => Value::Null,
+        }
+    }
+}

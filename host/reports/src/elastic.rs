@@ -1,0 +1,327 @@
+//! The engine for those who have Elasticsearch or OpenSearch: an index for each day there, the documents of wforce's
+//! Logstash pipeline.
+
+mod answer;
+mod ask;
+mod bulk;
+mod hosts;
+mod lease;
+mod read;
+mod settings;
+mod setup;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use outbound::Method;
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, Semaphore};
+
+use crate::{
+    Answer, Answering, Confirmation, Health, Lease, Limits, Query, Report, ReportId, ReportStore, StoreError,
+    StoreStats,
+};
+use answer::Asking;
+use hosts::{Body, Hosts};
+pub use settings::{Auth, ElasticSettings, is_index_name};
+use setup::{Lifecycle, Server};
+
+/// Milliseconds of a day.
+const DAY: i64 = 86_400_000;
+/// Bulk requests at the same time.
+const BULKS: usize = 4;
+/// Between two looks at what is too old, where the servers do not look themselves.
+const EXPIRE_EVERY: Duration = Duration::from_mins(10);
+/// How long one of several daemons has the work of dropping old indexes.
+const EXPIRE_LEASE: Duration = Duration::from_mins(15);
+/// How long a question about the servers themselves may take.
+const HEALTH: Duration = Duration::from_secs(5);
+/// Bytes of a search in the servers' own language.
+const SEARCH: usize = 1 << 20;
+
+/// Reports in Elasticsearch or OpenSearch.
+pub struct ElasticStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: ElasticSettings,
+    hosts: Hosts,
+    /// What is known of the servers.
+    known: Mutex<Known>,
+    bulks: Semaphore,
+    ingested: AtomicU64,
+    refused: AtomicU64,
+}
+
+#[derive(Default)]
+struct Known {
+    server: Option<Server>,
+    /// Set when template and policy are there.
+    lifecycle: Option<Lifecycle>,
+}
+
+impl ElasticStore {
+    /// Makes the engine. The servers need not be there yet: they are asked when they are needed. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: a URL, a name, a key or a certificate that cannot be used.
+    pub fn new(settings: ElasticSettings) -> Result<Self, StoreError> {
+        let wrong = |name: &str| {
+            StoreError::Unavailable(format!(
+                "\"{name}\" cannot be the name of an index, or a pattern of names"
+            ))
+        };
+        if !is_index_name(&settings.index) {
+            return Err(wrong(&settings.index));
+        }
+        if !settings::is_pattern(&settings.pattern()) {
+            return Err(wrong(&settings.pattern()));
+        }
+        let hosts = Hosts::new(&settings)?;
+        let inner = Arc::new(Inner {
+            settings,
+            hosts,
+            known: Mutex::default(),
+            bulks: Semaphore::new(BULKS),
+            ingested: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        });
+        tokio::spawn(keep(Arc::downgrade(&inner)));
+        Ok(Self { inner })
+    }
+
+    /// Drops indexes that are too old now, where the servers do not do that themselves. Says how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn tidy(&self) -> Result<usize, StoreError> {
+        match self.inner.ready().await? {
+            Lifecycle::Policy => Ok(0),
+            Lifecycle::Ours => self.inner.expire(now()).await,
+        }
+    }
+}
+
+/// Unix milliseconds.
+fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+/// The index of an instant's day, such as `wforce-reports-2026.11.25`.
+fn day_name(index: &str, at: i64) -> String {
+    let day = crate::report::instant(at);
+    format!("{index}-{}", day.get(..10).unwrap_or(&day).replace('-', "."))
+}
+
+/// Drops what is too old for as long as the engine lives.
+async fn keep(inner: Weak<Inner>) {
+    let mut turns = tokio::time::interval(EXPIRE_EVERY);
+    // The first turn comes at once: nothing was written by then.
+    turns.tick().await;
+    let me = format!("{:016x}", std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), "me"));
+    loop {
+        turns.tick().await;
+        let Some(inner) = inner.upgrade() else { return };
+        if inner.known.lock().await.lifecycle != Some(Lifecycle::Ours) {
+            continue;
+        }
+        let turn = async {
+            if inner.lease("retention", &me, EXPIRE_LEASE, now()).await? == Lease::Held {
+                inner.expire(now()).await?;
+            }
+            Ok::<_, StoreError>(())
+        };
+        if let Err(error) = turn.await {
+            (inner.settings.complain)(&format!("Old reports cannot be dropped: {error}"));
+        }
+    }
+}
+
+impl Inner {
+    /// What the servers are. They are asked once.
+    async fn server(&self) -> Result<Server, StoreError> {
+        let mut known = self.known.lock().await;
+        if let Some(server) = &known.server {
+            return Ok(server.clone());
+        }
+        let reply = self.hosts.send(Method::GET, "/", Body::None, HEALTH).await?;
+        if !reply.good() {
+            return Err(StoreError::Unavailable(reply.reason()));
+        }
+        let server = Server::read(&reply.body)?;
+        known.server = Some(server.clone());
+        Ok(server)
+    }
+
+    /// Before the first report: template and policy are installed.
+    async fn ready(&self) -> Result<Lifecycle, StoreError> {
+        let server = self.server().await?;
+        let mut known = self.known.lock().await;
+        if let Some(lifecycle) = known.lifecycle {
+            return Ok(lifecycle);
+        }
+        let lifecycle = self.install(&server).await?;
+        known.lifecycle = Some(lifecycle);
+        Ok(lifecycle)
+    }
+
+    async fn ingest(&self, reports: &[Report]) -> Result<(), StoreError> {
+        self.ready().await?;
+        let _turn = self.bulks.acquire().await.map_err(|_| StoreError::Closed)?;
+        let result = self.bring(reports).await;
+        let refused = match &result {
+            Ok(()) => 0,
+            Err(StoreError::Refused { count, .. }) => *count,
+            Err(_) => return result,
+        };
+        self.ingested.fetch_add(reports.len().saturating_sub(refused) as u64, Ordering::Relaxed);
+        self.refused.fetch_add(refused as u64, Ordering::Relaxed);
+        result
+    }
+
+    async fn confirm(&self, id: &ReportId, confirmation: Confirmation) -> Result<bool, StoreError> {
+        // Our ids tell the day. Those of reports that others wrote have to be looked for.
+        let index = match id.parts() {
+            Some((at, _, _)) => day_name(&self.settings.index, at),
+            None => match self.index_of(id).await? {
+                Some(index) => index,
+                None => return Ok(false),
+            },
+        };
+        let path = format!("/{index}/_update/{}?refresh=true&retry_on_conflict=3", escaped(id.as_str()));
+        let body = json!({"doc": {"user_confirmation": confirmation.word()}});
+        let reply = self.hosts.send(Method::POST, &path, (&body).into(), self.settings.timeout).await?;
+        match reply.status {
+            200..=299 => Ok(true),
+            404 => Ok(false),
+            _ => Err(StoreError::Unavailable(reply.reason())),
+        }
+    }
+
+    /// The index that holds a document of this id.
+    async fn index_of(&self, id: &ReportId) -> Result<Option<String>, StoreError> {
+        let path =
+            format!("/{}/_search?ignore_unavailable=true&allow_no_indices=true", self.settings.pattern());
+        let body = json!({"size": 1, "_source": false, "query": {"ids": {"values": [id]}}});
+        let reply = self.hosts.send(Method::POST, &path, (&body).into(), self.settings.timeout).await?;
+        if !reply.good() {
+            return Err(StoreError::Unavailable(reply.reason()));
+        }
+        Ok(reply.body["hits"]["hits"][0]["_index"].as_str().map(str::to_owned))
+    }
+
+    async fn search(&self, index: &str, body: &[u8], limits: Limits) -> Result<Vec<u8>, StoreError> {
+        let pattern = if index.is_empty() { self.settings.pattern() } else { index.to_owned() };
+        if !settings::is_pattern(&pattern) {
+            return Err(StoreError::Search(format!("\"{index}\" is no index, and no pattern of indexes")));
+        }
+        if body.len() > SEARCH {
+            return Err(StoreError::Search(format!("it is longer than {SEARCH} bytes")));
+        }
+        let parsed: Value = serde_json::from_slice(body)
+            .map_err(|error| StoreError::Search(format!("it is no JSON: {error}")))?;
+        if !parsed.is_object() {
+            return Err(StoreError::Search("it is no JSON object".into()));
+        }
+        let path = format!("/{pattern}/_search");
+        let reply =
+            self.hosts.send(Method::POST, &path, Body::Json(body.to_vec().into()), limits.time).await?;
+        if reply.good() {
+            return Ok(reply.bytes.to_vec());
+        }
+        Err(match reply.status {
+            400 | 404 => StoreError::Search(reply.reason()),
+            _ => StoreError::Unavailable(reply.reason()),
+        })
+    }
+}
+
+/// A document's id in a path.
+fn escaped(id: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    id.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+impl ReportStore for ElasticStore {
+    fn ingest(&self, reports: Vec<Report>) -> Answering<'_, ()> {
+        Box::pin(async move { self.inner.ingest(&reports).await })
+    }
+
+    fn query<'a>(&'a self, query: &'a Query, limits: Limits) -> Answering<'a, Answer> {
+        Box::pin(async move {
+            tokio::time::timeout(limits.time, self.inner.server())
+                .await
+                .map_err(|_| StoreError::TimeOut(limits.time))??;
+            Asking::new(&self.inner, limits).answer(query).await
+        })
+    }
+
+    fn search<'a>(&'a self, index: &'a str, body: &'a [u8], limits: Limits) -> Answering<'a, Vec<u8>> {
+        Box::pin(self.inner.search(index, body, limits))
+    }
+
+    fn confirm<'a>(&'a self, id: &'a ReportId, confirmation: Confirmation) -> Answering<'a, bool> {
+        Box::pin(self.inner.confirm(id, confirmation))
+    }
+
+    fn lease<'a>(&'a self, name: &'a str, holder: &'a str, ttl: Duration) -> Answering<'a, Lease> {
+        Box::pin(self.inner.lease(name, holder, ttl, now()))
+    }
+
+    fn release<'a>(&'a self, name: &'a str, holder: &'a str) -> Answering<'a, ()> {
+        Box::pin(self.inner.release(name, holder))
+    }
+
+    fn health(&self) -> Answering<'_, Health> {
+        Box::pin(async move {
+            let reply = self.inner.hosts.send(Method::GET, "/", Body::None, HEALTH).await;
+            let server = reply.and_then(|reply| {
+                if reply.good() {
+                    Server::read(&reply.body)
+                } else {
+                    Err(StoreError::Unavailable(reply.reason()))
+                }
+            });
+            Ok(match server {
+                Ok(server) => Health { ready: true, complaints: Vec::new(), engine: server.name() },
+                Err(error) => Health {
+                    ready: false,
+                    complaints: vec![error.to_string()],
+                    engine: "elasticsearch".into(),
+                },
+            })
+        })
+    }
+
+    fn stats(&self) -> Answering<'_, StoreStats> {
+        Box::pin(async move {
+            Ok(StoreStats {
+                ingested: self.inner.ingested.load(Ordering::Relaxed),
+                refused: self.inner.refused.load(Ordering::Relaxed),
+                retries: self.inner.hosts.retries(),
+                ..StoreStats::default()
+            })
+        })
+    }
+
+    fn flush(&self) -> Answering<'_, ()> {
+        Box::pin(async move {
+            let path = format!(
+                "/{}-*/_refresh?ignore_unavailable=true&allow_no_indices=true",
+                self.inner.settings.index
+            );
+            let reply =
+                self.inner.hosts.send(Method::POST, &path, Body::None, self.inner.settings.timeout).await?;
+            if reply.good() || reply.status == 404 {
+                Ok(())
+            } else {
+                Err(StoreError::Unavailable(reply.reason()))
+            }
+        })
+    }
+}

@@ -1,0 +1,405 @@
+//! The Elasticsearch/OpenSearch engine with servers that speak their REST API (from `PyPI`; `scripts/setup test` installs
+//! them), and with a stub for what those do not have: authentication, lifecycles, overload.
+//! Elastic's own server is not among them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod battery;
+mod servers;
+mod stub;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use portcullis_reports::{
+    Answer, Auth, Confirmation, ElasticSettings, ElasticStore, Filter, Lease, Limits, Query, Range, Report,
+    ReportId, ReportStore, StoreError, Trait,
+};
+use serde_json::{Value, json};
+use servers::{Server, noida, osmem};
+use stub::{Stub, answer};
+
+fn settings(url: &str) -> ElasticSettings {
+    ElasticSettings { patience: Duration::from_mins(1), ..ElasticSettings::new(vec![url.to_owned()]) }
+}
+
+fn patient() -> Limits {
+    Limits { time: Duration::from_mins(1), ..Limits::default() }
+}
+
+async fn filled(server: &Server, count: u64) -> (ElasticStore, Vec<Report>) {
+    let store = ElasticStore::new(settings(&server.url)).unwrap();
+    let reports = battery::reports(count);
+    for batch in reports.chunks(130) {
+        store.ingest(batch.to_vec()).await.unwrap();
+    }
+    store.flush().await.unwrap();
+    (store, reports)
+}
+
+fn newest_first(mut reports: Vec<Report>) -> Vec<Report> {
+    reports.sort_by(|left, right| (right.at, &right.id).cmp(&(left.at, &left.id)));
+    reports
+}
+
+async fn all(store: &ElasticStore) -> Vec<Report> {
+    let query = Query::Logins { filter: Filter::default(), range: Range::EVER, limit: 10_000 };
+    match store.query(&query, patient()).await.unwrap() {
+        Answer::Logins { reports } => reports,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_question_is_answered() {
+    let server = osmem();
+    let (store, mut reports) = filled(&server, 600).await;
+    assert_eq!(all(&store).await, newest_first(reports.clone()));
+    battery::run(&store, &reports).await;
+    // Bringing some again changes nothing.
+    store.ingest(reports[..50].to_vec()).await.unwrap();
+    store.flush().await.unwrap();
+    assert_eq!(all(&store).await.len(), 600);
+    // Nor does the engine forget what users said.
+    for (number, confirmation) in [(3, Confirmation::Bad), (4, Confirmation::Forget), (3, Confirmation::Good)]
+    {
+        reports[number].confirmation = confirmation;
+        assert!(store.confirm(&reports[number].id, confirmation).await.unwrap());
+    }
+    assert!(!store.confirm(&ReportId::from_text("nothing/../x"), Confirmation::Bad).await.unwrap());
+    assert_eq!(all(&store).await, newest_first(reports));
+    let health = store.health().await.unwrap();
+    assert!(health.ready && health.engine.starts_with("OpenSearch"), "{health:?}");
+}
+
+/// A second opinion, from a server that answers as Elasticsearch; it is slow, so it gets little. (It knows no `min` and
+/// `max` of dates.)
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_the_other_kind_answers_alike() {
+    let server = noida();
+    let (store, reports) = filled(&server, 60).await;
+    assert_eq!(all(&store).await, newest_first(reports.clone()));
+    assert!(store.health().await.unwrap().engine.starts_with("Elasticsearch"));
+    let user = reports[0].login.clone();
+    let own = Filter { login: Some(user), ..Filter::default() };
+    for query in [
+        Query::Count { filter: own, range: Range::EVER, distinct: vec![portcullis_reports::Field::Ip] },
+        Query::Seen {
+            login: reports[1].login.clone(),
+            with: Trait::Ip(reports[1].remote),
+            range: Range::EVER,
+            filter: Filter::default(),
+        },
+    ] {
+        assert_eq!(
+            store.query(&query, patient()).await.unwrap(),
+            battery::expected(&reports, &query),
+            "{query:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_has_one_holder() {
+    let server = osmem();
+    let (one, two) = (
+        ElasticStore::new(settings(&server.url)).unwrap(),
+        ElasticStore::new(settings(&server.url)).unwrap(),
+    );
+    let long = Duration::from_secs(1000);
+    let name = "scan/of the *night*";
+    assert_eq!(one.lease(name, "a", long).await.unwrap(), Lease::Held);
+    assert_eq!(one.lease(name, "a", long).await.unwrap(), Lease::Held);
+    assert!(
+        matches!(two.lease(name, "b", long).await.unwrap(), Lease::Taken { holder, .. } if holder == "a")
+    );
+    two.release(name, "b").await.unwrap();
+    assert!(matches!(two.lease(name, "b", long).await.unwrap(), Lease::Taken { .. }));
+    one.release(name, "a").await.unwrap();
+    assert_eq!(two.lease(name, "b", Duration::ZERO).await.unwrap(), Lease::Held);
+    assert_eq!(one.lease(name, "a", long).await.unwrap(), Lease::Held);
+    // Of many that want it at the same moment one gets it.
+    let stores: Vec<Arc<ElasticStore>> =
+        (0..8).map(|_| Arc::new(ElasticStore::new(settings(&server.url)).unwrap())).collect();
+    let tries = stores.iter().enumerate().map(|(number, store)| {
+        let store = store.clone();
+        tokio::spawn(async move { store.lease("race", &format!("d{number}"), long).await.unwrap() })
+    });
+    let mut held = 0;
+    for one in tries.collect::<Vec<_>>() {
+        held += usize::from(one.await.unwrap() == Lease::Held);
+    }
+    assert_eq!(held, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_days_go_where_the_server_has_no_lifecycles() {
+    let server = osmem();
+    let (store, reports) = filled(&server, 100).await;
+    drop(store);
+    let store = ElasticStore::new(ElasticSettings { keep_days: 3, ..settings(&server.url) }).unwrap();
+    assert_eq!(store.tidy().await.unwrap(), 1);
+    let second = battery::begin() + 86_400_000;
+    let left: Vec<Report> = reports.into_iter().filter(|report| report.at >= second).collect();
+    assert_eq!(all(&store).await, newest_first(left));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_in_the_servers_language_go_through() {
+    let server = osmem();
+    let (store, reports) = filled(&server, 50).await;
+    let body = json!({"size": 0, "track_total_hits": true, "aggs": {"u": {"terms": {"field": "login"}}}})
+        .to_string();
+    let answer = store.search("wforce-reports-*", body.as_bytes(), patient()).await.unwrap();
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(answer["hits"]["total"]["value"], reports.len());
+    assert!(!answer["aggregations"]["u"]["buckets"].as_array().unwrap().is_empty());
+    for (index, body, word) in [
+        ("wforce-reports-*", "{\"query\": {\"nonsense\": {}}}", "nonsense"),
+        ("x/_settings", "{}", "pattern"),
+        ("wforce-reports-*", "[", "JSON"),
+    ] {
+        let error = store.search(index, body.as_bytes(), patient()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Search(_)) && error.to_string().contains(word), "{error}");
+    }
+}
+
+/// Documents as a Logstash pipeline wrote them, without what only we add.
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_of_others_are_read() {
+    let server = osmem();
+    let at = battery::begin() + 5000;
+    let document = json!({"@timestamp": at, "type": "wforce_report", "login": "old", "remote": "192.0.2.7",
+        "success": true, "t": at as f64 / 1000.0, "protocol": "imap", "policy_reject": false,
+        "geoip": {"country_code2": "NL", "asn": "AS1103", "latitude": 52.0, "longitude": 5.0}});
+    server.request(
+        "PUT",
+        "/logstash-2020.01.01",
+        Some(&json!({"mappings": {"properties": {
+        "@timestamp": {"type": "date"}, "login": {"type": "keyword"}, "remote": {"type": "ip"},
+        "success": {"type": "boolean"}, "geoip": {"properties": {"country_code2": {"type": "keyword"}}}}}})),
+    );
+    server.request("PUT", "/logstash-2020.01.01/_doc/abc?refresh=true", Some(&document));
+    let pattern = "wforce-reports-*,logstash-*".to_owned();
+    let store =
+        ElasticStore::new(ElasticSettings { search: Some(pattern), ..settings(&server.url) }).unwrap();
+    let found = all(&store).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].id.as_str(), found[0].asn, found[0].at), ("abc", 1103, at));
+    let seen = |range| Query::Seen {
+        login: "old".into(),
+        with: Trait::Country("NL".into()),
+        range,
+        filter: Filter::default(),
+    };
+    let ask = async |query: &Query| match store.query(query, patient()).await.unwrap() {
+        Answer::Seen { seen, .. } => seen,
+        other => panic!("{other:?}"),
+    };
+    assert!(ask(&seen(Range::EVER)).await && !ask(&seen(Range::since(at + 1))).await);
+    assert!(store.confirm(&found[0].id, Confirmation::Bad).await.unwrap());
+    assert!(!ask(&seen(Range::EVER)).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_host_is_asked_when_one_is_away() {
+    let server = osmem();
+    let dead = servers::fresh();
+    let hosts = vec![format!("http://{dead}"), server.url.clone(), format!("http://{}", servers::fresh())];
+    let store = ElasticStore::new(ElasticSettings { hosts, ..settings("") }).unwrap();
+    for report in battery::reports(6) {
+        store.ingest(vec![report]).await.unwrap();
+    }
+    store.flush().await.unwrap();
+    assert_eq!(all(&store).await.len(), 6);
+    assert!(store.stats().await.unwrap().retries > 0);
+    drop(server);
+    let query = Query::Count { filter: Filter::default(), range: Range::EVER, distinct: Vec::new() };
+    let error = store.query(&query, patient()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+}
+
+/// `GET /` of Elasticsearch and OpenSearch.
+fn root(open: bool) -> (u16, Value) {
+    let version = if open {
+        json!({"distribution": "opensearch", "number": "2.19.0"})
+    } else {
+        json!({"number": "8.15.3"})
+    };
+    answer(200, json!({"name": "n", "cluster_name": "c", "version": version}))
+}
+
+fn bulk_of(body: &str, status: impl Fn(usize) -> u16) -> (u16, Value) {
+    let items: Vec<Value> = (0..body.lines().count() / 2)
+        .map(|number| match status(number) {
+            201 => json!({"create": {"_index": "i", "_id": "x", "status": 201, "result": "created"}}),
+            status => json!({"create": {"_index": "i", "_id": "x", "status": status,
+                "error": {"type": "es_rejected_execution_exception", "reason": "rejected execution"}}}),
+        })
+        .collect();
+    answer(200, json!({"took": 3, "errors": true, "items": items}))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_servers_cannot_take_now_is_brought_again() {
+    let turns = Arc::new(Mutex::new(0));
+    let seen = turns.clone();
+    let stub = Stub::start(move |request| match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/") => root(false),
+        ("POST", "/_bulk") => {
+            let mut turn = seen.lock();
+            *turn += 1;
+            match *turn {
+                // Too busy altogether, then too large, then busy for every other report, then well.
+                1 => answer(429, json!({"error": {"reason": "circuit_breaking_exception"}})),
+                2 => answer(413, json!({})),
+                3 => bulk_of(&request.body, |number| if number % 2 == 0 { 201 } else { 429 }),
+                _ => bulk_of(&request.body, |_| 201),
+            }
+        }
+        _ => answer(200, json!({"acknowledged": true})),
+    });
+    let store = ElasticStore::new(settings(&stub.url())).unwrap();
+    store.ingest(battery::reports(10)).await.unwrap();
+    let sent: Vec<usize> = stub
+        .requests()
+        .iter()
+        .filter(|one| one.path == "/_bulk")
+        .map(|one| one.body.lines().count() / 2)
+        .collect();
+    // All; all; half, of which half come back beside the other half.
+    assert_eq!(sent[..3], [10, 10, 5], "{sent:?}");
+    assert_eq!(sent[3..].iter().sum::<usize>(), 7, "{sent:?}");
+    let stats = store.stats().await.unwrap();
+    assert_eq!((stats.ingested, stats.refused), (10, 0));
+    assert!(stats.retries >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_for_good_is_counted_and_named() {
+    let stub = Stub::start(|request| match request.path.as_str() {
+        "/" => root(false),
+        "/_bulk" => bulk_of(&request.body, |number| if number == 1 { 400 } else { 201 }),
+        _ => answer(200, json!({"acknowledged": true})),
+    });
+    let store = ElasticStore::new(settings(&stub.url())).unwrap();
+    let error = store.ingest(battery::reports(4)).await.unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Refused { count: 1, reason } if reason.contains("rejected")),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn elasticsearch_gets_a_lifecycle_policy_and_a_template_that_names_it() {
+    let stub = Stub::start(|request| match request.path.as_str() {
+        "/" => root(false),
+        "/_bulk" => bulk_of(&request.body, |_| 201),
+        _ => answer(200, json!({"acknowledged": true})),
+    });
+    let auth = Auth::ApiKey("VuaCfGcBCdbkQm-e5aOx:ui2lp2axTNmsyakw9tvNnw".into());
+    let mut settings = settings(&stub.url());
+    (settings.keep_days, settings.replicas, settings.auth) = (30, Some(2), auth);
+    let store = ElasticStore::new(settings).unwrap();
+    store.ingest(battery::reports(1)).await.unwrap();
+    let requests = stub.requests();
+    // The header of the public documentation for this key.
+    let key = "ApiKey VnVhQ2ZHY0JDZGJrUW0tZTVhT3g6dWkybHAyYXhUTm1zeWFrdzl0dk5udw==";
+    assert!(requests.iter().all(|request| request.header("authorization") == Some(key)));
+    let body = |path: &str| -> Value {
+        let request =
+            requests.iter().find(|request| request.path == path).unwrap_or_else(|| panic!("{path}"));
+        assert_eq!(
+            (request.method.as_str(), request.header("content-type")),
+            ("PUT", Some("application/json"))
+        );
+        serde_json::from_str(&request.body).unwrap()
+    };
+    let policy = body("/_ilm/policy/wforce-reports");
+    assert_eq!(policy["policy"]["phases"]["delete"], json!({"min_age": "30d", "actions": {"delete": {}}}));
+    let template = body("/_index_template/wforce-reports");
+    assert_eq!(template["index_patterns"], json!(["wforce-reports-*"]));
+    let index = &template["template"]["settings"]["index"];
+    assert_eq!(index["lifecycle"]["name"], "wforce-reports");
+    assert_eq!(index["number_of_replicas"], 2);
+    assert_eq!(template["template"]["mappings"]["properties"]["remote"]["type"], "ip");
+    let bulk = requests.iter().find(|request| request.path == "/_bulk").unwrap();
+    assert_eq!(bulk.header("content-type"), Some("application/x-ndjson"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opensearch_gets_its_own_kind_of_policy_and_an_old_one_is_replaced() {
+    let stub = Stub::start(|request| match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/") => root(true),
+        (_, "/_bulk") => bulk_of(&request.body, |_| 201),
+        // As the public documentation shows it for a policy that is there.
+        ("PUT", "/_plugins/_ism/policies/wforce-reports") => answer(
+            409,
+            json!({"error": {"root_cause": [{"type":
+            "version_conflict_engine_exception", "reason": "[wforce-reports]: version conflict, document already exists"}]},
+            "status": 409}),
+        ),
+        ("GET", "/_plugins/_ism/policies/wforce-reports") => answer(
+            200,
+            json!({"_id": "wforce-reports", "_version": 2,
+            "_seq_no": 10, "_primary_term": 1, "policy": {"policy_id": "wforce-reports", "states": []}}),
+        ),
+        _ => answer(200, json!({"acknowledged": true})),
+    });
+    let auth = Auth::Basic("writer".into(), "pass:word".into());
+    let store = ElasticStore::new(ElasticSettings { auth, ..settings(&stub.url()) }).unwrap();
+    store.ingest(battery::reports(1)).await.unwrap();
+    let requests = stub.requests();
+    let replaced = "/_plugins/_ism/policies/wforce-reports?if_seq_no=10&if_primary_term=1";
+    let policy = requests.iter().find(|request| request.path == replaced).expect("it is replaced");
+    let policy: Value = serde_json::from_str(&policy.body).unwrap();
+    let kept = &policy["policy"]["states"][0]["transitions"][0];
+    assert_eq!(kept["conditions"]["min_index_age"], "90d");
+    let template = requests.iter().find(|request| request.path.starts_with("/_index_template")).unwrap();
+    assert!(!template.body.contains("lifecycle"), "OpenSearch knows no such setting");
+    assert!(requests.iter().all(|one| one.header("authorization") == Some("Basic d3JpdGVyOnBhc3M6d29yZA==")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_is_said_without_secrets() {
+    for (status, version, word) in [(401, "8.15.3", "401"), (200, "6.8.23", "older"), (200, "", "neither")] {
+        let stub = Stub::start(move |_| {
+            let body = match status {
+                401 => json!({"error": {"root_cause": [{"type": "security_exception",
+                    "reason": "unable to authenticate user [writer] for REST request [/]"}]}, "status": 401}),
+                _ => json!({"version": {"number": version}}),
+            };
+            answer(status, body)
+        });
+        let auth = Auth::Basic("writer".into(), "hidden".into());
+        let store = ElasticStore::new(ElasticSettings { auth, ..settings(&stub.url()) }).unwrap();
+        let query = Query::Count { filter: Filter::default(), range: Range::EVER, distinct: Vec::new() };
+        let error = store.query(&query, patient()).await.unwrap_err().to_string();
+        assert!(error.contains(word) && !error.contains("hidden"), "{error}");
+        let health = store.health().await.unwrap();
+        assert!(!health.ready && !health.complaints.is_empty());
+    }
+    for hosts in [vec![], vec!["ftp://x".to_owned()]] {
+        assert!(ElasticStore::new(ElasticSettings { hosts, ..settings("") }).is_err());
+    }
+    let bad = ElasticSettings { index: "A*".into(), ..settings("http://127.0.0.1:1") };
+    assert!(ElasticStore::new(bad).is_err());
+}
+
+/// Half an answer is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn shards_that_fail_make_the_question_fail() {
+    let stub = Stub::start(|request| match request.path.as_str() {
+        "/" => root(false),
+        _ => answer(
+            200,
+            json!({"took": 1, "timed_out": false, "_shards": {"total": 2, "successful": 1, "failed": 1,
+            "failures": [{"shard": 0, "reason": {"type": "x", "reason": "all shards are tired"}}]},
+            "hits": {"total": {"value": 1, "relation": "eq"}, "hits": []}}),
+        ),
+    });
+    let store = ElasticStore::new(settings(&stub.url())).unwrap();
+    let query = Query::Count { filter: Filter::default(), range: Range::EVER, distinct: Vec::new() };
+    let error = store.query(&query, patient()).await.unwrap_err().to_string();
+    assert!(error.contains("tired"), "{error}");
+}

@@ -1,0 +1,96 @@
+//! A server that answers as a test says, and remembers what it was asked.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde_json::Value;
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: String,
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Request {
+    /// A header by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The server. Its thread ends with the process.
+pub struct Stub {
+    addr: SocketAddr,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+/// Status and body.
+pub fn answer(status: u16, body: Value) -> (u16, Value) {
+    (status, body)
+}
+
+impl Stub {
+    pub fn start(respond: impl Fn(&Request) -> (u16, Value) + Send + Sync + 'static) -> Stub {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let requests: Arc<Mutex<Vec<Request>>> = Arc::default();
+        let (seen, respond) = (requests.clone(), Arc::new(respond));
+        std::thread::Builder::new()
+            .name("stub".into())
+            .spawn(move || {
+                for stream in listener.incoming().flatten() {
+                    let (seen, respond) = (seen.clone(), respond.clone());
+                    let serve = move || while serve(&stream, &seen, &*respond).is_some() {};
+                    std::thread::Builder::new().name("stub connection".into()).spawn(serve).unwrap();
+                }
+            })
+            .unwrap();
+        Stub { addr, requests }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// What it was asked so far.
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().clone()
+    }
+}
+
+fn serve(
+    stream: &TcpStream,
+    seen: &Mutex<Vec<Request>>,
+    respond: &(dyn Fn(&Request) -> (u16, Value) + Send + Sync),
+) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let mut words = line.split_whitespace();
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim().split_once(':') else { break };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let mut request = Request { method, path, headers, body: String::new() };
+    let length = request.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    request.body = String::from_utf8(body).ok()?;
+    seen.lock().push(request.clone());
+    let (status, body) = respond(&request);
+    let body = body.to_string();
+    let head = format!(
+        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    (&mut &*stream).write_all((head + &body).as_bytes()).ok()
+}
