@@ -23,8 +23,8 @@ use crate::lists::{Colour, Kind};
 use crate::log::Log;
 pub use components::ComponentMetrics;
 pub use process::CpuTime;
-pub use track::{Job, JobMetrics, ReportMetrics};
 pub(crate) use store::StoreMetrics;
+pub use track::{Job, JobMetrics, ReportMetrics};
 use window::Window;
 
 /// A metric family could not be registered: the prefix is no metric name.

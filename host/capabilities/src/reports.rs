@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::reports::{
-    Answer, Confirmation, ElasticStore, EmbeddedStore, Health, Ids, Lease, Limits, Query, ReportId,
-    ReportStore, StoreError, StoreStats,
+    Answer, Confirmation, ElasticStore, EmbeddedStore, Health, Ids, Limits, Query, ReportId, ReportStore,
+    StoreStats,
 };
 use arc_swap::ArcSwapOption;
 use login::Login;
@@ -26,6 +26,7 @@ use crate::Capabilities;
 use crate::context::{Context, Step};
 use crate::log::{Level, Log};
 use crate::metrics::{Metrics, StoreMetrics};
+pub use ::reports::{Lease, StoreError};
 pub use enrich::Databases;
 pub use error::{ReportsError, SettingsError};
 use intake::Intake;
@@ -123,6 +124,11 @@ impl Reports {
             Intake::start(&store, (settings.queue, tasks, patient), (&self.log, &self.metrics), runtime);
         let (limits, databases) = (settings.limits, settings.databases.clone());
         self.open.store(Some(Arc::new(Open { store, intake, limits, databases })));
+    }
+
+    /// Whether the store is one that several daemons can share.
+    pub fn shared(&self) -> bool {
+        self.settings.lock().as_ref().is_some_and(|settings| matches!(settings.engine, Engine::Elastic(_)))
     }
 
     /// Whether there is a store that questions can be asked.

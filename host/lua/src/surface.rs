@@ -77,7 +77,7 @@ pub enum Group {
 
 impl Group {
     /// All topics in the order of the reference.
-    pub const ALL: [Group; 16] = [
+    pub const ALL: [Group; 17] = [
         Group::Server,
         Group::Hooks,
         Group::Jobs,

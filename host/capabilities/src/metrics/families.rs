@@ -10,8 +10,8 @@ use prometheus::{
 };
 
 use super::components::Components;
-use super::track::{JobMetrics, ReportMetrics};
 use super::store::StoreMetrics;
+use super::track::{JobMetrics, ReportMetrics};
 use super::window::Window;
 use super::{
     AllowStatus, Counted, Families, Metrics, MetricsError, SessionMetrics, ShadowMetrics, StateMetrics,

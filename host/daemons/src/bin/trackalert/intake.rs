@@ -70,20 +70,20 @@ impl Intake {
         &self.chain.capabilities().metrics.reports
     }
 
-    /// Takes a report.
+    /// Keeps a place for a report of this weight in bytes.
     ///
     /// # Errors
     /// So many wait that there is no room.
-    pub(crate) fn take(&self, login: Arc<Login>) -> Result<(), Full> {
-        let weight = login.weight();
+    pub(crate) fn place(&self, weight: usize) -> Result<Place, Full> {
         let bytes = self.waiting.bytes.fetch_add(weight, Ordering::Relaxed) + weight;
         // One that is larger than the room is taken if it is alone.
         let room = bytes <= self.most_bytes || bytes == weight;
         self.waiting.reports.fetch_add(1, Ordering::Relaxed);
-        if room && self.queue.try_send(Waiting { login, weight }).is_ok() {
+        if room && let Ok(place) = self.queue.clone().try_reserve_owned() {
             self.metrics().waiting.inc();
             self.metrics().waiting_bytes.add(i64::try_from(weight).unwrap_or(i64::MAX));
-            return Ok(());
+            let (chain, waiting) = (self.chain.clone(), self.waiting.clone());
+            return Ok(Place { chain, waiting, weight, place: Some(place) });
         }
         self.waiting.bytes.fetch_sub(weight, Ordering::Relaxed);
         let full = Full(self.waiting.reports.fetch_sub(1, Ordering::Relaxed) - 1);
@@ -102,6 +102,31 @@ impl Intake {
         let lost = self.waiting.reports.load(Ordering::Relaxed);
         self.metrics().lost.inc_by(lost as u64);
         lost
+    }
+}
+
+/// Room for one report. Dropped without one, it is room for another.
+pub(crate) struct Place {
+    chain: Arc<Chain>,
+    waiting: Arc<Counts>,
+    weight: usize,
+    place: Option<mpsc::OwnedPermit<Waiting>>,
+}
+
+impl Place {
+    /// Takes the report.
+    pub(crate) fn take(mut self, login: Arc<Login>) {
+        if let Some(place) = self.place.take() {
+            place.send(Waiting { login, weight: self.weight });
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.place.is_some() {
+            leave(&self.chain, &self.waiting, self.weight);
+        }
     }
 }
 
@@ -162,10 +187,14 @@ async fn look_at(chain: Arc<Chain>, waiting: Arc<Counts>, report: Waiting, state
 }
 
 fn done(chain: &Chain, waiting: &Counts, weight: usize) {
+    leave(chain, waiting, weight);
+    chain.capabilities().metrics.reports.processed.inc();
+}
+
+fn leave(chain: &Chain, waiting: &Counts, weight: usize) {
     waiting.reports.fetch_sub(1, Ordering::Relaxed);
     waiting.bytes.fetch_sub(weight, Ordering::Relaxed);
     let metrics = &chain.capabilities().metrics.reports;
     metrics.waiting.dec();
     metrics.waiting_bytes.sub(i64::try_from(weight).unwrap_or(i64::MAX));
-    metrics.processed.inc();
 }

@@ -1,8 +1,10 @@
 //! The world of the scheduler: background functions are policy calls.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use capabilities::reports::Lease;
 use jiff::Timestamp;
 use policy::Chain;
 use schedule::{BoxFuture, LastRun, Outcome, Planned, Skip, Work, unix_seconds};
@@ -10,11 +12,19 @@ use schedule::{BoxFuture, LastRun, Outcome, Planned, Skip, Work, unix_seconds};
 /// Runs background functions.
 pub(crate) struct Background {
     chain: Arc<Chain>,
+    /// Names this run of this daemon among those that share a store.
+    holder: String,
+}
+
+/// Leases of other work have other names.
+fn lease_name(job: &str) -> String {
+    format!("job {job}")
 }
 
 impl Background {
     pub(crate) fn new(chain: Arc<Chain>) -> Background {
-        Background { chain }
+        let random = RandomState::new().hash_one(std::process::id());
+        Background { chain, holder: format!("trackalert {random:016x}") }
     }
 }
 
@@ -23,10 +33,10 @@ pub(crate) fn announce(chain: &Chain, planned: &[Planned]) {
     let capabilities = chain.capabilities();
     for job in planned {
         capabilities.metrics.jobs.of(&job.name);
-        if job.options.once_per_cluster {
+        if job.options.once_per_cluster && !capabilities.reports.shared() {
             capabilities.log.warn(format!(
-                "the background function \"{}\" is to run once per cluster, but no report store is shared: it runs on every \
-                 daemon that has it",
+                "the background function \"{}\" is to run once per cluster, but its report store is not shared (setReportStore \
+                 with \"elasticsearch\" makes one that is): it runs on every daemon that has it",
                 job.name
             ));
         }
@@ -56,13 +66,30 @@ impl Work for Background {
         })
     }
 
-    fn lease<'a>(&'a self, _: &'a str, _: Duration) -> BoxFuture<'a, Result<bool, String>> {
-        // This daemon shares nothing.
-        Box::pin(std::future::ready(Ok(true)))
+    fn lease<'a>(&'a self, job: &'a str, length: Duration) -> BoxFuture<'a, Result<bool, String>> {
+        Box::pin(async move {
+            let reports = &self.chain.capabilities().reports;
+            // Without a store this daemon shares nothing.
+            if !reports.is_open() {
+                return Ok(true);
+            }
+            let lease = reports.lease(&lease_name(job), &self.holder, length).await;
+            lease.map(|lease| lease == Lease::Held).map_err(|error| error.to_string())
+        })
     }
 
-    fn release<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ()> {
-        Box::pin(std::future::ready(()))
+    fn release<'a>(&'a self, job: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let reports = &self.chain.capabilities().reports;
+            if reports.is_open()
+                && let Err(error) = reports.release(&lease_name(job), &self.holder).await
+            {
+                // It runs out by itself.
+                let text =
+                    format!("the lease of the background function {job} cannot be given back: {error}");
+                self.chain.capabilities().log.warn(text);
+            }
+        })
     }
 
     fn ended(&self, job: &str, run: &LastRun) {
