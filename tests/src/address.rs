@@ -20,8 +20,10 @@ pub fn fresh() -> SocketAddr {
     SocketAddr::from((own(), NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
-/// Another address of this test process, for daemons that must tell each other by it: 1 or 2.
+/// Another address of this test process, for daemons that must tell each other by it: 1, 2 or 3.
 pub fn beside(which: u8) -> Ipv4Addr {
     let id = std::process::id() & 0x003f_ffff;
-    Ipv4Addr::from((0x7f40_0000 + (u32::from(which.clamp(1, 2)) << 22)) | id)
+    // Two blocks above the own one, and the one below it.
+    let block = [0x7f80_0000, 0x7fc0_0000, 0x7f00_0000][usize::from(which.clamp(1, 3) - 1)];
+    Ipv4Addr::from(block | id)
 }

@@ -52,6 +52,89 @@ impl Redis {
         Redis { process, addr, folder, client }
     }
 
+    /// One with TLS and one user, `wf` with the password `secret`, who may touch these keys; and its certificate.
+    pub fn with_tls(keys: &str) -> (Redis, Vec<u8>) {
+        let addr = address::fresh();
+        let folder = TempDir::with_prefix("portcullis-redis-").unwrap();
+        let openssl = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+        process::run_ok(
+            Command::new(tools::system_tool("openssl"))
+                .current_dir(folder.path())
+                .args(openssl)
+                .args([
+                    "-keyout",
+                    "key.pem",
+                    "-out",
+                    "cert.pem",
+                    "-days",
+                    "2",
+                    "-subj",
+                    "/CN=redis",
+                    "-addext",
+                ])
+                .arg(format!("subjectAltName=IP:{}", addr.ip()))
+                .args(["-addext", "basicConstraints=critical,CA:FALSE"]),
+        );
+        let certificate = std::fs::read(folder.path().join("cert.pem")).unwrap();
+        let port = addr.port().to_string();
+        let tls =
+            ["--port", "0", "--tls-port", &port, "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem"];
+        let more = ["--tls-ca-cert-file", "cert.pem", "--tls-auth-clients", "no"];
+        let user = ["--user", "wf", "on", ">secret", keys, "+@all"];
+        let arguments = [&tls[..], &more, &user].concat();
+        (Redis::with(addr, folder, &arguments, &["--tls", "--cacert", "cert.pem"]), certificate)
+    }
+
+    /// Three that are a cluster.
+    pub fn cluster() -> Vec<Redis> {
+        let nodes: Vec<Redis> = (0..3)
+            .map(|_| {
+                let addr = address::fresh();
+                let folder = TempDir::with_prefix("portcullis-redis-").unwrap();
+                let (ip, port) = (addr.ip().to_string(), addr.port().to_string());
+                // Otherwise the nodes take the address that the kernel connects from, which is 127.0.0.1.
+                let own = ["--bind-source-addr", &ip, "--cluster-announce-ip", &ip];
+                let arguments = [&["--port", &port, "--cluster-enabled", "yes"][..], &own].concat();
+                Redis::with(addr, folder, &arguments, &["-c"])
+            })
+            .collect();
+        let addresses: Vec<String> = nodes.iter().map(|node| node.addr.to_string()).collect();
+        let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+        nodes[0].cli(&[&["--cluster", "create"][..], &addresses, &["--cluster-yes"]].concat());
+        for node in &nodes {
+            let deadline = Instant::now() + PATIENCE;
+            while !node.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok") {
+                assert!(Instant::now() < deadline, "the cluster does not form");
+            }
+        }
+        nodes
+    }
+
+    /// A sentinel that watches this master as the service `mine`, and alone decides that it is gone.
+    pub fn sentinel(master: SocketAddr) -> Redis {
+        let addr = address::fresh();
+        let folder = TempDir::with_prefix("portcullis-redis-").unwrap();
+        let (ip, port) = (master.ip(), master.port());
+        let config = format!(
+            "port {}\nbind {} -::1\nsentinel announce-ip {}\nsentinel monitor mine {ip} {port} 1\n\
+             sentinel down-after-milliseconds mine 1000\nsentinel failover-timeout mine 5000\n",
+            addr.port(),
+            addr.ip(),
+            addr.ip(),
+        );
+        std::fs::write(folder.path().join("sentinel.conf"), config).unwrap();
+        let mut command = Command::new(tools::system_tool("redis-server"));
+        command.current_dir(folder.path()).args(["sentinel.conf", "--sentinel"]);
+        let process = Process::start(&command);
+        process.stdout.wait_for("+monitor master mine");
+        Redis { process, addr, folder, client: Vec::new() }
+    }
+
+    /// Stops it in the middle of what it does, or lets it go on.
+    pub fn freeze(&self, frozen: bool) {
+        self.process.signal(if frozen { "STOP" } else { "CONT" });
+    }
+
     /// Its folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()

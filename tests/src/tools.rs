@@ -27,6 +27,13 @@ pub fn program(name: &str) -> PathBuf {
     path
 }
 
+/// A shipped policy as a component.
+pub fn component(name: &str) -> PathBuf {
+    let path = profile().parent().unwrap().join("policies").join(format!("{name}.wasm"));
+    assert!(path.is_file(), "{} is missing: run `scripts/policies` first", path.display());
+    path
+}
+
 /// The `portcullis` tool under test.
 pub fn portcullis() -> PathBuf {
     program("portcullis")

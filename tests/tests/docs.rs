@@ -22,7 +22,8 @@ fn in_language(language: &str) -> Vec<Block> {
 /// - `bash`: run, in order, beside a demo server of its own for each file;
 /// - a block tagged `output` (`text,output`, `json,output`): exactly what the block before it prints;
 /// - `console`: `$ make TARGET` lines, which must be targets;
-/// - `lua`: a configuration of wforce, or of the daemon that follows (`lua,trackalert`), that must load (`lua,signature`: a reference entry, not a program);
+/// - `lua`: a configuration of wforce, or of the daemon that follows (`lua,trackalert`), that must load (`lua,signature`: a
+///   reference entry, not a program);
 /// - `json`: parses; `dovecot`: Dovecot's own parser takes it; `ini`: a unit of systemd, keys under sections;
 /// - `rust`: compiled by the documentation tests of its crate; `text`: an illustration.
 #[test]
@@ -58,9 +59,10 @@ fn make_targets_exist() {
 #[test]
 fn configurations_load() {
     for block in in_language("lua").into_iter().filter(|block| !block.has("signature")) {
-        let program = if block.has("trackalert") { "trackalert" } else { "wforce" };
-        let launch = Launch::bare(&block.text).program(program);
-        let output = launch.shipped_policies().args(&["--check-config"]).run();
+        let daemons = ["replfwd", "trackalert"];
+        let program = daemons.into_iter().find(|name| block.has(name)).unwrap_or("wforce");
+        let launch = Launch::bare(&block.text).program(program).shipped_policies();
+        let output = launch.args(&["--check-config"]).run();
         assert!(
             output.status.success(),
             "{}: {}\n{}",

@@ -1,11 +1,10 @@
 //! Lists kept in a real Redis server: plain, down and back, with TLS and ACL, and as a cluster.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
 
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use portcullis_tests::redis::Redis;
-use portcullis_tests::{Daemon, Launch, address, process, tools};
+use portcullis_tests::{Daemon, Launch, address};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -94,41 +93,8 @@ fn a_server_that_is_away_costs_nothing_and_gets_everything_later() {
 
 #[test]
 fn tls_and_acl() {
-    let addr = address::fresh();
-    let folder = TempDir::with_prefix("portcullis-redis-").unwrap();
-    let openssl = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-    process::run_ok(
-        Command::new(tools::system_tool("openssl"))
-            .current_dir(folder.path())
-            .args(openssl)
-            .args(["-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=redis", "-addext"])
-            .arg(format!("subjectAltName=IP:{}", addr.ip()))
-            .args(["-addext", "basicConstraints=critical,CA:FALSE"]),
-    );
-    let certificate = std::fs::read(folder.path().join("cert.pem")).unwrap();
-    let port = addr.port().to_string();
-    let arguments = [
-        "--port",
-        "0",
-        "--tls-port",
-        &port,
-        "--tls-cert-file",
-        "cert.pem",
-        "--tls-key-file",
-        "key.pem",
-        "--tls-ca-cert-file",
-        "cert.pem",
-        "--tls-auth-clients",
-        "no",
-        "--user",
-        "wf",
-        "on",
-        ">secret",
-        "~wfbl:*",
-        "+@all",
-    ];
-    let client = ["--tls", "--cacert", "cert.pem"];
-    let redis = Redis::with(addr, folder, &arguments, &client);
+    let (redis, certificate) = Redis::with_tls("~wfbl:*");
+    let addr = redis.addr;
     let config =
         format!("blacklistPersistURL(\"rediss://wf:secret@{addr}\", {{ ca_file = \"redis.pem\" }})\n");
     let daemon = Launch::new(&config).file("redis.pem", &certificate).start();
@@ -146,30 +112,8 @@ fn tls_and_acl() {
 
 #[test]
 fn a_cluster_of_three() {
-    let nodes: Vec<Redis> = (0..3)
-        .map(|_| {
-            let addr = address::fresh();
-            let folder = TempDir::with_prefix("portcullis-redis-").unwrap();
-            let (ip, port) = (addr.ip().to_string(), addr.port().to_string());
-            // Otherwise the nodes take the address that the kernel connects from, which is 127.0.0.1.
-            let own = ["--bind-source-addr", &ip, "--cluster-announce-ip", &ip];
-            let arguments = [&["--port", &port, "--cluster-enabled", "yes"][..], &own].concat();
-            Redis::with(addr, folder, &arguments, &["-c"])
-        })
-        .collect();
+    let nodes = Redis::cluster();
     let addresses: Vec<String> = nodes.iter().map(|node| node.addr.to_string()).collect();
-    let create = [
-        &["--cluster", "create"][..],
-        &addresses.iter().map(String::as_str).collect::<Vec<_>>(),
-        &["--cluster-yes"],
-    ];
-    nodes[0].cli(&create.concat());
-    for node in &nodes {
-        let deadline = std::time::Instant::now() + portcullis_tests::PATIENCE;
-        while !node.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok") {
-            assert!(std::time::Instant::now() < deadline, "the cluster does not form");
-        }
-    }
     let value = format!("{}:r", in_an_hour());
     for user in 0..20 {
         nodes[0].cli(&["SET", &format!("wfbl:login:user{user}"), &value]);
@@ -185,6 +129,45 @@ fn a_cluster_of_three() {
     for user in 20..40 {
         wait_for_reason(&nodes[2], &format!("wfbl:login:user{user}"), "new");
     }
+}
+
+#[test]
+fn sentinels_name_the_master_of_the_moment() {
+    let master = Redis::start();
+    let (ip, port) = (master.addr.ip().to_string(), master.addr.port().to_string());
+    let addr = address::fresh();
+    let folder = TempDir::with_prefix("portcullis-redis-").unwrap();
+    let own = addr.ip().to_string();
+    let arguments =
+        ["--port", &addr.port().to_string(), "--replicaof", &format!("{ip} {port}")].map(str::to_owned);
+    let announce = ["--replica-announce-ip", &own, "--bind-source-addr", &own].map(str::to_owned);
+    let arguments: Vec<&str> = arguments.iter().chain(&announce).map(String::as_str).collect();
+    let replica = Redis::with(addr, folder, &arguments, &[]);
+    let sentinel = Redis::sentinel(master.addr);
+    let config = format!(
+        "blacklistPersistURL(\"redis://{}\", {{ sentinel = \"mine\" }})\nblacklistPersistConnectTimeout(5)\n\
+         blacklistPersistRWTimeout(2, 0)\n",
+        sentinel.addr
+    );
+    let daemon = Daemon::start(&config);
+    add(&daemon, &json!({"login": "first", "expire_secs": 600, "reason": "1"}));
+    wait_for_reason(&master, "wfbl:login:first", "1");
+    replica.wait_for(&["EXISTS", "wfbl:login:first"], "1");
+    sentinel.wait_for(
+        &["SENTINEL", "CKQUORUM", "mine"],
+        "OK 1 usable Sentinels. Quorum and failover authorization can be reached",
+    );
+    let deadline = std::time::Instant::now() + portcullis_tests::PATIENCE;
+    while !sentinel.cli(&["SENTINEL", "REPLICAS", "mine"]).contains(&addr.port().to_string()) {
+        assert!(std::time::Instant::now() < deadline, "the sentinel does not find the replica");
+    }
+    master.kill();
+    add(&daemon, &json!({"login": "second", "expire_secs": 600, "reason": "2"}));
+    let deadline = std::time::Instant::now() + 2 * portcullis_tests::PATIENCE;
+    while replica.cli(&["EXISTS", "wfbl:login:second"]) != "1" {
+        assert!(std::time::Instant::now() < deadline, "the replica is not written to");
+    }
+    assert_eq!(reason(&replica, "wfbl:login:second"), "2");
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! Webhooks and report sinks of a real daemon.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
 
-use std::net::UdpSocket;
+use std::io::Write as _;
+use std::net::{IpAddr, UdpSocket};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
+use portcullis_tests::process::{self, Process};
 use portcullis_tests::receiver::Receiver;
-use portcullis_tests::{Daemon, PATIENCE, address};
+use portcullis_tests::{Daemon, Launch, PATIENCE, address, tools};
 use serde_json::{Value, json};
 
 const TUPLE: &str = r#""attrs": {}, "device_attrs": {}, "device_id": "", "fail_type": "", "login": "ahu", "policy_reject": false, "protocol": "", "pwhash": "1234", "remote": "192.0.2.1", "session_id": "", "success": false, "t": "#;
@@ -119,6 +124,73 @@ fn a_dead_endpoint_among_two_starves_nobody() {
     );
     assert!(daemon.client().metric("portcullis_webhook_waiting{hook=\"1\"}").unwrap() >= 1.0);
     assert!(!good.has_more());
+}
+
+/// A self-signed certificate NAME.pem with its NAME.key, for this address.
+fn certificate(folder: &Path, name: &str, ip: IpAddr) {
+    let key =
+        ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+    let files = ["-keyout", &format!("{name}.key"), "-out", &format!("{name}.pem")].map(str::to_owned);
+    process::run_ok(
+        Command::new(tools::system_tool("openssl")).current_dir(folder).args(key).args(files).args([
+            "-subj",
+            &format!("/CN={name}"),
+            "-addext",
+            &format!("subjectAltName=IP:{ip}"),
+        ]),
+    );
+}
+
+#[test]
+fn over_tls_both_ends_show_their_certificates() {
+    let addr = address::fresh();
+    let mut command = Command::new(tools::system_tool("openssl"));
+    command.args([
+        "s_server",
+        "-quiet",
+        "-accept",
+        &addr.to_string(),
+        "-cert",
+        "server.pem",
+        "-key",
+        "server.key",
+    ]);
+    command.args(["-Verify", "1", "-verify_return_error", "-CAfile", "client.pem"]);
+    let config = format!(
+        "addWebHook({{\"report\"}}, {{ url = \"https://{addr}/hook\", kafka = \"true\" }})\n\
+         setCurlCABundleFile(\"server.pem\")\nsetWebHookTimeoutSecs(60)\n"
+    );
+    let launch = Launch::new(&config);
+    certificate(launch.folder(), "server", addr.ip());
+    certificate(launch.folder(), "client", addr.ip());
+    let with_client = format!("{config}setCurlClientCertAndKey(\"client.pem\", \"client.key\")\n");
+    let mut server = Process::start_with_stdin(command.current_dir(launch.folder()), Stdio::piped());
+    let pem = |name: &str| std::fs::read(launch.folder().join(name)).unwrap();
+    let [server_pem, client_pem, client_key] = ["server.pem", "client.pem", "client.key"].map(pem);
+    let known = Launch::new(&with_client)
+        .file("server.pem", &server_pem)
+        .file("client.pem", &client_pem)
+        .file("client.key", &client_key)
+        .start();
+    known.client().report(&tuple());
+    server.stdout.wait_for("POST /hook HTTP/1.1");
+    server.stdout.wait_for("application/vnd.kafka.json.v2+json");
+    server.stdin().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    let sent = |daemon: &Daemon, status: &str| {
+        let sample = format!(
+            "wforce_webhook_events_total{{id=\"1\",status=\"{status}\",url=\"https://{addr}/hook\"}}"
+        );
+        let deadline = Instant::now() + PATIENCE;
+        while daemon.client().metric(&sample) != Some(1.0) {
+            assert!(Instant::now() < deadline, "{sample}: {:?}", daemon.client().metric(&sample));
+        }
+    };
+    sent(&known, "ok");
+    drop(known);
+    // Without its certificate it is not let in.
+    let stranger = launch.start();
+    stranger.client().report(&tuple());
+    sent(&stranger, "error");
 }
 
 #[test]

@@ -222,8 +222,9 @@ async fn command_reply<B: Backend>(shared: &Shared<B>, handler: Handler, body: &
         }
         Handler::SyncDbs => siblings::sync_dbs(shared.cluster.as_ref(), body),
         Handler::DumpEntries => siblings::dump_entries(shared.cluster.as_ref(), body),
-        Handler::AddSibling => siblings::add(shared.cluster.as_ref(), body).await,
-        Handler::RemoveSibling => siblings::remove(shared.cluster.as_ref(), body).await,
-        Handler::SetSiblings => siblings::set(shared.cluster.as_ref(), body).await,
+        Handler::AddPeer(peers) => siblings::add(shared.cluster.as_ref(), peers, body).await,
+        Handler::RemovePeer(peers) => siblings::remove(shared.cluster.as_ref(), peers, body).await,
+        Handler::SetPeers(peers) => siblings::set(shared.cluster.as_ref(), peers, body).await,
+        Handler::GetPeers(peers) => siblings::get(shared.cluster.as_ref(), peers),
     }
 }

@@ -42,9 +42,21 @@ pub(crate) enum Handler {
     SyncDone,
     SyncDbs,
     DumpEntries,
-    AddSibling,
-    RemoveSibling,
-    SetSiblings,
+    AddPeer(Peers),
+    RemovePeer(Peers),
+    SetPeers(Peers),
+    GetPeers(Peers),
+}
+
+/// Daemons that messages come from or go to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Peers {
+    /// Those that share everything.
+    Siblings,
+    /// Forwarders that are sent to.
+    Destinations,
+    /// Forwarders that are heard.
+    Sources,
 }
 
 /// Which list.

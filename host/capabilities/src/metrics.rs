@@ -6,6 +6,7 @@
 mod components;
 mod families;
 mod process;
+mod remote;
 mod store;
 mod track;
 mod window;
@@ -23,6 +24,7 @@ use crate::lists::{Colour, Kind};
 use crate::log::Log;
 pub use components::ComponentMetrics;
 pub use process::CpuTime;
+pub use remote::RemoteStats;
 pub(crate) use store::StoreMetrics;
 pub use track::{Job, JobMetrics, ReportMetrics};
 use window::Window;
@@ -209,6 +211,7 @@ pub struct Metrics {
     pub sessions: SessionMetrics,
     report_store: StoreMetrics,
     state: StateMetrics,
+    remote_stats: remote::RemoteFamilies,
     recording_dropped: IntCounter,
     stats_db_keys: IntGauge,
     stats_db_bytes: IntGauge,
@@ -272,6 +275,11 @@ impl Metrics {
     /// What is counted of the report store.
     pub(crate) fn report_store(&self) -> StoreMetrics {
         self.report_store.clone()
+    }
+
+    /// The handles of a stats DB that is kept outside.
+    pub fn remote_stats(&self, db: &str) -> RemoteStats {
+        self.remote_stats.of(db)
     }
 
     /// The handle of a built-in command or of a custom GET endpoint (`NAME_Get`), for `commands_total{cmd}`; at 0 from

@@ -1,7 +1,9 @@
 //! Stats DBs by name.
 
+mod ask;
 mod db;
 mod observer;
+mod remote;
 mod seen;
 
 use std::collections::BTreeMap;
@@ -14,9 +16,11 @@ use statsdb::{CountMinShape, Schema, SchemaError, StatsDb};
 
 use crate::log::{Level, Log};
 
+pub use ask::Question;
 pub use db::Db;
 use observer::Observers;
 pub use observer::{Change, StatsObserver};
+pub use remote::{Answer, Ask, AskError, Found, OnUnreachable, Remote, Step, Unreachable};
 
 /// The stats DBs of this daemon. The first one created under a name stays: the configuration runs several times.
 pub struct StatsRegistry {
@@ -83,6 +87,11 @@ impl StatsRegistry {
     /// All DBs, by name in ascending byte order.
     pub fn all(&self) -> Vec<Db> {
         self.dbs.read().values().cloned().collect()
+    }
+
+    /// Whether the counts of some DB are, or will be, kept outside.
+    pub fn some_outside(&self) -> bool {
+        self.dbs.read().values().any(Db::is_outside)
     }
 
     /// How many DBs there are.

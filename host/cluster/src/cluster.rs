@@ -16,6 +16,7 @@ use tokio::runtime::{Handle, Runtime};
 use crate::apply::Applier;
 use crate::context::Context;
 use crate::dump;
+use crate::forward::Forwarder;
 use crate::listen::Sockets;
 use crate::observe::Teller;
 use crate::peer::PeerConfig;
@@ -56,6 +57,10 @@ impl std::fmt::Debug for Cluster {
 pub struct Cluster {
     context: Arc<Context>,
     siblings: Arc<Table>,
+    /// Whether it only passes on what it hears; then there are the two tables that follow.
+    forwards: bool,
+    destinations: Arc<Table>,
+    sources: Arc<Table>,
     runtime: Mutex<Option<Runtime>>,
     client: OnceLock<Client>,
     dumping: AtomicBool,
@@ -66,7 +71,7 @@ pub struct Cluster {
 impl Cluster {
     /// Changes of these stats DBs and lists will be told to siblings.
     pub fn new(caps: &Arc<Capabilities>) -> Arc<Self> {
-        let cluster = Self::silent(caps);
+        let cluster = Self::silent(caps, false);
         // There is no other yet.
         let _ = cluster.context.sessions.set(Arc::new(Sessions::new()));
         let teller = Arc::new(Teller(Arc::clone(&cluster.siblings)));
@@ -77,13 +82,20 @@ impl Cluster {
         cluster
     }
 
-    /// Siblings that are told nothing by themselves: those of a forwarder.
-    pub(crate) fn silent(caps: &Arc<Capabilities>) -> Arc<Self> {
+    /// Siblings and other forwarders between which messages are passed on; nothing is applied here.
+    pub fn forwarding(caps: &Arc<Capabilities>) -> Arc<Self> {
+        Self::silent(caps, true)
+    }
+
+    fn silent(caps: &Arc<Capabilities>, forwards: bool) -> Arc<Self> {
         let context = Context::new(Arc::clone(caps));
-        let siblings = Table::new(&context);
+        let [siblings, destinations, sources] = [(); 3].map(|()| Table::new(&context));
         Arc::new(Self {
             context,
             siblings,
+            forwards,
+            destinations,
+            sources,
             runtime: Mutex::default(),
             client: OnceLock::new(),
             dumping: AtomicBool::new(false),
@@ -141,25 +153,28 @@ impl Cluster {
         (added, removed)
     }
 
-    /// Begins to send and, if there is an address to listen on, to hear and apply what siblings send, on `threads`
-    /// threads of its own.
+    /// Forwarders of other sites that are sent to; only a forwarder has any.
+    pub fn destinations(&self) -> &Arc<Table> {
+        &self.destinations
+    }
+
+    /// Forwarders of other sites that are heard; only a forwarder has any.
+    pub fn sources(&self) -> &Arc<Table> {
+        &self.sources
+    }
+
+    /// Begins to send and, if there is an address to listen on, to hear siblings and apply or pass on what they send, on
+    /// `threads` threads of its own.
     ///
     /// # Errors
     /// See [`StartError`].
     pub fn start(&self, listener: Option<SocketAddr>, threads: usize) -> Result<(), StartError> {
-        let sink = Arc::new(Applier::new(Arc::clone(&self.context.caps)));
-        self.start_with(listener, threads, sink, &[&self.siblings], &[&self.siblings])
-    }
-
-    /// The same with another use for what is heard, of and to others than the siblings.
-    pub(crate) fn start_with(
-        &self,
-        listener: Option<SocketAddr>,
-        threads: usize,
-        sink: Arc<dyn Sink>,
-        senders: &[&Arc<Table>],
-        receivers: &[&Arc<Table>],
-    ) -> Result<(), StartError> {
+        let sink: Arc<dyn Sink> = if self.forwards {
+            let (siblings, destinations) = (Arc::clone(&self.siblings), Arc::clone(&self.destinations));
+            Arc::new(Forwarder { siblings, destinations })
+        } else {
+            Arc::new(Applier::new(Arc::clone(&self.context.caps)))
+        };
         let threads = threads.clamp(1, 64);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
@@ -174,8 +189,9 @@ impl Cluster {
         if let Some(sockets) = sockets {
             let addr = sockets.addr;
             self.context.set_listener(addr);
-            senders.iter().chain(receivers).for_each(|table| table.detect_selves());
-            let senders = senders.iter().map(|table| Arc::clone(table)).collect();
+            let tables = [&self.siblings, &self.destinations, &self.sources];
+            tables.into_iter().for_each(|table| table.detect_selves());
+            let senders = vec![Arc::clone(&self.siblings), Arc::clone(&self.sources)];
             let receiver = Arc::new(Receiver { context: Arc::clone(&self.context), senders, sink });
             sockets
                 .serve(runtime.handle(), &receiver, threads)
@@ -188,7 +204,7 @@ impl Cluster {
             }
             sessions.start(&self.context).map_err(StartError::Threads)?;
         }
-        for table in receivers {
+        for table in [&self.siblings, &self.destinations] {
             table.start(runtime.handle());
         }
         *self.runtime.lock() = Some(runtime);

@@ -1,5 +1,8 @@
 //! All stats DBs as JSON, for people: `dumpEntries`.
 
+mod fetch;
+mod repair;
+
 use std::io;
 
 use capabilities::Capabilities;
@@ -7,6 +10,8 @@ use login::json::write_str;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use crate::apply::now;
+pub use fetch::{FetchError, Wish, fetch};
+pub use repair::{NoDump, Repair};
 
 /// Bytes put together before they are written.
 const CHUNK: usize = 64 << 10;

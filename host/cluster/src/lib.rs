@@ -19,6 +19,7 @@ mod cluster;
 mod context;
 mod counters;
 pub mod dump;
+mod forward;
 mod link;
 mod listen;
 mod observe;

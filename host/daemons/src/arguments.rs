@@ -1,8 +1,9 @@
-//! The command line of `wforce` (and of `trackalert`, which takes the same).
+//! The command line of `wforce`, `trackalert` and `replfwd`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use capabilities::Daemon;
 use capabilities::log::{Facility, Level};
 use lexopt::prelude::*;
 
@@ -44,6 +45,8 @@ pub struct Arguments {
     pub json: bool,
     /// `--check-config`.
     pub check_config: bool,
+    /// `-k`: print a new key (replfwd).
+    pub key: bool,
     /// `-h`.
     pub help: bool,
     /// Options nobody knows; they are told about and ignored (wforce compatibility).
@@ -74,6 +77,7 @@ impl Default for Arguments {
             verbose: false,
             json: false,
             check_config: false,
+            key: false,
             help: false,
             unknown: Vec::new(),
         }
@@ -140,6 +144,7 @@ impl Arguments {
                     }
                 },
                 Long("check-config") => parsed.check_config = true,
+                Short('k') | Long("key") => parsed.key = true,
                 Short('v') | Long("verbose") => parsed.verbose = true,
                 Short('h') | Long("help") => parsed.help = true,
                 Short(letter) => parsed.unknown.push(format!("-{letter}")),
@@ -158,18 +163,28 @@ impl Arguments {
 }
 
 /// The text of `-h`.
-pub fn usage(program: &str) -> String {
+pub fn usage(daemon: Daemon) -> String {
+    let program = daemon.name();
+    let regexes = match daemon {
+        Daemon::Wforce => {
+            "\n  -R, --regexes FILE      device regexes (uap-core's regexes.yaml), default: built in"
+        }
+        Daemon::Trackalert | Daemon::Replfwd => "",
+    };
+    let key = match daemon {
+        Daemon::Replfwd => "\n  -k, --key               print a new key and exit",
+        Daemon::Wforce | Daemon::Trackalert => "",
+    };
     format!(
         "\
 Usage: {program} [OPTION]...
 
 Serving:
-  -C, --config FILE       configuration, default /etc/wforce/{program}.conf
-  -R, --regexes FILE      device regexes (uap-core's regexes.yaml), default: built in
+  -C, --config FILE       configuration, default /etc/wforce/{program}.conf{regexes}
   -s, --systemd           under a service manager: no console, logs to syslog
   -D, --docker            in a container: no console, logs with time stamps on stdout
   -d, --daemon            in the background
-      --check-config      load everything, print what would be served or the first error, and exit
+      --check-config      load everything, print what would be served or the first error, and exit{key}
 
 Asking a running daemon (its address and key come from the configuration):
   -c, --client [FILE]     console

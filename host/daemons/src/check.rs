@@ -60,6 +60,23 @@ pub fn summary(started: &Started) -> String {
         line("control socket", addr.to_string());
     }
     line("access list", format!("{} masks", capabilities.access.acl().len()));
+    if let Some(cluster) = &started.cluster
+        && *daemon == Daemon::Replfwd
+    {
+        let heard = settings.read(|values| values.replication.listener);
+        line(
+            "sibling listener",
+            heard.map_or_else(|| "none: nobody is heard".into(), |addr| addr.to_string()),
+        );
+        for (what, table) in [
+            ("sibling", cluster.siblings()),
+            ("destination", cluster.destinations()),
+            ("source", cluster.sources()),
+        ] {
+            table.rows().into_iter().for_each(|row| line(what, row.address));
+        }
+        return text;
+    }
     line("policy states", chain.executor().engines().to_string());
     line("policy budget", format!("{} ms", budget.as_millis()));
     let hooks = chain.hooks();

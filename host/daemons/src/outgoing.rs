@@ -7,7 +7,7 @@ use capabilities::Capabilities;
 use capabilities::lists::Colour;
 use lua::Settings;
 use tokio::runtime::Handle;
-use valkey::ListStore;
+use valkey::{ListStore, StatsStore};
 
 /// How long webhooks and changes of lists that wait get to be sent at the end.
 const LAST_DELIVERIES: Duration = Duration::from_secs(5);
@@ -45,7 +45,14 @@ impl Outgoing {
                 stores.push(ListStore::start(capabilities, colour, options, runtime));
             }
         }
+        let outside = keep_outside(capabilities, settings, runtime);
+        for (_, options) in settings.read(|values| values.remote_stats.clone()) {
+            patience = patience.max(options.timeout * 5);
+        }
         let deadline = tokio::time::Instant::now() + patience;
+        for store in &outside {
+            store.connected(deadline.saturating_duration_since(tokio::time::Instant::now())).await;
+        }
         for store in &stores {
             store.loaded(deadline.saturating_duration_since(tokio::time::Instant::now())).await;
         }
@@ -67,4 +74,17 @@ impl Outgoing {
             }
         }
     }
+}
+
+/// Keeps the counts of stats DBs in servers where the configuration says so, and they are not kept there already. What was
+/// made by a configuration that is read again is not taken back.
+pub fn keep_outside(
+    capabilities: &Arc<Capabilities>,
+    settings: &Settings,
+    runtime: &Handle,
+) -> Vec<StatsStore> {
+    let wanted = settings.read(|values| values.remote_stats.clone());
+    let wanted =
+        wanted.into_iter().filter_map(|(name, options)| Some((capabilities.stats.get(&name)?, options)));
+    wanted.filter_map(|(db, options)| StatsStore::start(capabilities, &db, options, runtime)).collect()
 }

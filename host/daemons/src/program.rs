@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use capabilities::Daemon;
+use wire::Key;
+
 use crate::arguments::{Arguments, Mode, usage};
 use crate::flavour::Flavour;
 use crate::{background, client, serve};
@@ -34,8 +37,14 @@ fn run<F: Flavour>() -> ExitCode {
         }
     };
     if arguments.help {
-        print!("{}", usage(program));
+        print!("{}", usage(F::DAEMON));
         return ExitCode::SUCCESS;
+    }
+    if arguments.key {
+        if F::DAEMON == Daemon::Replfwd {
+            return print_key();
+        }
+        println!("{program}: ignoring the unknown option -k");
     }
     for option in &arguments.unknown {
         println!("{program}: ignoring the unknown option {option}");
@@ -50,4 +59,18 @@ fn run<F: Flavour>() -> ExitCode {
         });
     }
     serve::run::<F>(&arguments)
+}
+
+/// `-k`: a new key in double quotes, as `setKey` takes it.
+fn print_key() -> ExitCode {
+    match Key::generate() {
+        Ok(key) => {
+            println!("\"{}\"", key.to_base64());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("cannot make a key: {error}");
+            ExitCode::from(1)
+        }
+    }
 }

@@ -13,6 +13,7 @@ use lua::{Configuration, Settings};
 use crate::arguments::Arguments;
 use crate::consoles::Lines;
 use crate::flavour::Flavour;
+use crate::outgoing::keep_outside;
 use crate::shadow::{self, ShadowError};
 use crate::start::{self, Started};
 
@@ -72,6 +73,7 @@ fn try_run(arguments: &Arguments, started: &Started) -> Result<Arc<Settings>, Re
         shadow::start(&source, started.events.clone(), options, &settings, &started.capabilities)
     });
     let shadow = shadow.transpose()?;
+    keep_outside(&started.capabilities, &settings, started.runtime.handle());
     started.chain.executor().replace(engines, Some(aside), source)?;
     started.chain.set_shadow(shadow.map(Arc::new));
     let (ja3_attr, log_allowed) = settings.read(|values| (values.ja3_attr.clone(), values.verbose_allow_log));

@@ -1,5 +1,6 @@
 //! Serving: from the loaded configuration to the end.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,7 +142,7 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
         if let Some(interval) = service::watchdog_interval() {
             tokio::spawn(feed_watchdog(interval, started.chain.clone()));
         }
-        let left = (arguments.mode == Mode::Foreground).then(|| foreground(F::DAEMON, &runtime, &lines));
+        let left = has_console(F::DAEMON, arguments).then(|| foreground(F::DAEMON, &runtime, &lines));
         let why =
             until_told(signals, left, || read_again(&server, (arguments, started, &*lines, &flavour), log))
                 .await;
@@ -179,6 +180,12 @@ async fn open_reports(
     // It reads files, and indexes what the last process had no time for.
     let opened = tokio::task::spawn_blocking(move || reports.start(&handle)).await;
     opened.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+}
+
+/// Whether there is a console on the daemon's own terminal. The end of its input ends the daemon, and wforce's replfwd,
+/// which has no console, goes on without input: so it has one only if somebody can type.
+fn has_console(daemon: Daemon, arguments: &Arguments) -> bool {
+    arguments.mode == Mode::Foreground && (daemon != Daemon::Replfwd || std::io::stdin().is_terminal())
 }
 
 /// The console on the terminal, on a thread of its own; the receiver tells when it was left.

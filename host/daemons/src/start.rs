@@ -104,7 +104,11 @@ pub fn load(daemon: Daemon, arguments: &Arguments, log: &Arc<Log>) -> Result<Sta
         .map_err(|error| fail(format!("cannot start: {error}")))?;
     let runtime = Arc::new(runtime);
     let host = host(daemon, arguments, &capabilities, &runtime);
-    let cluster = (daemon == Daemon::Wforce).then(|| Cluster::new(&capabilities));
+    let cluster = match daemon {
+        Daemon::Wforce => Some(Cluster::new(&capabilities)),
+        Daemon::Replfwd => Some(Cluster::forwarding(&capabilities)),
+        Daemon::Trackalert => None,
+    };
     if let Some(cluster) = &cluster {
         host.settings.attach(cluster.clone());
     }

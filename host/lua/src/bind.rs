@@ -5,8 +5,9 @@
 mod access;
 mod addresses;
 mod alerts;
-pub mod dns;
+mod dns;
 mod explain;
+mod forwarder;
 mod geo;
 pub mod hooks;
 mod jobs;
@@ -153,6 +154,7 @@ fn functions() -> impl Iterator<Item = (&'static str, HostFn)> {
         alerts::FUNCTIONS,
         dns::FUNCTIONS,
         explain::FUNCTIONS,
+        forwarder::FUNCTIONS,
         geo::FUNCTIONS,
         hooks::FUNCTIONS,
         jobs::FUNCTIONS,

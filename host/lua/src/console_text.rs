@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use capabilities::stats::Db;
-use cluster::Row;
+use cluster::{Cluster, Row};
 use login::Login;
 use parking_lot::Mutex;
 
@@ -57,33 +57,43 @@ impl ConsoleBuffer {
 
 /// `siblings()`.
 pub fn siblings(settings: &Settings) -> Vec<String> {
-    let row = |address: &str, numbers: [&str; 4], note: &str| {
-        let [sent, failed, received, bad] = numbers;
-        format!("{address:<35} {sent:<15} {failed:<14} {received:<15} {bad:<14}   {note}")
-    };
-    let head = row("Address", ["Send Successes", "Send Failures", "Rcv Successes", "Rcv Failures"], "Note");
-    let rows = match settings.cluster() {
-        Some(cluster) => cluster
-            .siblings()
-            .rows()
-            .into_iter()
-            .map(|sibling| {
-                let numbers = [sibling.sent, sibling.not_sent, sibling.received, sibling.received_bad];
-                let numbers = numbers.map(|number| number.to_string());
-                let note = match sibling {
-                    Row { is_self: true, .. } => "Self",
-                    Row { session: true, .. } => "Session",
-                    _ => "",
-                };
-                row(&sibling.address, numbers.each_ref().map(String::as_str), note)
-            })
-            .collect::<Vec<_>>(),
+    match settings.cluster() {
+        Some(cluster) => peers("Address", &cluster.siblings().rows()),
         None => settings.read(|values| {
             let listed = values.replication.siblings.iter();
-            listed.map(|sibling| row(&sibling.addr.to_string(), ["0"; 4], "")).collect()
+            let rows = listed.map(|sibling| peer(&sibling.addr.to_string(), ["0"; 4], ""));
+            std::iter::once(peers_head("Address")).chain(rows).collect()
         }),
-    };
-    std::iter::once(head).chain(rows).collect()
+    }
+}
+
+/// `replicationForwarders()`.
+pub fn forwarders(cluster: &Cluster) -> Vec<String> {
+    let destinations = peers("Destination", &cluster.destinations().rows());
+    destinations.into_iter().chain(peers("Source", &cluster.sources().rows())).collect()
+}
+
+fn peer(address: &str, numbers: [&str; 4], note: &str) -> String {
+    let [sent, failed, received, bad] = numbers;
+    format!("{address:<35} {sent:<15} {failed:<14} {received:<15} {bad:<14}   {note}")
+}
+
+fn peers_head(what: &str) -> String {
+    peer(what, ["Send Successes", "Send Failures", "Rcv Successes", "Rcv Failures"], "Note")
+}
+
+fn peers(what: &str, rows: &[Row]) -> Vec<String> {
+    let rows = rows.iter().map(|row| {
+        let numbers =
+            [row.sent, row.not_sent, row.received, row.received_bad].map(|number| number.to_string());
+        let note = match row {
+            Row { is_self: true, .. } => "Self",
+            Row { session: true, .. } => "Session",
+            _ => "",
+        };
+        peer(&row.address, numbers.each_ref().map(String::as_str), note)
+    });
+    std::iter::once(peers_head(what)).chain(rows).collect()
 }
 
 /// `showReportSinks()`.
@@ -170,7 +180,7 @@ pub fn stats_dbs<'a>(dbs: impl Iterator<Item = &'a Db>) -> Vec<String> {
             (if db.replicates() { "yes" } else { "no" }).to_owned(),
             format!("{}/{}", schema.window_secs, schema.windows),
             db.max_size().to_string(),
-            db.len().to_string(),
+            db.remote().map_or_else(|| db.len().to_string(), |_| "outside".to_owned()),
         ];
         // A schema keeps its fields sorted by name.
         for (place, (field, kind)) in schema.fields.iter().enumerate() {

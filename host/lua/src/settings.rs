@@ -62,7 +62,8 @@ impl Settings {
         self.again.load(Ordering::Acquire)
     }
 
-    /// Whether the file has something that policy calls may want to wait for: a DNS resolver, a report store.
+    /// Whether the file has something that policy calls may want to wait for: a DNS resolver, a report store, a stats DB that
+    /// is kept outside.
     pub fn waits(&self) -> bool {
         self.waits.load(Ordering::Relaxed)
     }
@@ -147,6 +148,8 @@ pub struct Values {
     pub alerts: alerts::Settings,
     /// What was wrong with the file without keeping it from loading.
     pub complaints: Complaints,
+    /// Stats DBs whose counts are kept in a server, by name.
+    pub remote_stats: Vec<(BString, valkey::StatsOptions)>,
     /// Where the blacklist is kept.
     pub blacklist_redis: Redis,
     /// Where the whitelist is kept.
@@ -183,6 +186,7 @@ impl Default for Values {
             webhooks: WebHooks::default(),
             alerts: alerts::Settings::default(),
             complaints: Complaints::default(),
+            remote_stats: Vec::new(),
             blacklist_redis: Redis::default(),
             whitelist_redis: Redis::default(),
         }

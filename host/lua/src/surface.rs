@@ -8,6 +8,7 @@ mod console;
 mod daemons;
 mod dns;
 mod fields;
+mod forwarder;
 mod geo;
 mod hooks;
 mod jobs;
@@ -362,6 +363,7 @@ pub fn entries() -> impl Iterator<Item = &'static Entry> {
         dns::ENTRIES,
         log::ENTRIES,
         sibling::ENTRIES,
+        forwarder::ENTRIES,
         webhook::ENTRIES,
         alert::ENTRIES,
         reports::ENTRIES,

@@ -95,7 +95,8 @@ impl Executor {
             engines: threads,
             cores,
         });
-        for _ in 0..threads {
+        // Without engines there is still the one kept aside.
+        for _ in 0..threads.max(1) {
             worker::spawn(&shared)?;
         }
         watchdog::spawn(&shared)?;

@@ -48,7 +48,7 @@ impl Plan {
     }
 
     /// The cell of the value in each row.
-    fn places(&self, value: u32) -> impl Iterator<Item = usize> {
+    pub fn places(&self, value: u32) -> impl Iterator<Item = usize> {
         let width = self.width;
         self.hashes.iter().enumerate().map(move |(row, (a, b))| {
             row * width as usize + (a.wrapping_mul(value).wrapping_add(*b) % width) as usize

@@ -18,6 +18,7 @@ mod hll;
 mod int;
 mod layout;
 mod murmur;
+pub mod outside;
 mod record;
 mod schema;
 mod shard;

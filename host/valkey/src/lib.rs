@@ -1,4 +1,4 @@
-//! Redis and Valkey: persistence of the black- and the whitelist.
+//! Redis and Valkey: persistence of the black- and the whitelist, and stats DBs whose counts are kept there.
 //!
 //! wforce's keys and values, so that both can share a server. Whatever the server does, nobody here waits for it: changes
 //! are queued, one for each key, and written when it answers.
@@ -7,8 +7,10 @@
 pub mod entry;
 mod link;
 mod pending;
+pub mod stats;
 mod store;
 mod target;
 
+pub use stats::{StatsOptions, StatsOptionsError, StatsStore};
 pub use store::{ListStore, Options};
 pub use target::{Mode, Target, TargetError};

@@ -32,6 +32,8 @@ pub(crate) struct Recipe {
     /// Its calls may wait for something outside.
     pub(crate) waits: bool,
     pub(crate) wasi: bool,
+    /// Its calls may wait for stats DBs.
+    pub(crate) stats_wait: bool,
 }
 
 /// An instance.
@@ -45,7 +47,9 @@ pub(crate) struct Instance {
 impl Recipe {
     /// Makes an instance.
     pub(crate) async fn start(&self, stop: Option<&Arc<Stop>>) -> Result<Instance, Trouble> {
-        let mut store = Store::new(&self.engine.engine, State::new(self.common.clone(), self.wasi));
+        let mut state = State::new(self.common.clone(), self.wasi);
+        state.stats_wait = self.stats_wait;
+        let mut store = Store::new(&self.engine.engine, state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(HOST_CALL_BYTES);
         store.set_max_component_handles(self.common.options.handles.saturating_add(16));

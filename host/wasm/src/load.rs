@@ -84,11 +84,12 @@ pub(crate) fn link(
     if !exports.any() {
         return Err(LoadError::NoHook);
     }
-    let pre = linker(engine, imports.wasi)
+    let stats_wait = imports.stats && common.capabilities.stats.some_outside();
+    let pre = linker(engine, imports.wasi, stats_wait)
         .and_then(|linker| linker.instantiate_pre(component))
         .map_err(|error| LoadError::Import { import: format!("{error:#}"), advice: advice() })?;
-    let waits = imports.waits || imports.wasi;
-    Ok(Recipe { engine: engine.clone(), pre, exports, common, waits, wasi: imports.wasi })
+    let waits = imports.waits || imports.wasi || stats_wait;
+    Ok(Recipe { engine: engine.clone(), pre, exports, common, waits, wasi: imports.wasi, stats_wait })
 }
 
 fn advice() -> String {
@@ -102,6 +103,7 @@ struct Needs {
     wasi: bool,
     /// It can wait for something: DNS, the report store.
     waits: bool,
+    stats: bool,
 }
 
 /// The parts of WASI that are there; of these, sockets are refused and the file system is empty.
@@ -110,7 +112,7 @@ pub(crate) const WASI: [&str; 6] =
 
 impl Needs {
     fn of(engine: &Engine, component: &Component) -> Result<Needs, LoadError> {
-        let (mut needs, kind) = (Needs { wasi: false, waits: false }, component.component_type());
+        let (mut needs, kind) = (Needs { wasi: false, waits: false, stats: false }, component.component_type());
         for (name, _) in kind.imports(&engine.engine) {
             if let Some(rest) = name.strip_prefix("portcullis:policy/") {
                 let version = rest.split_once('@').map_or("", |(_, version)| version);
@@ -118,6 +120,7 @@ impl Needs {
                     return Err(LoadError::Version { found: name.to_owned() });
                 }
                 needs.waits |= rest.starts_with("dns@") || rest.starts_with("reports@");
+                needs.stats |= rest.starts_with("stats@");
             } else if WASI.iter().any(|known| name.starts_with(known)) {
                 needs.wasi = true;
             } else {
@@ -140,9 +143,12 @@ impl Needs {
 const COMPATIBLE: &str = "0.1.";
 
 /// Everything the host offers.
-fn linker(engine: &Engine, wasi: bool) -> wasmtime::Result<Linker<State>> {
+fn linker(engine: &Engine, wasi: bool, stats_wait: bool) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(&engine.engine);
     Imports::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
+    if stats_wait {
+        crate::host::stats::waiting::add_to_linker(&mut linker)?;
+    }
     if wasi {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     }

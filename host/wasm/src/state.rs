@@ -74,6 +74,8 @@ pub(crate) struct State {
     pub(crate) granted: Duration,
     /// Set when the call has to end before.
     pub(crate) stop: Option<Arc<Stop>>,
+    /// Whether it can wait for stats DBs that are kept outside.
+    pub(crate) stats_wait: bool,
     wasi: Option<Box<WasiCtx>>,
 }
 
@@ -92,6 +94,7 @@ impl State {
             deadline: Instant::now(),
             granted: Duration::ZERO,
             stop: None,
+            stats_wait: false,
             common,
         }
     }

@@ -1,8 +1,8 @@
 //! The commands of wforce.
 
 use super::{
-    BAD_JSON, Colour, Command, Counter, DONE, ELSEWHERE, Handler, INVALID, LIVEZ, POLICY, READYZ, answer,
-    get, post,
+    BAD_JSON, Colour, Command, Counter, DONE, ELSEWHERE, Handler, INVALID, LIVEZ, POLICY, Peers, READYZ,
+    answer, get, post,
 };
 use crate::openapi::schema;
 
@@ -142,21 +142,21 @@ pub(super) static COMMANDS: &[Command] = &[
     ),
     post(
         "addSibling",
-        Handler::AddSibling,
+        Handler::AddPeer(Peers::Siblings),
         "Adds a sibling to replicate to.",
         schema::add_sibling,
         &[DONE, BAD_JSON, INVALID, ELSEWHERE],
     ),
     post(
         "removeSibling",
-        Handler::RemoveSibling,
+        Handler::RemovePeer(Peers::Siblings),
         "Removes a sibling.",
         schema::sibling,
         &[DONE, BAD_JSON, INVALID, ELSEWHERE],
     ),
     post(
         "setSiblings",
-        Handler::SetSiblings,
+        Handler::SetPeers(Peers::Siblings),
         "Replaces all siblings.",
         schema::set_siblings,
         &[DONE, BAD_JSON, INVALID, ELSEWHERE],

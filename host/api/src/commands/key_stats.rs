@@ -43,11 +43,22 @@ async fn try_get<B: Backend>(backend: &B, body: &[u8]) -> Result<Reply, Refusal>
         (None, None, None) => return Err(Refusal::BadRequest("No ja3, ip or login field supplied")),
     };
     let capabilities = backend.capabilities();
-    Ok(reply::json(StatusCode::OK, key.describe(capabilities, capabilities.clock.now())))
+    let now = capabilities.clock.now();
+    let mut stats = Vec::new();
+    for db in capabilities.stats.all() {
+        let fields = db.all_of(now, key.in_stats(&db)).await;
+        stats.extend(fields.map(|fields| (db, fields)));
+    }
+    Ok(reply::json(StatusCode::OK, key.describe(capabilities, now, &stats)))
 }
 
 impl Key {
-    fn describe(&self, capabilities: &Capabilities, now: u64) -> Vec<u8> {
+    fn describe(
+        &self,
+        capabilities: &Capabilities,
+        now: u64,
+        stats: &[(Db, Vec<(BString, i32)>)],
+    ) -> Vec<u8> {
         let black = self.entry(&capabilities.lists.black, now);
         let white = self.entry(&capabilities.lists.white, now);
         let mut out = Vec::with_capacity(256);
@@ -58,11 +69,10 @@ impl Key {
             .bool(b"blacklisted", black.is_some())
             .str(self.name(), &self.text());
         let mut dbs = ObjectWriter::new(object.member(b"stats"));
-        for db in capabilities.stats.all() {
-            let Some(fields) = self.fields(&db, now) else { continue };
+        for (db, fields) in stats {
             let mut object = ObjectWriter::new(dbs.member(db.name()));
             for (field, sum) in fields {
-                object.int(&field, i64::from(sum));
+                object.int(field, i64::from(*sum));
             }
             object.finish();
         }
@@ -103,10 +113,11 @@ impl Key {
         }
     }
 
-    fn fields(&self, db: &Db, now: u64) -> Option<Vec<(BString, i32)>> {
+    /// The key as it stands in a stats DB.
+    fn in_stats(&self, db: &Db) -> BString {
         match self {
-            Self::Ip(ip) => db.stats_of(now, &db.addr_key(ip)),
-            _ => db.stats_of(now, &self.text()),
+            Self::Ip(ip) => BString::from(&*db.addr_key(ip)),
+            _ => self.text(),
         }
     }
 

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use cluster::dump::Form;
 use cluster::sync::Wish;
-use cluster::{Cluster, DEFAULT_PORT, PeerConfig, Protocol, Target};
+use cluster::{Cluster, DEFAULT_PORT, PeerConfig, Protocol, Table, Target};
+use http::StatusCode;
 use login::Addr;
-use login::json::Value;
+use login::json::{ArrayWriter, ObjectWriter, Value};
 use wire::Key;
 
 use super::text;
+use crate::command::Peers;
 use crate::failure::{Refusal, parse, told};
 use crate::reply::{self, Reply};
 
@@ -20,14 +22,20 @@ struct Asked {
     port: u16,
     protocol: Protocol,
     key: Option<Key>,
+    stats: bool,
+    lists: bool,
 }
 
 impl Asked {
+    fn new(host: Vec<u8>, port: u16, protocol: Protocol) -> Self {
+        Self { host, port, protocol, key: None, stats: true, lists: true }
+    }
+
     /// Looks a host name up, which may wait for DNS.
     fn resolve(self) -> Result<PeerConfig, Refusal> {
         let target = Target::new(&self.host, self.port, self.protocol)
             .map_err(|error| Refusal::invalid(error.to_string()))?;
-        Ok(PeerConfig { key: self.key, ..PeerConfig::new(target) })
+        Ok(PeerConfig { target, key: self.key, stats: self.stats, lists: self.lists })
     }
 }
 
@@ -78,48 +86,65 @@ pub(crate) fn dump_entries(cluster: Option<&Arc<Cluster>>, body: &[u8]) -> Reply
 }
 
 const MISSING: &str = "One of mandatory parameters [sibling_host, sibling_port] is missing";
+const NO_HOST: &str = "Mandatory parameter [sibling_host] is missing";
 
-/// `addSibling`
-pub(crate) async fn add(cluster: Option<&Arc<Cluster>>, body: &[u8]) -> Reply {
-    let asked = parse(body).and_then(|body| sibling(&body, MISSING));
-    change("addSibling", cluster, asked.map(|asked| vec![asked]), |cluster, mut configs| {
+impl Peers {
+    fn of(self, cluster: &Cluster) -> &Arc<Table> {
+        match self {
+            Self::Siblings => cluster.siblings(),
+            Self::Destinations => cluster.destinations(),
+            Self::Sources => cluster.sources(),
+        }
+    }
+
+    /// Reads one of them.
+    fn asked(self, one: &Value<'_>, missing: &str) -> Result<Asked, Refusal> {
+        match self {
+            Self::Sources => source(one),
+            Self::Siblings | Self::Destinations => sibling(one, missing),
+        }
+    }
+}
+
+/// `addSibling` and its like.
+pub(crate) async fn add(cluster: Option<&Arc<Cluster>>, peers: Peers, body: &[u8]) -> Reply {
+    let asked = parse(body).and_then(|body| peers.asked(&body, MISSING));
+    change(cluster, asked.map(|asked| vec![asked]), move |cluster, mut configs| {
         let Some(config) = configs.pop() else { return Ok(()) };
-        cluster.siblings().add(config).map_err(|error| Refusal::invalid(error.to_string()))
+        peers.of(cluster).add(config).map_err(|error| Refusal::invalid(error.to_string()))
     })
     .await
 }
 
-/// `removeSibling`
-pub(crate) async fn remove(cluster: Option<&Arc<Cluster>>, body: &[u8]) -> Reply {
+/// `removeSibling` and its like.
+pub(crate) async fn remove(cluster: Option<&Arc<Cluster>>, peers: Peers, body: &[u8]) -> Reply {
     let asked = parse(body).and_then(|body| {
+        if peers == Peers::Sources {
+            return Ok(vec![source(&body)?]);
+        }
         let [host, port] = required(&body, [b"sibling_host", b"sibling_port"], MISSING)?;
-        Ok(vec![Asked {
-            host: host_text(host)?,
-            port: sibling_port(port),
-            protocol: Protocol::Udp,
-            key: None,
-        }])
+        Ok(vec![Asked::new(host_text(host)?, sibling_port(port), Protocol::Udp)])
     });
-    change("removeSibling", cluster, asked, |cluster, configs| {
+    change(cluster, asked, move |cluster, configs| {
         configs.iter().try_for_each(|config| {
             // Without a reason (wforce compatibility).
-            cluster.siblings().remove(&config.target).map_err(|_| Refusal::invalid(""))
+            peers.of(cluster).remove(&config.target).map_err(|_| Refusal::invalid(""))
         })
     })
     .await
 }
 
-/// `setSiblings`
-pub(crate) async fn set(cluster: Option<&Arc<Cluster>>, body: &[u8]) -> Reply {
+/// `setSiblings` and its like.
+pub(crate) async fn set(cluster: Option<&Arc<Cluster>>, peers: Peers, body: &[u8]) -> Reply {
     let asked = parse(body).and_then(|body| {
         let siblings = body.get(b"siblings").and_then(Value::as_array).ok_or_else(|| {
             Refusal::invalid("Mandatory parameter [siblings] is missing or is not an array")
         })?;
         let missing = "Mandatory parameter(s) [sibling_host, sibling_port] are missing";
-        siblings.iter().map(|one| sibling(one, missing)).collect()
+        siblings.iter().map(|one| peers.asked(one, missing)).collect()
     });
-    change("setSiblings", cluster, asked, |cluster, configs| {
-        for duplicate in cluster.siblings().set(configs) {
+    change(cluster, asked, move |cluster, configs| {
+        for duplicate in peers.of(cluster).set(configs) {
             cluster.context().caps.log.warn(duplicate.to_string());
         }
         Ok(())
@@ -127,9 +152,35 @@ pub(crate) async fn set(cluster: Option<&Arc<Cluster>>, body: &[u8]) -> Reply {
     .await
 }
 
+/// `getSiblings` and its like. Keys are shown: whoever has the password could set them, too.
+pub(crate) fn get(cluster: Option<&Arc<Cluster>>, peers: Peers) -> Reply {
+    let found = cluster.map(|cluster| peers.of(cluster).peers()).unwrap_or_default();
+    let mut out = Vec::with_capacity(64 + 160 * found.len());
+    let mut object = ObjectWriter::new(&mut out);
+    let mut array = ArrayWriter::new(object.member(b"siblings"));
+    for peer in found.iter() {
+        let (config, addr) = (peer.config(), peer.addr());
+        let mut one = ObjectWriter::new(array.item());
+        if peers != Peers::Sources {
+            if let Some(key) = &config.key {
+                one.str(b"encryption_key", key.to_base64().as_bytes());
+            }
+            one.bool(b"send_sdb", config.stats).bool(b"send_wlbl", config.lists);
+        }
+        one.str(b"sibling_host", addr.ip().to_string().as_bytes());
+        if peers != Peers::Sources {
+            one.int(b"sibling_port", addr.port().into());
+        }
+        one.str(b"sibling_protocol", peer.protocol().name().as_bytes());
+        one.finish();
+    }
+    array.finish();
+    object.finish();
+    reply::json(StatusCode::OK, out)
+}
+
 /// Looks hosts up where waiting for DNS holds up nobody, and makes the change.
 async fn change(
-    command: &'static str,
     cluster: Option<&Arc<Cluster>>,
     asked: Result<Vec<Asked>, Refusal>,
     change: impl FnOnce(&Cluster, Vec<PeerConfig>) -> Result<(), Refusal> + Send + 'static,
@@ -138,7 +189,7 @@ async fn change(
         Ok(asked) => asked,
         Err(refusal) => return refusal.into(),
     };
-    let Some(cluster) = cluster.cloned() else { return Refusal::NotAvailable(command).into() };
+    let Some(cluster) = cluster.cloned() else { return Refusal::NotAvailable("a change of siblings").into() };
     let changed = tokio::task::spawn_blocking(move || {
         let configs = asked.into_iter().map(Asked::resolve).collect::<Result<_, _>>()?;
         change(&cluster, configs)
@@ -193,5 +244,14 @@ fn sibling(one: &Value<'_>, missing: &str) -> Result<Asked, Refusal> {
     };
     let key = text(one, b"encryption_key").filter(|key| !key.is_empty()).map(Key::from_base64).transpose();
     let key = key.map_err(|error| Refusal::invalid(format!("encryption_key: {error}")))?;
-    Ok(Asked { host, port: sibling_port(port), protocol, key })
+    // Only a forwarder's clients ask for less than everything (wforce compatibility).
+    let wanted = |flag: &[u8]| one.get(flag).is_none_or(Value::is_true);
+    let (stats, lists) = (wanted(b"send_sdb"), wanted(b"send_wlbl"));
+    Ok(Asked { key, stats, lists, ..Asked::new(host, sibling_port(port), protocol) })
+}
+
+/// A forwarder that is only heard; its port says nothing.
+fn source(one: &Value<'_>) -> Result<Asked, Refusal> {
+    let [host] = required(one, [b"sibling_host"], NO_HOST)?;
+    Ok(Asked::new(host_text(host)?, DEFAULT_PORT, Protocol::None))
 }

@@ -393,9 +393,58 @@ pub(crate) fn add_sibling() -> Value {
 
 /// The body of `setSiblings`.
 pub(crate) fn set_siblings() -> Value {
+    all_of(&add_sibling())
+}
+
+/// The body of `addSibling` of a forwarder.
+pub(crate) fn add_peer() -> Value {
+    let mut schema = add_sibling();
+    let flag = |about: &str| json!({"type": "boolean", "default": true, "description": about});
+    schema["properties"]["send_sdb"] = flag("Whether it gets changes of stats DBs.");
+    schema["properties"]["send_wlbl"] = flag("Whether it gets changes of lists.");
+    schema
+}
+
+/// The body of `setSiblings` of a forwarder.
+pub(crate) fn set_peers() -> Value {
+    all_of(&add_peer())
+}
+
+/// The body of `addReplicationForwarderSrc`.
+pub(crate) fn source() -> Value {
     json!({
         "type": "object",
-        "properties": {"siblings": {"type": "array", "items": add_sibling()}},
+        "properties": {"sibling_host": {"type": "string", "minLength": 1, "description": "Address or name."}},
+        "required": ["sibling_host"],
+    })
+}
+
+/// The body of `setReplicationForwarderSrcs`.
+pub(crate) fn set_sources() -> Value {
+    all_of(&source())
+}
+
+fn all_of(one: &Value) -> Value {
+    json!({
+        "type": "object",
+        "properties": {"siblings": {"type": "array", "items": one}},
         "required": ["siblings"],
     })
+}
+
+/// The answer to `getSiblings` and its like.
+pub(crate) fn peers() -> Value {
+    exactly(&json!({"siblings": {"type": "array", "items": {
+        "type": "object",
+        "properties": {
+            "encryption_key": string("A key of its own, in base64."),
+            "send_sdb": {"type": "boolean"},
+            "send_wlbl": {"type": "boolean"},
+            "sibling_host": {"type": "string"},
+            "sibling_port": port(),
+            "sibling_protocol": {"enum": ["udp", "tcp", "none"]},
+        },
+        "required": ["sibling_host", "sibling_protocol"],
+        "additionalProperties": false,
+    }}}))
 }

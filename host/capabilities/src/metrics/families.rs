@@ -10,6 +10,7 @@ use prometheus::{
 };
 
 use super::components::Components;
+use super::remote::RemoteFamilies;
 use super::store::StoreMetrics;
 use super::track::{JobMetrics, ReportMetrics};
 use super::window::Window;
@@ -210,6 +211,27 @@ fn report_store(ours: &Prefixed<'_>) -> Result<StoreMetrics, prometheus::Error> 
     })
 }
 
+/// What is counted of stats DBs that are kept outside.
+fn remote_stats(ours: &Prefixed<'_>) -> Result<RemoteFamilies, prometheus::Error> {
+    let buckets = vec![0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 1.0];
+    let seconds =
+        HistogramOpts::new(ours.name("stats_db_remote_seconds"), "How long the servers of stats DBs took")
+            .buckets(buckets);
+    Ok(RemoteFamilies {
+        calls: ours.counters(
+            "stats_db_remote_calls_total",
+            &["db", "status"],
+            "Calls on stats DBs that are kept in a server",
+        )?,
+        seconds: ours.add(HistogramVec::new(seconds, &["db"])?)?,
+        reachable: ours.gauges(
+            "stats_db_remote_reachable",
+            "db",
+            "1 while a stats DB's server is connected",
+        )?,
+    })
+}
+
 /// Families without series, or with few.
 fn families(
     hooks: &Prefixed<'_>,
@@ -377,6 +399,7 @@ pub(super) fn register(prefix: &str, log: Arc<Log>) -> Result<Metrics, MetricsEr
             .counter("log_lines_dropped_total", "Log lines lost to a full queue or a stuck syslog")?,
         components: components(&ours)?,
         sessions: sessions(&Prefixed { registry: wforce.registry, prefix: "portcullis" })?,
+        remote_stats: remote_stats(&ours)?,
         report_store: report_store(&ours)?,
         state: StateMetrics {
             saves: ours.counter("state_saves_total", "Snapshots of the state directory")?,

@@ -1,12 +1,14 @@
 //! The handle through which policies read and change a stats DB.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bstr::{BStr, BString};
 use login::Addr;
 use statsdb::{AddrKey, NotANumber, Schema, StatsDb};
 
 use super::observer::{Change, Observers};
+use super::remote::Remote;
 use crate::context;
 
 /// A stats DB as policies, the API and the console have it: every change goes through here, so that whoever must know of
@@ -17,18 +19,42 @@ pub struct Db(Arc<Inner>);
 
 struct Inner {
     local: StatsDb,
+    outside: AtomicBool,
+    remote: OnceLock<Arc<dyn Remote>>,
     observers: Arc<Observers>,
 }
 
 impl Db {
     pub(super) fn new(local: StatsDb, observers: Arc<Observers>) -> Self {
-        Self(Arc::new(Inner { local, observers }))
+        let remote = OnceLock::new();
+        Self(Arc::new(Inner { local, outside: AtomicBool::new(false), remote, observers }))
     }
 
     /// The DB in memory, for those that apply what a sibling sent, that dump or that restore: nobody is told of a change
     /// made there.
     pub fn local(&self) -> &StatsDb {
         &self.0.local
+    }
+
+    /// Where the counts are kept, if not in memory: then they are asked for with [`Db::ask`], and the other functions only
+    /// see what is counted here.
+    #[inline]
+    pub fn remote(&self) -> Option<&Arc<dyn Remote>> {
+        self.0.remote.get()
+    }
+
+    /// Its counts will be kept outside, as soon as the daemon has started.
+    pub fn will_be_outside(&self) {
+        self.0.outside.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its counts are, or will be, kept outside.
+    pub fn is_outside(&self) -> bool {
+        self.0.outside.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn remote_place(&self) -> &OnceLock<Arc<dyn Remote>> {
+        &self.0.remote
     }
 
     /// Whether both are the same DB.

@@ -4,6 +4,8 @@ use bstr::BString;
 use statsdb::{NotANumber, StatsDb, Together};
 
 use super::Db;
+use super::ask::{both, on};
+use super::remote::{Ask, Found, Step as Ordered};
 use crate::context::{Context, Read, Step};
 
 impl Context {
@@ -136,6 +138,68 @@ impl Context {
         );
         self.note(|| read(db, key, field, value, Read::Windows(found.clone())));
         found
+    }
+}
+
+impl Context {
+    /// Notes a step that was done outside.
+    pub(super) fn stats_noted(&self, db: &Db, step: &Ordered, found: &Found) {
+        let Ordered { key, field, ask } = step;
+        let told =
+            |value: Option<&BString>, told: Read| read(db, key, field, value.map(|value| &value[..]), told);
+        self.note(|| match (ask, found) {
+            (Ask::Add { value }, _) => change("add", db, &[key, field, value]),
+            (Ask::AddCount { value, count }, _) => {
+                change("add", db, &[key, field, value, count.to_string().as_bytes()])
+            }
+            (Ask::Sub { value }, _) => change("sub", db, &[key, field, value]),
+            (Ask::Reset, _) => change("reset", db, &[key]),
+            (Ask::ResetField, _) => change("reset", db, &[key, field]),
+            (Ask::Windows { value }, Found::List(list)) => told(value.as_ref(), Read::Windows(list.clone())),
+            (Ask::Windows { value }, _) => told(value.as_ref(), Read::Windows(Vec::new())),
+            (Ask::Current { value }, found) => told(value.as_ref(), Read::Current(found.number())),
+            (Ask::GetValue { value }, found) => told(Some(value), Read::Sum(found.number())),
+            (Ask::Get, found) => told(None, Read::Sum(found.number())),
+        });
+    }
+
+    /// Does a step whose writes go into the overlay; `outside`: what a read found outside.
+    pub(super) fn stats_over(
+        &self,
+        db: &Db,
+        now: u64,
+        step: &Ordered,
+        outside: Option<Found>,
+    ) -> Result<Found, NotANumber> {
+        let Some(overlay) = self.overlay() else { return Ok(outside.unwrap_or(Found::Done)) };
+        let Ordered { key, field, ask } = step;
+        let found = match (ask, outside) {
+            (Ask::Reset, _) => {
+                overlay.reset(db.local(), now, key, None);
+                Found::Done
+            }
+            (Ask::ResetField, _) => {
+                overlay.reset(db.local(), now, key, Some(field));
+                Found::Done
+            }
+            (_, None) => match overlay.db(db.local()) {
+                Some(own) => on(&own, now, step)?,
+                None => Found::Done,
+            },
+            (_, Some(outside)) => overlay.read(
+                db.local(),
+                now,
+                key,
+                field,
+                |seen| on(seen.beside, now, step).map(|own| both(db.kind(field), outside.clone(), own)),
+                |seen| {
+                    // Either nothing was written here, or it was reset and only what is here counts.
+                    if std::ptr::eq(seen, db.local()) { Ok(outside.clone()) } else { on(seen, now, step) }
+                },
+            )?,
+        };
+        self.stats_noted(db, step, &found);
+        Ok(found)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bstr::{BStr, BString};
+use capabilities::Daemon;
 use cluster::Target;
 use login::Addr;
 use wire::Key;
@@ -12,8 +13,9 @@ use crate::convert::Fault;
 use crate::settings::{Redis, Secret, Sibling, SyncHost, Values};
 use crate::stack::{Args, HostFn, Ret, State};
 
-/// The port of siblings whose address has none.
+/// The ports of siblings and of forwarders whose addresses have none.
 const PORT: u16 = 4001;
+const FORWARDER_PORT: u16 = 4545;
 
 pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("addSibling", |state, args| {
@@ -117,7 +119,7 @@ fn change(state: &State, change: impl FnOnce(&mut Values)) -> Result<Ret<'_>, Fa
 }
 
 /// Reads address, key and the two flags of a sibling.
-fn sibling(row: &[BString]) -> Result<Sibling, String> {
+pub(super) fn sibling(row: &[BString]) -> Result<Sibling, String> {
     let (address, key, stats, lists) = match row {
         [address] => (address, None, true, true),
         [address, key] => (address, Some(key), true, true),
@@ -222,13 +224,14 @@ fn remove<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     Ok(Ret::None)
 }
 
-fn replication_addr(text: &[u8]) -> Result<SocketAddr, String> {
+fn replication_addr(text: &[u8], port: u16) -> Result<SocketAddr, String> {
     let addr = Addr::parse(text).map_err(|error| error.to_string())?;
-    Ok(SocketAddr::new(addr.ip, if addr.port == 0 { PORT } else { addr.port }))
+    Ok(SocketAddr::new(addr.ip, if addr.port == 0 { port } else { addr.port }))
 }
 
 fn listener<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
-    match replication_addr(&args.text(1)?) {
+    let port = if state.host.daemon == Daemon::Replfwd { FORWARDER_PORT } else { PORT };
+    match replication_addr(&args.text(1)?, port) {
         Ok(addr) => return change(state, |values| values.replication.listener = Some(addr)),
         Err(error) => complain(state, format!("siblingListener: {error}")),
     }
@@ -238,7 +241,7 @@ fn listener<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
 fn add_sync_host<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let (url, password) = (args.text(1)?.owned(), args.text(2)?.owned());
     let (address, callback) = (args.text(3)?, args.text(4)?.owned());
-    match replication_addr(&address) {
+    match replication_addr(&address, PORT) {
         Ok(replication) => {
             return change(state, |values| {
                 values.replication.sync_hosts.push(SyncHost { url, password, replication, callback });

@@ -1,20 +1,24 @@
 //! Stats DBs.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
-use capabilities::stats::Db;
+use capabilities::context::{self, Context};
+use capabilities::stats::{Ask, Db, Found, OnUnreachable, Question, Step};
 use login::AddrText;
 use statsdb::{AddrKey, CountMinShape, FieldKind, Schema, clamp_hll_bits};
+use valkey::StatsOptions;
 
 use super::now;
+use super::wait::{Answer, Wait};
 use crate::convert::{Bytes, Fault};
 use crate::stack::{Args, HostFn, Ret, State, TextOrAddr};
 
 pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
-    ("newStringStatsDB", |state, args| create(state, args, 1)),
+    ("newStringStatsDB", |state, args| create(state, args, 1, 5)),
     ("newShardedStringStatsDB", |state, args| {
         let shards = args.int(5)?;
-        create(state, args, shards)
+        create(state, args, shards, 6)
     }),
     ("setHLLBits", |state, args| {
         let bits = clamp_hll_bits(i64::from(args.unsigned(1)?));
@@ -35,15 +39,29 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("StringStatsDB:twGetWindows", windows),
     ("StringStatsDB:twReset", |state, args| {
         let db = db(args)?;
-        db.reset(now(state), &key(args, db)?);
+        let key = key(args, db)?;
+        if db.remote().is_some() {
+            return outside(state, args, &key, b"", Ask::Reset);
+        }
+        db.reset(now(state), &key);
         Ok(Ret::None)
     }),
     ("StringStatsDB:twResetField", |state, args| {
         let db = db(args)?;
-        db.reset_field(now(state), &key(args, db)?, &args.text(3)?);
+        let (key, field) = (key(args, db)?, args.text(3)?);
+        if db.remote().is_some() {
+            return outside(state, args, &key, &field, Ask::ResetField);
+        }
+        db.reset_field(now(state), &key, &field);
         Ok(Ret::None)
     }),
-    ("StringStatsDB:twGetSize", |_, args| Ok(Ret::Number(db(args)?.len() as f64))),
+    ("StringStatsDB:twGetSize", |state, args| {
+        let db = db(args)?;
+        if db.remote().is_some() {
+            return Wait::Stats(Asked::new(state, Want::Size(db.clone(), now(state)))).try_ret(args);
+        }
+        Ok(Ret::Number(db.len() as f64))
+    }),
     ("StringStatsDB:twSetMaxSize", |_, args| {
         db(args)?.set_max_size(args.unsigned(2)?);
         Ok(Ret::None)
@@ -74,8 +92,10 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     }),
 ];
 
-fn create<'a>(state: &'a State, args: &Args<'a>, shards: i32) -> Result<Ret<'a>, Fault> {
+/// `options`: where the options are.
+fn create<'a>(state: &'a State, args: &Args<'a>, shards: i32, options: i32) -> Result<Ret<'a>, Fault> {
     let (name, window_secs, windows) = (args.text(1)?.owned(), args.int(2)?, args.int(3)?);
+    let options = if args.given(options) { Some(args.map(options)?.into_iter().collect()) } else { None };
     let fields = args.map(4)?.into_iter();
     let fields: Option<Vec<_>> = fields
         .map(|(field, kind)| {
@@ -102,8 +122,34 @@ fn create<'a>(state: &'a State, args: &Args<'a>, shards: i32) -> Result<Ret<'a>,
         hll_bits,
         countmin,
     };
-    state.host.caps.stats.create(schema).map_err(|error| Fault::caught(error.to_string()))?;
+    let name = schema.name.clone();
+    let db = state.host.caps.stats.create(schema).map_err(|error| Fault::caught(error.to_string()))?;
+    if let Some(options) = options {
+        match StatsOptions::parse(options) {
+            Ok(options) => {
+                db.will_be_outside();
+                state.host.settings.note_waiting();
+                state.host.settings.change(|values| values.remote_stats.push((name, options)));
+            }
+            Err(error) => super::complain(state, format!("{name}: {error}: its counts are kept in memory")),
+        }
+    }
     Ok(Ret::None)
+}
+
+/// Asks a DB that is kept outside, in the call that has it as its first argument.
+#[cold]
+fn outside<'a>(
+    state: &'a State,
+    args: &Args<'a>,
+    key: &[u8],
+    field: &[u8],
+    ask: Ask,
+) -> Result<Ret<'a>, Fault> {
+    let db = db(args)?.clone();
+    let steps = vec![Step { key: key.into(), field: field.into(), ask }];
+    let question = Question { db, now: now(state), steps };
+    Wait::Stats(Asked::new(state, Want::Counts(question))).try_ret(args)
 }
 
 fn db<'a>(args: &Args<'a>) -> Result<&'a Db, Fault> {
@@ -150,8 +196,17 @@ fn value_if_given<'a>(args: &Args<'a>) -> Result<Option<Text<'a, AddrText>>, Fau
 fn add<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let db = db(args)?;
     let (key, field, value) = (key(args, db)?, args.text(3)?, value(args)?);
-    if args.given(5) {
-        db.add_count(now(state), &key, &field, &value, args.int(5)?);
+    let count = if args.given(5) { Some(args.int(5)?) } else { None };
+    if db.remote().is_some() {
+        let value = value.to_vec().into();
+        let ask = match count {
+            Some(count) => Ask::AddCount { value, count },
+            None => Ask::Add { value },
+        };
+        return outside(state, args, &key, &field, ask);
+    }
+    if let Some(count) = count {
+        db.add_count(now(state), &key, &field, &value, count);
     } else {
         db.add(now(state), &key, &field, &value).map_err(|error| Fault::caught(error.to_string()))?;
     }
@@ -161,6 +216,9 @@ fn add<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
 fn sub<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let db = db(args)?;
     let (key, field, value) = (key(args, db)?, args.text(3)?, args.text(4)?);
+    if db.remote().is_some() {
+        return outside(state, args, &key, &field, Ask::Sub { value: value.owned() });
+    }
     db.sub(now(state), &key, &field, &value).map_err(|error| Fault::caught(error.to_string()))?;
     Ok(Ret::None)
 }
@@ -168,7 +226,12 @@ fn sub<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
 fn get<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let db = db(args)?;
     let (key, field) = (key(args, db)?, args.text(3)?);
-    let count = match value_if_given(args)? {
+    let value = value_if_given(args)?;
+    if db.remote().is_some() {
+        let ask = value.map_or(Ask::Get, |value| Ask::GetValue { value: value.to_vec().into() });
+        return outside(state, args, &key, &field, ask);
+    }
+    let count = match value {
         Some(value) => db.get_value(now(state), &key, &field, &value),
         None => db.get(now(state), &key, &field),
     };
@@ -178,11 +241,78 @@ fn get<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
 fn current<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let db = db(args)?;
     let (key, field, value) = (key(args, db)?, args.text(3)?, value_if_given(args)?);
+    if db.remote().is_some() {
+        let value = value.map(|value| value.to_vec().into());
+        return outside(state, args, &key, &field, Ask::Current { value });
+    }
     Ok(Ret::Number(f64::from(db.current(now(state), &key, &field, value.as_deref()))))
 }
 
 fn windows<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let db = db(args)?;
     let (key, field, value) = (key(args, db)?, args.text(3)?, value_if_given(args)?);
+    if db.remote().is_some() {
+        let value = value.map(|value| value.to_vec().into());
+        return outside(state, args, &key, &field, Ask::Windows { value });
+    }
     Ok(Ret::Ints(db.windows(now(state), &key, &field, value.as_deref())))
+}
+
+/// Something asked of a DB that is kept outside.
+pub struct Asked {
+    want: Want,
+    runtime: tokio::runtime::Handle,
+}
+
+enum Want {
+    /// Counts.
+    Counts(Question),
+    /// How many keys there are, at this time.
+    Size(Db, u64),
+}
+
+impl Asked {
+    fn new(state: &State, want: Want) -> Asked {
+        Asked { want, runtime: state.host.runtime.clone() }
+    }
+
+    /// Asks; the future may be polled anywhere.
+    pub(super) async fn answer(self) -> Answer {
+        self.want.answer(context::current()).await
+    }
+
+    /// The same, blocking the thread.
+    pub(super) fn block(self) -> Answer {
+        let context = context::current();
+        let (done, answer) = std::sync::mpsc::sync_channel(1);
+        self.runtime.spawn(async move {
+            // The receiver waits below: there is nobody else to tell.
+            let _ = done.send(self.want.answer(context).await);
+        });
+        answer.recv().unwrap_or(Answer::Nothing)
+    }
+}
+
+impl Want {
+    async fn answer(self, context: Option<Arc<Context>>) -> Answer {
+        match self {
+            Want::Counts(Question { db, now, steps }) => match db.ask(context.as_deref(), now, steps).await {
+                Ok(mut found) => match found.pop() {
+                    Some(Found::Number(number)) => Answer::Number(number.into()),
+                    Some(Found::List(list)) => Answer::Ints(list),
+                    Some(Found::Done) | None => Answer::Nothing,
+                },
+                Err(error) => Answer::Ends(error.to_string()),
+            },
+            Want::Size(db, now) => {
+                let Some(remote) = db.remote() else { return Answer::Number(db.len() as f64) };
+                match (remote.size(now).await, remote.on_unreachable()) {
+                    (Ok(size), _) => Answer::Number(size as f64),
+                    (Err(why), OnUnreachable::Closed) => Answer::Ends(why.to_string()),
+                    (Err(_), OnUnreachable::Open) => Answer::Number(0.0),
+                    (Err(_), OnUnreachable::Local) => Answer::Number(db.len() as f64),
+                }
+            }
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! What a policy call may wait for: DNS look-ups, the report store. The call is suspended where that is possible, and
+//! What a policy call may wait for: DNS look-ups, the report store, stats DBs that are kept outside. The call is suspended where that is possible, and
 //! otherwise blocked:
 //!
 //! A call can be suspended when it runs as the coroutine named with [`set_suspendable`] and no C function (`table.sort`,
@@ -10,7 +10,8 @@
 use bstr::BString;
 use serde_json::Value;
 
-use super::{dns, reports};
+use super::{dns, reports, stats};
+use crate::convert::Fault;
 use crate::stack::{Args, Ret};
 
 /// What is waited for.
@@ -19,6 +20,8 @@ pub enum Wait {
     Dns(dns::Query),
     /// A question to the report store.
     Reports(Box<reports::Job>),
+    /// Counts that are kept outside.
+    Stats(stats::Asked),
 }
 
 /// What came of it.
@@ -29,8 +32,16 @@ pub enum Answer {
     Value(Value),
     /// A text of any bytes.
     Text(BString),
+    /// A number.
+    Number(f64),
+    /// A list of numbers.
+    Ints(Vec<i32>),
+    /// It is done; there is no value.
+    Nothing,
     /// Nothing, and why: the script gets nil and the reason.
     Failed(String),
+    /// The call must not go on, and why.
+    Ends(String),
 }
 
 impl Wait {
@@ -39,6 +50,7 @@ impl Wait {
         match self {
             Wait::Dns(query) => Answer::Texts(query.answer().await),
             Wait::Reports(job) => job.answer().await,
+            Wait::Stats(asked) => asked.answer().await,
         }
     }
 
@@ -47,6 +59,18 @@ impl Wait {
         match self {
             Wait::Dns(query) => Answer::Texts(query.block()),
             Wait::Reports(job) => job.block(),
+            Wait::Stats(asked) => asked.block(),
+        }
+    }
+
+    /// The same for what can end the call.
+    pub(super) fn try_ret<'a>(self, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+        if args.may_suspend() {
+            return Ok(Ret::Suspend(self));
+        }
+        match self.block() {
+            Answer::Ends(reason) => Err(Fault::caught(reason)),
+            answer => Ok(answer.into()),
         }
     }
 
@@ -62,7 +86,10 @@ impl From<Answer> for Ret<'_> {
             Answer::Texts(list) => Ret::Texts(list),
             Answer::Value(value) => Ret::Json(value),
             Answer::Text(text) => Ret::Text(text),
-            Answer::Failed(reason) => Ret::Failed(reason),
+            Answer::Number(number) => Ret::Number(number),
+            Answer::Ints(list) => Ret::Ints(list),
+            Answer::Nothing => Ret::None,
+            Answer::Failed(reason) | Answer::Ends(reason) => Ret::Failed(reason),
         }
     }
 }
@@ -71,7 +98,7 @@ impl Answer {
     /// The values that a suspended coroutine goes on with.
     ///
     /// # Errors
-    /// Out of memory.
+    /// Out of memory; or [`Answer::Ends`].
     pub fn values(&self, lua: &mlua::Lua) -> mlua::Result<mlua::MultiValue> {
         let one = |value| std::iter::once(value).collect();
         Ok(match self {
@@ -81,6 +108,10 @@ impl Answer {
             }
             Answer::Value(value) => one(lua_value(lua, value)?),
             Answer::Text(text) => one(mlua::Value::String(lua.create_string(text.as_slice())?)),
+            Answer::Number(number) => one(mlua::Value::Number(*number)),
+            Answer::Ints(list) => one(mlua::Value::Table(lua.create_sequence_from(list.iter().copied())?)),
+            Answer::Nothing => mlua::MultiValue::new(),
+            Answer::Ends(reason) => return Err(mlua::Error::runtime(reason)),
             Answer::Failed(reason) => {
                 [mlua::Value::Nil, mlua::Value::String(lua.create_string(reason)?)].into_iter().collect()
             }

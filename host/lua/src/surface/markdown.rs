@@ -15,9 +15,9 @@ pub fn reference_markdown() -> String {
 pub fn configuration_markdown() -> String {
     let mut out = String::from(
         "# Configuration reference\n\n\
-         `wforce.conf` and `trackalert.conf` are Lua programs. Such a file runs once in the configuration state and then once in each worker state; the \
-         functions on this page act in the configuration state and do nothing in the others. Where nothing else is said, both daemons \
-         have a function.\n",
+         `wforce.conf`, `trackalert.conf` and `replfwd.conf` are Lua programs. Such a file runs once in the configuration state and then once in each worker state; the \
+         functions on this page act in the configuration state and do nothing in the others. Where nothing else is said, both wforce \
+         and trackalert have a function; replfwd has no worker states.\n",
     );
     chapters(&mut out, is_setting);
     out

@@ -37,7 +37,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::config(G, "controlSocket", &[param("address", Text)],
         "Listens for consoles on this address, port 4004 unless given. In a console client it names the server to talk to. The \
          daemon does not start if the address cannot be bound.")
-        .default("no console; clients try 127.0.0.1:4004").start_only(),
+        .default("no console; clients try 127.0.0.1:4004").start_only()
+        .daemons(Daemons::ALL),
     Entry::anywhere(G, "setKey", &[param("key", Text)],
         "The key of the control socket and of siblings without one of their own: 32 bytes as base64, as `makeKey()` prints it. \
          False, with a line in the log, if it is anything else. In workers it only answers true.")
@@ -48,10 +49,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         .default("6").start_only(),
     Entry::config(G, "setNumWorkerThreads", &[param("count", Int)],
         "How many threads serve HTTP connections; no more than there are cores are started.")
-        .default("4").start_only(),
+        .default("4").start_only()
+        .daemons(Daemons::ALL),
     Entry::config(G, "setMaxWebserverConns", &[param("count", Int)],
         "How many HTTP connections may be open at once; further ones are closed.")
-        .default("10000").start_only(),
+        .default("10000").start_only()
+        .daemons(Daemons::ALL),
     Entry::config(G, "setPolicyBudget", &[param("milliseconds", Unsigned)],
         "How long a hook, custom endpoint or look-up of one request may take altogether. A call that takes longer fails, and its \
          Lua state is replaced. Not in wforce.")
@@ -87,12 +90,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         .default("ja3")
         .daemons(Daemons::WFORCE),
     Entry::anywhere(G, "shutdown", &[],
-        "Ends the process at once with exit status 0, also while the configuration is being loaded."),
+        "Ends the process at once with exit status 0, also while the configuration is being loaded.").daemons(Daemons::ALL),
     Entry::config(G, "showACL", &[], "Prints the ACL, one netmask a line, `!` in front of those kept out, in the order they were added.")
-        .console(),
-    Entry::config(G, "showVersion", &[], "Prints the name and version of the server.").console(),
-    Entry::config(G, "makeKey", &[], "Prints a `setKey(...)` line with a new random key.").console(),
+        .console().daemons(Daemons::ALL),
+    Entry::config(G, "showVersion", &[], "Prints the name and version of the server.").console().daemons(Daemons::ALL),
+    Entry::config(G, "makeKey", &[], "Prints a `setKey(...)` line with a new random key.").console().daemons(Daemons::ALL),
     Entry::config(G, "testCrypto", &[param("text", Text)],
         "Encrypts and decrypts with the key of `setKey` and prints whether that worked.")
-        .console(),
+        .console().daemons(Daemons::ALL),
 ];

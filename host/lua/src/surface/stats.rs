@@ -8,10 +8,12 @@ const DB: &str = "StringStatsDB";
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::config(G, "newStringStatsDB",
-        &[param("name", Text), param("window_seconds", Int), param("windows", Int), param("fields", Map)],
+        &[param("name", Text), param("window_seconds", Int), param("windows", Int), param("fields", Map),
+            optional("options", Map)],
         "Makes a stats DB: per key, each field is counted in a number of time windows. Field types: `int` (a sum), `hll` (how many \
          different values), `countmin` (how often each value). One unknown type leaves the DB without fields. The first DB of a \
-         name wins."),
+         name wins. With the option `backend` its counts are kept in Redis or Valkey for all servers that name it, see \
+         [Redis and Valkey](redis.md#stats-dbs)."),
     Entry::config(G, "newShardedStringStatsDB",
         &[
             param("name", Text),
@@ -19,6 +21,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             param("windows", Int),
             param("fields", Map),
             param("shards", Int),
+            optional("options", Map),
         ],
         "The same with a number of shards (0 works as 1). It spreads locks; one shard is fine up to millions of writes a second."),
     Entry::config(G, "setHLLBits", &[param("bits", Unsigned)],

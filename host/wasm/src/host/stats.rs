@@ -1,5 +1,7 @@
 //! Time-window databases.
 
+pub(crate) mod waiting;
+
 use std::ops::Deref;
 
 use capabilities::stats::Db;
@@ -88,6 +90,11 @@ impl Host for State {
             return Ok(Err(denied));
         }
         Ok(match self.common.capabilities.stats.get(name.as_bytes()) {
+            // Only a configuration that loads policies before it makes its stats DBs comes here.
+            Some(db) if db.is_outside() && !self.stats_wait => Err(Error::Unavailable(format!(
+                "stats DB {}, which is kept in a server, must be made before the policy is loaded",
+                db.name()
+            ))),
             Some(db) => self.push(Handle(db)),
             None => Err(Error::Unknown(name)),
         })

@@ -1,0 +1,88 @@
+//! What other programs keep or send, and what operators write: values in Redis, dumps of a wforce, schedules, recordings.
+//!
+//! The first byte says what the rest is.
+#![no_main]
+#![allow(dead_code, reason = "only the reading parts of these files are used")]
+
+use capabilities::lists::Colour;
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../host/valkey/src/entry.rs"]
+mod entry;
+#[path = "../../host/daemons/src/tool/replay/line.rs"]
+mod line;
+#[path = "../../host/valkey/src/target.rs"]
+mod target;
+#[path = "../../host/valkey/src/stats/value.rs"]
+mod value;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((choice, rest)) = data.split_first() else { return };
+    match choice % 5 {
+        0 => redis_values(rest),
+        1 => dump(rest),
+        2 => schedules(rest),
+        3 => _ = line::Line::parse(rest),
+        _ => redis_url(rest),
+    }
+});
+
+fn redis_values(text: &[u8]) {
+    if let Some(name) = value::Name::parse(text) {
+        assert!(name.field.len() < text.len());
+    }
+    let _ = value::number(text);
+    let mut union = statsdb::outside::Distinct::new(11);
+    let whole = value::unite(text, &mut union);
+    let count = union.count();
+    assert!(count >= 0);
+    if whole && text.len() % 8 == 0 && text.len() <= 8 * statsdb::outside::EXACT_VALUES {
+        let mut values: Vec<&[u8]> = text.chunks(8).collect();
+        values.sort_unstable();
+        values.dedup();
+        assert_eq!(usize::try_from(count), Ok(values.len()), "exact while few");
+    }
+}
+
+/// What is taken is JSON, however it arrived.
+fn dump(bytes: &[u8]) {
+    let read = |pieces: &[&[u8]]| {
+        let (mut repair, mut out) = (cluster::dump::Repair::default(), Vec::new());
+        pieces.iter().try_for_each(|piece| repair.read(piece, &mut out)).ok()?;
+        repair.finish().ok()?;
+        Some(out)
+    };
+    let whole = read(&[bytes]);
+    let (one, other) = bytes.split_at(bytes.len() / 2);
+    assert_eq!(whole, read(&[one, other]));
+    if let Some(text) = whole {
+        assert!(login::json::parse(&text).is_ok(), "{}", String::from_utf8_lossy(&text));
+    }
+}
+
+/// The next time is later, and there is one within the years that a schedule looks ahead, or none at all.
+fn schedules(text: &[u8]) {
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let after = jiff::Timestamp::from_second(1_800_000_000).expect("a time");
+    if let Ok(cron) = text.parse::<schedule::Cron>()
+        && let Some(next) = cron.next(after, &jiff::tz::TimeZone::UTC)
+    {
+        assert!(next > after);
+    }
+    let _ = text.parse::<schedule::Interval>();
+}
+
+fn redis_url(text: &[u8]) {
+    for colour in [Colour::Black, Colour::White] {
+        if let Some((kind, key)) = entry::parse_key(colour, text) {
+            assert_eq!(entry::key(colour, kind, key), text);
+        }
+    }
+    if let Some((expiration, reason)) = entry::parse_value(text) {
+        assert_eq!(entry::parse_value(&entry::value(expiration, reason)), Some((expiration, reason)));
+    }
+    if let Ok(target) = target::Target::parse(text, &std::collections::BTreeMap::new()) {
+        assert!(!target.hosts.is_empty());
+        assert!(target.password.len() < 6 || !target.to_string().contains(&target.password));
+    }
+}

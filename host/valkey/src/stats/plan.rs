@@ -1,0 +1,389 @@
+//! From the steps of a call to the arguments of the script, and from its answers to counts.
+
+use std::collections::BTreeMap;
+
+use bstr::{BStr, BString};
+use capabilities::stats::{Ask, Found, Step};
+use redis::Value;
+use statsdb::outside::{Distinct, EXACT_VALUES, REGISTER_BITS, Rows, parse_int, value_hash};
+use statsdb::{FieldKind, MAX_KEY, Schema};
+
+use super::value::{Name, number, unite};
+
+/// Parts of a DB. All keys of one are on the same node of a cluster; each has an index of its keys.
+pub(super) const PARTITIONS: u64 = 64;
+
+/// What is fixed of a DB.
+#[derive(Debug)]
+pub(super) struct Plan {
+    schema: Schema,
+    bits: u8,
+}
+
+/// Arguments of one run of the script, and what its answers mean.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub keys: Vec<Vec<u8>>,
+    pub arguments: Vec<Vec<u8>>,
+    /// Of each answer: which step it is for, and how it is read.
+    answers: Vec<(usize, Reading)>,
+    places: BTreeMap<BString, usize>,
+}
+
+/// How an answer is read.
+#[derive(Debug)]
+enum Reading {
+    Done,
+    /// Each window.
+    Windows {
+        kind: FieldKind,
+        sum: bool,
+        value: Option<BString>,
+        list: bool,
+    },
+    /// Each window of each row: how often a value was seen.
+    Estimate {
+        rows: usize,
+        list: bool,
+    },
+}
+
+/// When a call happens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub now: u64,
+    /// Most keys of the DB.
+    pub max_size: u32,
+}
+
+/// What the server said makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("the server's answer is not one of the script's")]
+pub(super) struct Senseless;
+
+impl Plan {
+    pub(super) fn new(schema: &Schema) -> Self {
+        let bits = schema.hll_bits.clamp(*REGISTER_BITS.start(), *REGISTER_BITS.end());
+        Self { schema: schema.clone(), bits }
+    }
+
+    fn window_secs(&self) -> u64 {
+        self.schema.window_secs.max(1).into()
+    }
+
+    fn windows(&self) -> u64 {
+        self.schema.windows.max(1).into()
+    }
+
+    fn kind(&self, field: &[u8]) -> Option<FieldKind> {
+        let fields = &self.schema.fields;
+        let place = fields.binary_search_by(|(name, _)| BStr::new(name).cmp(BStr::new(field))).ok()?;
+        Some(fields[place].1)
+    }
+
+    fn partition(key: &[u8]) -> u64 {
+        value_hash(key) % PARTITIONS
+    }
+
+    /// Where a partition's keys begin. Windows of another length have other keys, so that nobody counts in them.
+    fn prefix(&self, partition: u64) -> Vec<u8> {
+        // A brace in the name would end the part that chooses the node.
+        let name: BString =
+            self.schema.name.iter().map(|byte| if b"{}".contains(byte) { b'_' } else { *byte }).collect();
+        let mut prefix = b"pcstats:{".to_vec();
+        prefix.extend_from_slice(&name);
+        prefix.extend_from_slice(format!(":{}:{partition}}}", self.window_secs()).as_bytes());
+        prefix
+    }
+
+    /// The index of a partition: its keys by the time they were written last.
+    pub(super) fn index(&self, partition: u64) -> Vec<u8> {
+        self.prefix(partition)
+    }
+
+    /// The key under which all daemons find the same rows of sketches.
+    pub(super) fn seed_key(&self) -> Vec<u8> {
+        [b"pcstats:", &self.schema.name[..], b":rows"].concat()
+    }
+
+    /// Rows of sketches.
+    pub(super) fn rows(&self, seed: u64) -> Rows {
+        Rows::new(self.schema.countmin, seed)
+    }
+
+    /// When the newest count of a key was too long ago.
+    pub(super) fn life(&self) -> u64 {
+        self.window_secs() * (self.windows() + 1)
+    }
+
+    /// The runs that these steps need: one, or with `apart` one for each partition. What needs none is found at once.
+    pub(super) fn compile(
+        &self,
+        moment: Moment,
+        rows: &Rows,
+        steps: &[Step],
+        apart: bool,
+    ) -> (Vec<Found>, Vec<Run>) {
+        let mut found = Vec::with_capacity(steps.len());
+        let mut runs: BTreeMap<u64, Run> = BTreeMap::new();
+        for (number, step) in steps.iter().enumerate() {
+            found.push(step.ask.nothing());
+            let partition = Self::partition(cut(&step.key));
+            let run = runs.entry(if apart { partition } else { 0 }).or_insert_with(|| self.run(moment));
+            self.step(run, rows, partition, number, step);
+        }
+        (found, runs.into_values().filter(|run| !run.answers.is_empty()).collect())
+    }
+
+    fn run(&self, moment: Moment) -> Run {
+        let current = moment.now / self.window_secs();
+        let each = u64::from(moment.max_size).div_ceil(PARTITIONS);
+        let head = [current, self.windows(), self.life(), moment.now, each];
+        Run {
+            keys: Vec::new(),
+            arguments: head.map(|number| number.to_string().into_bytes()).to_vec(),
+            answers: Vec::new(),
+            places: BTreeMap::new(),
+        }
+    }
+
+    /// The run for everything that is kept of a key.
+    pub(super) fn all_of(&self, moment: Moment, key: &[u8]) -> Run {
+        let mut run = self.run(moment);
+        let place = self.place(&mut run, Self::partition(cut(key)), cut(key));
+        run.push(&[b"a", place.to_string().as_bytes()]);
+        run
+    }
+
+    fn place(&self, run: &mut Run, partition: u64, key: &[u8]) -> usize {
+        if let Some(place) = run.places.get(BStr::new(key)) {
+            return *place;
+        }
+        let index = self.prefix(partition);
+        run.keys.push([&index[..], b":", key].concat());
+        run.keys.push(index);
+        let place = run.keys.len() - 1;
+        run.places.insert(key.into(), place);
+        place
+    }
+
+    fn step(&self, run: &mut Run, rows: &Rows, partition: u64, number: usize, step: &Step) {
+        let Step { key, field, ask } = step;
+        let kind = match ask {
+            Ask::Reset => None,
+            _ => match self.kind(field) {
+                Some(kind) => Some(kind),
+                // Unknown fields are no error.
+                None => return,
+            },
+        };
+        let place = self.place(run, partition, cut(key)).to_string();
+        let place = place.as_bytes();
+        let reading = match (ask, kind) {
+            (Ask::Reset, _) => {
+                run.push(&[b"r", place]);
+                Reading::Done
+            }
+            (Ask::ResetField, _) => {
+                run.push(&[b"f", place, field]);
+                Reading::Done
+            }
+            (Ask::Add { value }, Some(FieldKind::Int)) => {
+                let amount = parse_int(value).unwrap_or(0);
+                run.push(&[b"i", place, field, amount.to_string().as_bytes()]);
+                Reading::Done
+            }
+            (Ask::Sub { value }, Some(FieldKind::Int)) => {
+                let amount = -i64::from(parse_int(value).unwrap_or(0));
+                run.push(&[b"i", place, field, amount.to_string().as_bytes()]);
+                Reading::Done
+            }
+            (Ask::Add { value }, Some(FieldKind::Hll)) => {
+                let hash = value_hash(value).to_le_bytes();
+                let (bits, most) = (self.bits.to_string(), EXACT_VALUES.to_string());
+                run.push(&[b"h", place, field, &hash, bits.as_bytes(), most.as_bytes()]);
+                Reading::Done
+            }
+            (Ask::Add { value }, Some(FieldKind::CountMin)) => count(run, rows, place, field, value, 1),
+            (Ask::AddCount { value, count: n }, Some(FieldKind::CountMin)) => {
+                count(run, rows, place, field, value, *n)
+            }
+            // What has no effect on this kind still is a write.
+            (Ask::Add { .. } | Ask::AddCount { .. } | Ask::Sub { .. }, _) => {
+                run.push(&[b"t", place]);
+                Reading::Done
+            }
+            (Ask::Get, Some(kind)) => self.windows_of(run, place, field, kind, (self.windows(), false), None),
+            (Ask::GetValue { value }, Some(FieldKind::CountMin)) => {
+                estimate(run, rows, place, field, value, (self.windows(), false))
+            }
+            (Ask::GetValue { .. }, _) | (_, None) => return,
+            (Ask::Current { value: Some(value) }, Some(FieldKind::CountMin)) => {
+                estimate(run, rows, place, field, value, (1, false))
+            }
+            (Ask::Current { value }, Some(kind)) => {
+                self.windows_of(run, place, field, kind, (1, false), value.as_ref())
+            }
+            (Ask::Windows { value: Some(value) }, Some(FieldKind::CountMin)) => {
+                estimate(run, rows, place, field, value, (self.windows(), true))
+            }
+            (Ask::Windows { value }, Some(kind)) => {
+                self.windows_of(run, place, field, kind, (self.windows(), true), value.as_ref())
+            }
+        };
+        run.answers.push((number, reading));
+    }
+
+    fn windows_of(
+        &self,
+        run: &mut Run,
+        place: &[u8],
+        field: &[u8],
+        kind: FieldKind,
+        (windows, list): (u64, bool),
+        value: Option<&BString>,
+    ) -> Reading {
+        run.push(&[b"g", place, letter(kind), field, windows.to_string().as_bytes(), b"1", b""]);
+        Reading::Windows { kind, sum: windows > 1 && !list, value: value.cloned(), list }
+    }
+
+    /// Puts a run's answers where they belong.
+    pub(super) fn read(&self, run: &Run, answers: &Value, found: &mut [Found]) -> Result<(), Senseless> {
+        let Value::Array(answers) = answers else { return Err(Senseless) };
+        if answers.len() != run.answers.len() {
+            return Err(Senseless);
+        }
+        for (answer, (step, reading)) in answers.iter().zip(&run.answers) {
+            let result = match (reading, answer) {
+                (Reading::Done, _) => Found::Done,
+                (reading, Value::Array(cells)) => self.counts(reading, &texts(cells)),
+                _ => return Err(Senseless),
+            };
+            *found.get_mut(*step).ok_or(Senseless)? = result;
+        }
+        Ok(())
+    }
+
+    fn counts(&self, reading: &Reading, cells: &[Option<&[u8]>]) -> Found {
+        let there = cells.iter().any(Option::is_some);
+        let (numbers, list) = match reading {
+            Reading::Done => return Found::Done,
+            Reading::Windows { kind: FieldKind::Hll, sum: true, .. } => {
+                return Found::Number(self.distinct(cells, None));
+            }
+            Reading::Windows { kind: FieldKind::Hll, value, list, .. } => {
+                let value = value.as_ref();
+                (cells.iter().map(|cell| self.distinct(&[*cell], value)).collect::<Vec<_>>(), *list)
+            }
+            Reading::Windows { list, .. } => {
+                (cells.iter().map(|cell| cell.map_or(0, number)).collect(), *list)
+            }
+            Reading::Estimate { rows, list } => {
+                let windows = cells.len() / (*rows).max(1);
+                let cells_at = |cell: usize| cells.get(cell).copied().flatten().map_or(0, number);
+                ((0..windows).map(|window| least(window, *rows, windows, &cells_at)).collect(), *list)
+            }
+        };
+        match list {
+            true if there => Found::List(numbers),
+            true => Found::List(Vec::new()),
+            false => Found::Number(numbers.into_iter().fold(0, i32::wrapping_add)),
+        }
+    }
+
+    /// Distinct values of some windows, and this one.
+    fn distinct(&self, windows: &[Option<&[u8]>], value: Option<&BString>) -> i32 {
+        let mut union = Distinct::new(self.bits);
+        for text in windows.iter().flatten() {
+            // What is none counts for nothing.
+            let _ = unite(text, &mut union);
+        }
+        union.add(value.map(|value| value_hash(value)).into_iter());
+        union.count()
+    }
+
+    /// The sums of all fields that a key has.
+    pub(super) fn sums(&self, now: u64, answer: &Value) -> Result<Vec<(BString, i32)>, Senseless> {
+        let Value::Array(answers) = answer else { return Err(Senseless) };
+        let pairs: Vec<&[u8]> = match answers.first() {
+            Some(Value::Array(pairs)) => texts(pairs).into_iter().flatten().collect(),
+            _ => return Err(Senseless),
+        };
+        let oldest = (now / self.window_secs()).saturating_sub(self.windows() - 1);
+        let mut fields: BTreeMap<&[u8], (FieldKind, Vec<&[u8]>)> = BTreeMap::new();
+        for pair in pairs.chunks_exact(2) {
+            let Some(name) = Name::parse(pair[0]) else { continue };
+            let Some(kind) = self.kind(name.field) else { continue };
+            if name.cell.is_none() && letter(kind) == [name.kind] && name.window >= oldest {
+                fields.entry(name.field).or_insert_with(|| (kind, Vec::new())).1.push(pair[1]);
+            }
+        }
+        let sum = |(field, (kind, windows)): (&[u8], (FieldKind, Vec<&[u8]>))| {
+            let sum = match kind {
+                FieldKind::Hll => self.distinct(&windows.into_iter().map(Some).collect::<Vec<_>>(), None),
+                FieldKind::Int | FieldKind::CountMin => {
+                    windows.into_iter().map(number).fold(0, i32::wrapping_add)
+                }
+            };
+            (field.into(), sum)
+        };
+        Ok(fields.into_iter().map(sum).collect())
+    }
+}
+
+impl Run {
+    fn push(&mut self, words: &[&[u8]]) {
+        self.arguments.extend(words.iter().map(|word| word.to_vec()));
+    }
+}
+
+/// Of long keys the first part counts, as in memory.
+fn cut(key: &[u8]) -> &[u8] {
+    &key[..key.len().min(MAX_KEY)]
+}
+
+fn letter(kind: FieldKind) -> &'static [u8] {
+    match kind {
+        FieldKind::Int => b"i",
+        FieldKind::Hll => b"h",
+        FieldKind::CountMin => b"c",
+    }
+}
+
+fn count(run: &mut Run, rows: &Rows, place: &[u8], field: &[u8], value: &[u8], n: i32) -> Reading {
+    let cells = rows.cells(value);
+    run.push(&[b"c", place, field, n.to_string().as_bytes(), cells.len().to_string().as_bytes()]);
+    cells.iter().for_each(|cell| run.push(&[cell.to_string().as_bytes()]));
+    Reading::Done
+}
+
+fn estimate(
+    run: &mut Run,
+    rows: &Rows,
+    place: &[u8],
+    field: &[u8],
+    value: &[u8],
+    (windows, list): (u64, bool),
+) -> Reading {
+    let cells = rows.cells(value);
+    let (windows, count) = (windows.to_string(), cells.len().to_string());
+    run.push(&[b"g", place, b"c", field, windows.as_bytes(), count.as_bytes()]);
+    cells.iter().for_each(|cell| run.push(&[cell.to_string().as_bytes()]));
+    Reading::Estimate { rows: cells.len(), list }
+}
+
+/// The least of a window's cells, one in each row.
+fn least(window: usize, rows: usize, windows: usize, cell: &impl Fn(usize) -> i32) -> i32 {
+    (0..rows).map(|row| cell(row * windows + window)).min().unwrap_or(0)
+}
+
+fn texts(cells: &[Value]) -> Vec<Option<&[u8]>> {
+    let mut texts = Vec::with_capacity(cells.len());
+    for cell in cells {
+        texts.push(match cell {
+            Value::BulkString(text) => Some(text.as_slice()),
+            _ => None,
+        });
+    }
+    texts
+}

@@ -1,0 +1,371 @@
+//! A stats DB in a server: the connection, and calls that wait for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bstr::BString;
+use capabilities::Capabilities;
+use capabilities::log::Level;
+use capabilities::metrics::RemoteStats;
+use capabilities::stats::{Answer, Db, Found, OnUnreachable, Remote, Step, Unreachable};
+use parking_lot::Mutex;
+use redis::aio::ConnectionLike as _;
+use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
+use statsdb::outside::Rows;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use super::cache::Cache;
+use super::options::StatsOptions;
+use super::plan::{Moment, PARTITIONS, Plan, Run, Senseless};
+use crate::link::{Limits, Link, LinkError};
+use crate::target::Mode;
+
+/// What the server runs; it does all steps of a call at once.
+const SCRIPT: &str = include_str!("script.lua");
+/// Pauses between two attempts to connect.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Lines that tell the same come at most this often.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// A stats DB in a server.
+pub struct StatsStore(Arc<Inner>);
+
+struct Inner {
+    name: BString,
+    options: StatsOptions,
+    plan: Plan,
+    cache: Cache,
+    /// The script's name in the server.
+    digest: String,
+    capabilities: Arc<Capabilities>,
+    metrics: RemoteStats,
+    runtime: Handle,
+    /// The connection, while there is one.
+    ready: Mutex<Option<Ready>>,
+    connected: watch::Sender<bool>,
+    broken: Notify,
+    waiting: AtomicUsize,
+    away: AtomicBool,
+}
+
+#[derive(Clone)]
+struct Ready {
+    link: Link,
+    rows: Arc<Rows>,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error(transparent)]
+    Server(#[from] RedisError),
+    #[error(transparent)]
+    Senseless(#[from] Senseless),
+}
+
+impl StatsStore {
+    /// Keeps the DB's counts in the server from now on, and connects; `None` if they are kept somewhere already.
+    pub fn start(
+        capabilities: &Arc<Capabilities>,
+        db: &Db,
+        options: StatsOptions,
+        runtime: &Handle,
+    ) -> Option<StatsStore> {
+        if db.remote().is_some() {
+            return None;
+        }
+        // The redis crate takes the process's TLS provider; it may be there already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let inner = Arc::new(Inner {
+            name: db.name().to_owned(),
+            plan: Plan::new(db.schema()),
+            cache: Cache::new(options.staleness),
+            digest: redis::Script::new(SCRIPT).get_hash().to_owned(),
+            metrics: capabilities.metrics.remote_stats(&db.name().to_string()),
+            options,
+            capabilities: capabilities.clone(),
+            runtime: runtime.clone(),
+            ready: Mutex::default(),
+            connected: watch::Sender::new(false),
+            broken: Notify::new(),
+            waiting: AtomicUsize::new(0),
+            away: AtomicBool::new(false),
+        });
+        let store = StatsStore(inner.clone());
+        if !db.keep_in(Arc::new(StatsStore(inner.clone()))) {
+            return None;
+        }
+        runtime.spawn(inner.connect());
+        Some(store)
+    }
+
+    /// Waits until the server is there, but not longer than this. Whether it is.
+    pub async fn connected(&self, at_most: Duration) -> bool {
+        let mut connected = self.0.connected.subscribe();
+        matches!(tokio::time::timeout(at_most, connected.wait_for(|connected| *connected)).await, Ok(Ok(_)))
+    }
+}
+
+impl Inner {
+    fn limits(&self) -> Limits {
+        Limits { connect: self.options.timeout * 5, response: self.options.timeout }
+    }
+
+    /// Connects, again and again.
+    async fn connect(self: Arc<Self>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.open().await {
+                Ok(ready) => {
+                    pause = FIRST_PAUSE;
+                    *self.ready.lock() = Some(ready);
+                    self.metrics.reachable.set(1);
+                    self.connected.send_replace(true);
+                    let text =
+                        format!("stats DB {}: its counts are kept in {}", self.name, self.options.target);
+                    self.capabilities.log.notice(text);
+                    self.away.store(false, Ordering::Relaxed);
+                    self.broken.notified().await;
+                }
+                Err(error) => {
+                    if !self.away.swap(true, Ordering::Relaxed) {
+                        let text = format!(
+                            "stats DB {}: {} cannot be used: {error}; trying again",
+                            self.name, self.options.target
+                        );
+                        self.capabilities.log.error(text);
+                    }
+                }
+            }
+            *self.ready.lock() = None;
+            self.metrics.reachable.set(0);
+            self.connected.send_replace(false);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn open(&self) -> Result<Ready, LinkError> {
+        let mut link = Link::open(&self.options.target, self.limits()).await?;
+        // All daemons must count in the same cells, which nobody outside shall know.
+        let (key, random) = (self.plan.seed_key(), random());
+        let mut set = redis::cmd("SET");
+        let () = set.arg(&key).arg(random).arg("NX").query_async(&mut link).await?;
+        let seed: u64 = redis::cmd("GET").arg(&key).query_async(&mut link).await?;
+        Ok(Ready { link, rows: Arc::new(self.plan.rows(seed)) })
+    }
+
+    fn is_apart(&self) -> bool {
+        self.options.target.mode == Mode::Cluster
+    }
+
+    /// Runs something with the connection, within the time; what becomes of it is counted.
+    async fn within<T>(
+        self: Arc<Self>,
+        work: impl AsyncFnOnce(&Arc<Self>, Ready) -> Result<T, Broken>,
+    ) -> Result<T, Unreachable> {
+        let Some(ready) = self.ready.lock().clone() else {
+            self.metrics.away.inc();
+            return Err(Unreachable::Away);
+        };
+        if self.waiting.fetch_add(1, Ordering::AcqRel) >= self.options.max_waiting {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            self.metrics.full.inc();
+            return Err(Unreachable::Full);
+        }
+        let waits = Waits(&self.waiting);
+        let since = Instant::now();
+        let done = tokio::time::timeout(self.options.timeout, work(&self, ready)).await;
+        drop(waits);
+        match done {
+            Ok(Ok(done)) => {
+                self.metrics.answered.inc();
+                self.metrics.seconds.observe(since.elapsed().as_secs_f64());
+                Ok(done)
+            }
+            Ok(Err(broken)) => Err(self.complain(&broken)),
+            Err(_) => {
+                self.metrics.late.inc();
+                self.give_up("it does not answer in time");
+                Err(Unreachable::Timeout)
+            }
+        }
+    }
+
+    fn complain(&self, broken: &Broken) -> Unreachable {
+        self.metrics.refused.inc();
+        let text = format!("stats DB {}: {}: {broken}", self.name, self.options.target);
+        self.capabilities.log.limited(&format!("stats DB {}", self.name), LOG_EVERY, Level::Err, &text);
+        match broken {
+            Broken::Server(error) if is_lost(error) => {
+                self.give_up("the connection is lost");
+                if error.is_timeout() { Unreachable::Timeout } else { Unreachable::Away }
+            }
+            broken => Unreachable::Refused(broken.to_string()),
+        }
+    }
+
+    /// Without waiting any longer for this connection. A cluster's looks after its nodes itself: those that answer go on.
+    fn give_up(&self, why: &str) {
+        if self.is_apart() {
+            return;
+        }
+        if self.ready.lock().take().is_some() {
+            let text = format!("stats DB {}: {}: {why}", self.name, self.options.target);
+            self.capabilities.log.limited(
+                &format!("stats DB away {}", self.name),
+                LOG_EVERY,
+                Level::Err,
+                &text,
+            );
+            self.metrics.reachable.set(0);
+            self.connected.send_replace(false);
+            self.broken.notify_one();
+        }
+    }
+
+    async fn steps(
+        self: &Arc<Self>,
+        ready: Ready,
+        moment: Moment,
+        steps: &[Step],
+    ) -> Result<Vec<Found>, Broken> {
+        let (mut found, mut runs) = self.plan.compile(moment, &ready.rows, steps, self.is_apart());
+        if runs.len() == 1
+            && let Some(run) = runs.pop()
+        {
+            let answers = self.run(ready.link, &run).await?;
+            self.plan.read(&run, &answers, &mut found)?;
+            return Ok(found);
+        }
+        let mut all = JoinSet::new();
+        for run in runs {
+            let (inner, link) = (self.clone(), ready.link.clone());
+            all.spawn(async move { (inner.run(link, &run).await, run) });
+        }
+        while let Some(done) = all.join_next().await {
+            let Ok((answers, run)) = done else { return Err(Senseless.into()) };
+            self.plan.read(&run, &answers?, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    /// Runs the script, which the server may not know yet.
+    async fn run(&self, mut link: Link, run: &Run) -> Result<Value, RedisError> {
+        let command = |name: &str, script: &str| {
+            let mut command = redis::cmd(name);
+            command.arg(script).arg(run.keys.len()).arg(&run.keys).arg(&run.arguments);
+            command
+        };
+        match link.req_packed_command(&command("EVALSHA", &self.digest)).await.and_then(Value::extract_error)
+        {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                link.req_packed_command(&command("EVAL", SCRIPT)).await.and_then(Value::extract_error)
+            }
+            done => done,
+        }
+    }
+
+    async fn count(self: &Arc<Self>, ready: Ready, now: u64) -> Result<u64, Broken> {
+        let oldest = now.saturating_sub(self.plan.life());
+        let mut all = JoinSet::new();
+        for partition in 0..PARTITIONS {
+            let (mut link, index) = (ready.link.clone(), self.plan.index(partition));
+            all.spawn(async move {
+                let mut count = redis::cmd("ZCOUNT");
+                count.arg(index).arg(oldest).arg("+inf").query_async::<u64>(&mut link).await
+            });
+        }
+        let mut sum = 0;
+        while let Some(done) = all.join_next().await {
+            sum += done.map_err(|_| Senseless)??;
+        }
+        Ok(sum)
+    }
+}
+
+/// A call that waits, counted until it does not any more.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Whether an error means that the connection is of no use any more, or that it leads to the wrong server.
+fn is_lost(error: &RedisError) -> bool {
+    let kinds = [ServerErrorKind::ReadOnly, ServerErrorKind::BusyLoading, ServerErrorKind::MasterDown];
+    error.is_io_error()
+        || error.is_connection_dropped()
+        || error.is_timeout()
+        || kinds.into_iter().any(|kind| error.kind() == ErrorKind::Server(kind))
+}
+
+/// A number that nobody outside knows.
+fn random() -> u64 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+/// Does the work where the connection lives; the answer is awaited anywhere.
+fn elsewhere<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl Future<Output = Result<T, Unreachable>> + Send + 'static,
+) -> Answer<T> {
+    let task = runtime.spawn(work);
+    Box::pin(async move { task.await.unwrap_or(Err(Unreachable::Away)) })
+}
+
+impl Remote for StatsStore {
+    fn ask(&self, now: u64, max_size: u32, steps: Vec<Step>) -> Answer<Vec<Found>> {
+        let inner = self.0.clone();
+        if let Some(found) = inner.cache.answers(&steps) {
+            inner.metrics.cached.inc();
+            return Box::pin(std::future::ready(Ok(found)));
+        }
+        let runtime = inner.runtime.clone();
+        elsewhere(&runtime, async move {
+            let asked = Instant::now();
+            let moment = Moment { now, max_size };
+            let work = async |inner: &Arc<Inner>, ready| inner.steps(ready, moment, &steps).await;
+            let found = inner.clone().within(work).await?;
+            inner.cache.keep(asked, &steps, &found);
+            Ok(found)
+        })
+    }
+
+    fn all_of(&self, now: u64, key: BString) -> Answer<Vec<(BString, i32)>> {
+        let inner = self.0.clone();
+        let runtime = inner.runtime.clone();
+        elsewhere(&runtime, async move {
+            let run = inner.plan.all_of(Moment { now, max_size: 0 }, &key);
+            let work = async |inner: &Arc<Inner>, ready: Ready| {
+                let answer = inner.run(ready.link, &run).await?;
+                Ok(inner.plan.sums(now, &answer)?)
+            };
+            inner.clone().within(work).await
+        })
+    }
+
+    fn size(&self, now: u64) -> Answer<u64> {
+        let inner = self.0.clone();
+        let runtime = inner.runtime.clone();
+        elsewhere(&runtime, async move {
+            let work = async |inner: &Arc<Inner>, ready| inner.count(ready, now).await;
+            inner.clone().within(work).await
+        })
+    }
+
+    fn on_unreachable(&self) -> OnUnreachable {
+        self.0.options.on_unreachable
+    }
+
+    fn place(&self) -> String {
+        self.0.options.target.to_string()
+    }
+}

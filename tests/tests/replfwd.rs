@@ -1,0 +1,291 @@
+//! Forwarders between two sites, and the dump tool: real processes on loopback.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::process::Command;
+use std::time::Instant;
+
+use portcullis_tests::daemon::PASSWORD;
+use portcullis_tests::{Daemon, Launch, PATIENCE, address, process, tools};
+use serde_json::{Value, json};
+
+const POLICY: &str = r#"
+newStringStatsDB("db1", 3600, 3, { countLogins = "int", i = "int" })
+getStringStatsDB("db1"):twEnableReplication()
+setReport(function(lt) getStringStatsDB("db1"):twAdd(lt.remote, "countLogins", 1) end)
+"#;
+
+fn port_on(ip: impl Into<IpAddr>) -> SocketAddr {
+    SocketAddr::new(ip.into(), address::fresh().port())
+}
+
+fn wait_for(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+fn node(own: SocketAddr, forwarder: &str, more: &str) -> Daemon {
+    Daemon::start(&format!("{POLICY}siblingListener(\"{own}\")\naddSibling(\"{forwarder}\")\n{more}\n"))
+}
+
+fn forwarder(config: &str) -> Daemon {
+    Launch::new(config).program("replfwd").start()
+}
+
+fn report(daemon: &Daemon, remote: &str) {
+    let tuple = json!({"login": "joe", "remote": remote, "success": false});
+    assert_eq!(daemon.client().post("/command/report", &tuple).status, 200);
+}
+
+fn counts(daemon: &Daemon, ip: &str) -> i64 {
+    let stats = daemon.client().post("/command/getDBStats", &json!({"ip": ip})).json();
+    stats["stats"]["db1"]["countLogins"].as_i64().unwrap_or(0)
+}
+
+fn listed(daemon: &Daemon) -> usize {
+    daemon.client().get("/command/getBL").json()["bl_entries"].as_array().unwrap().len()
+}
+
+fn block(daemon: &Daemon, ip: &str) {
+    let entry = json!({"ip": ip, "expire_secs": 600, "reason": "test"});
+    assert_eq!(daemon.client().post("/command/addBLEntry", &entry).status, 200);
+}
+
+#[test]
+fn two_sites_share_through_their_forwarders() {
+    // Each cipher, each protocol, and a key of its own between the sites.
+    for (protocol, cipher, to_key) in [("udp", "xsalsa20", ""), ("tcp", "chacha20", "own")] {
+        let [a, fa, fb, b] = [
+            port_on(address::own()),
+            port_on(address::beside(1)),
+            port_on(address::beside(2)),
+            port_on(address::beside(3)),
+        ];
+        let cipher = format!("setReplicationCipher(\"{cipher}\")\n");
+        // The key that the other forwarder opens with; here both have the same.
+        let key = if to_key.is_empty() { "" } else { portcullis_tests::daemon::KEY };
+        let site = |own: SocketAddr, near: SocketAddr, far: SocketAddr| {
+            forwarder(&format!(
+                "{cipher}siblingListener(\"{own}\")\naddSibling(\"{near}:{protocol}\")\n\
+                 addReplicationForwarderDestWithKey(\"{far}:{protocol}\", \"{key}\", true, true)\n\
+                 addReplicationForwarderSrc(\"{}\")\n",
+                far.ip()
+            ))
+        };
+        let forwarders = [site(fa, a, fb), site(fb, b, fa)];
+        let nodes =
+            [node(a, &format!("{fa}:{protocol}"), &cipher), node(b, &format!("{fb}:{protocol}"), &cipher)];
+        for node in &nodes {
+            report(node, "192.0.2.1");
+        }
+        for node in &nodes {
+            wait_for("both sites count both logins", || counts(node, "192.0.2.1") == 2);
+        }
+        block(&nodes[1], "198.51.100.7");
+        wait_for("the entry arrives", || listed(&nodes[0]) == 1);
+        // Nothing went round in circles: each forwarder had two messages of its site and two of the other at most.
+        let rows = forwarders[0].execute("replicationForwarders()");
+        let row = |head: &str, rows: &str| -> Vec<String> {
+            let mut lines = rows.lines().skip_while(|line| !line.starts_with(head)).skip(1);
+            lines.next().unwrap().split_whitespace().map(str::to_owned).collect()
+        };
+        assert_eq!(row("Destination", &rows)[..4], [&fb.to_string(), protocol, "1", "0"], "{rows}");
+        assert_eq!(
+            row("Source", &rows)[..6],
+            [&format!("{}:4001", fb.ip()), "none", "0", "0", "2", "0"],
+            "{rows}"
+        );
+        let table = forwarders[0].execute("siblings()");
+        assert_eq!(row("Address", &table)[..6], [&a.to_string(), protocol, "2", "0", "1", "0"], "{table}");
+        let metrics = forwarders[0].client().get("/metrics").text();
+        let sent = format!("replfwd_replication_sent_total{{sibling=\"{fb}\",status=\"ok\"}} 1");
+        assert!(metrics.contains(&sent), "{metrics}");
+        assert_eq!(counts(&nodes[0], "192.0.2.1"), 2);
+    }
+}
+
+#[test]
+fn a_destination_gets_what_it_is_meant_to() {
+    let [a, fa, fb, b] = [
+        port_on(address::own()),
+        port_on(address::beside(1)),
+        port_on(address::beside(2)),
+        port_on(address::beside(3)),
+    ];
+    let near = forwarder(&format!("siblingListener(\"{fa}\")\naddSibling(\"{a}\")\n"));
+    let far = forwarder(&format!("siblingListener(\"{fb}\")\naddSibling(\"{b}\")\n"));
+    let nodes = [node(a, &fa.to_string(), ""), node(b, &fb.to_string(), "")];
+    let post = |daemon: &Daemon, command: &str, body: &Value| {
+        let answer = daemon.client().post(&format!("/command/{command}"), body);
+        (answer.status, answer.text())
+    };
+    let ok = (200, r#"{"status":"ok"}"#.to_owned());
+    let destination =
+        json!({"sibling_host": fb.ip().to_string(), "sibling_port": fb.port(), "send_wlbl": false});
+    let source = json!({"sibling_host": fa.ip().to_string()});
+    assert_eq!(post(&near, "addReplicationForwarderDest", &destination), ok);
+    assert_eq!(post(&near, "addReplicationForwarderDest", &destination).0, 500);
+    assert_eq!(post(&far, "addReplicationForwarderSrc", &source), ok);
+    block(&nodes[0], "198.51.100.7");
+    report(&nodes[0], "192.0.2.1");
+    wait_for("the login arrives", || counts(&nodes[1], "192.0.2.1") == 1);
+    assert_eq!(listed(&nodes[1]), 0, "lists are not for this one");
+    let shown = near.client().get("/command/getReplicationForwarderDests").text();
+    let expected = format!(
+        r#"{{"siblings": [{{"send_sdb": true, "send_wlbl": false, "sibling_host": "{}", "sibling_port": {}, "sibling_protocol": "udp"}}]}}"#,
+        fb.ip(),
+        fb.port()
+    );
+    assert_eq!(shown, expected);
+    let sources = far.client().get("/command/getReplicationForwarderSrcs").text();
+    assert_eq!(
+        sources,
+        format!(r#"{{"siblings": [{{"sibling_host": "{}", "sibling_protocol": "none"}}]}}"#, fa.ip())
+    );
+    // Replaced by one that gets lists alone.
+    let mut lists = destination.clone();
+    (lists["send_sdb"], lists["send_wlbl"]) = (json!(false), json!(true));
+    lists["encryption_key"] = json!(portcullis_tests::daemon::KEY);
+    assert_eq!(post(&near, "setReplicationForwarderDests", &json!({"siblings": [lists]})), ok);
+    assert!(near.client().get("/command/getReplicationForwarderDests").text().contains("encryption_key"));
+    report(&nodes[0], "192.0.2.1");
+    block(&nodes[0], "198.51.100.8");
+    wait_for("the entry arrives", || listed(&nodes[1]) == 1);
+    assert_eq!(counts(&nodes[1], "192.0.2.1"), 1);
+    assert_eq!(post(&far, "removeReplicationForwarderSrc", &source), ok);
+    assert_eq!(post(&far, "removeReplicationForwarderSrc", &source).0, 500);
+    assert_eq!(post(&far, "setReplicationForwarderSrcs", &json!({"siblings": [{}]})).0, 500);
+    block(&nodes[0], "198.51.100.9");
+    let unknown =
+        || far.client().get("/metrics").text().contains("portcullis_replication_unknown_senders_total 1");
+    wait_for("nobody else is heard", unknown);
+    assert_eq!(listed(&nodes[1]), 1);
+    assert_eq!(post(&near, "removeReplicationForwarderDest", &destination), ok);
+    let siblings = near.client().get("/command/getSiblings").json();
+    assert_eq!(siblings["siblings"][0]["sibling_port"], a.port());
+}
+
+#[test]
+fn the_forwarder_is_a_daemon_like_the_others() {
+    let key = process::run_ok(Command::new(tools::program("replfwd")).arg("-k"));
+    assert!(key.len() == 47 && key.starts_with('"') && key.ends_with("\"\n"), "{key:?}");
+    let config = "addReplicationForwarderDest(\"192.0.2.9\", true, false)\nsetReplicationForwarderSrcs({\"192.0.2.9\", \"2001:db8::9\"})\n\
+                  siblingListener(\"127.0.0.1\")\nremoveReplicationForwarderSrc(\"192.0.2.1\")\n";
+    let checked = Launch::new(config).program("replfwd").args(&["--check-config"]).run();
+    let text = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert_eq!(checked.status.code(), Some(0), "{text}");
+    for part in ["127.0.0.1:4545", "192.0.2.9:4001 udp", "[2001:db8::9]:4001 none"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let bad = Launch::new("addReplicationForwarderDest(\"192.0.2.9\")\n").program("replfwd").run();
+    assert_eq!(bad.status.code(), Some(1));
+    let stranger = Launch::new("newCA(\"192.0.2.9\")\n").program("replfwd").run();
+    assert_eq!(stranger.status.code(), Some(1));
+    let mut daemon = forwarder("");
+    assert_eq!(daemon.client().get("/command/ping").text(), r#"{"status":"ok"}"#);
+    assert_eq!(daemon.client().get("/command/readyz").status, 200);
+    assert_eq!(daemon.client().get("/command/livez").status, 200);
+    assert_eq!(daemon.client().post("/command/report", &json!({})).status, 404);
+    assert!(daemon.client().get("/openapi.json").text().contains("setReplicationForwarderSrcs"));
+    assert!(daemon.execute("showVersion()").starts_with("replfwd "));
+    daemon.execute("addReplicationForwarderDest(\"192.0.2.10:5000:none\", true, true)");
+    assert!(daemon.execute("replicationForwarders()").contains("192.0.2.10:5000 none"));
+    let metrics = daemon.client().get("/metrics").text();
+    assert!(metrics.contains("replfwd_commands_total{cmd=\"addReplicationForwarderDest\"} 0"), "{metrics}");
+    assert_eq!(daemon.terminate().code(), Some(0));
+}
+
+fn dump_entries(uri: &str, local: SocketAddr, more: &[&str]) -> std::process::Output {
+    let (ip, port) = (local.ip().to_string(), local.port().to_string());
+    let mut command = Command::new(tools::program("wf_dump_entries"));
+    process::run(command.args(["-u", uri, "-l", &ip, "-p", &port, "-w", PASSWORD]).args(more))
+}
+
+#[test]
+fn entries_are_dumped() {
+    let daemon = Daemon::start(
+        "newStringStatsDB(\"db1\", 3600, 2, { i = \"int\", c = \"countmin\" })\nlocal db = getStringStatsDB(\"db1\")\n\
+         db:twReset(\"k\")\ndb:twAdd(\"k\\\"q\", \"i\", 7)\ndb:twAdd(\"k\\\"q\", \"c\", \"x\")\n\
+         newStringStatsDB(\"db2\", 3600, 2, { i = \"int\" })\n",
+    );
+    let uri = format!("http://{}", daemon.http);
+    let json = dump_entries(&uri, address::fresh(), &[]);
+    assert_eq!(json.status.code(), Some(0), "{}", String::from_utf8_lossy(&json.stderr));
+    let text = String::from_utf8(json.stdout).unwrap();
+    assert!(text.ends_with('\n'));
+    let value: Value = serde_json::from_str(&text).unwrap();
+    // Once in the configuration's state; worker states find it counted.
+    let counted = value["db1"]["k\"q"]["i"][0].as_i64().unwrap();
+    assert!(counted >= 7 && counted % 7 == 0, "{text}");
+    assert_eq!(value["db2"], json!({}));
+    // wforce's own bytes, into a file that had something in it.
+    let file = daemon.folder().join("dump");
+    std::fs::write(&file, "x".repeat(100_000)).unwrap();
+    let old = dump_entries(
+        &format!("{uri}/command/dumpEntries"),
+        address::fresh(),
+        &["--compat", "-f", file.to_str().unwrap()],
+    );
+    assert_eq!((old.status.code(), old.stdout.len()), (Some(0), 0));
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with(r#"{"db1": {"k"q": {"c": ["#) && text.ends_with("}\"db2\": {}}\n"), "{text}");
+}
+
+#[test]
+fn a_dump_of_wforce_is_put_right() {
+    let old = r#"{"db1": {"k": {"c": [7, 0], "i": [7, 0, 1, 0]}"l": {"c": [1, 0]}}"db2": {}}"#;
+    for (arguments, expected) in [
+        (&[][..], r#"{"db1": {"k": {"c": [7, 0], "i": [1, 0]}, "l": {"c": [1, 0]}}, "db2": {}}"#),
+        (&["--compat"], old),
+    ] {
+        let (http, local) = (TcpListener::bind(address::fresh()).unwrap(), address::fresh());
+        let uri = format!("http://{}", http.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let mut stream = BufReader::new(http.accept().unwrap().0);
+            let (mut line, mut length) = (String::new(), 0);
+            while stream.read_line(&mut line).unwrap() > 2 {
+                let number =
+                    line.to_lowercase().strip_prefix("content-length:").map(|number| number.trim().parse());
+                length = number.map_or(length, |number| number.unwrap());
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).unwrap();
+            stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nServer: drogon/1.9.1\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}").unwrap();
+            let asked: Value = serde_json::from_slice(&body).unwrap();
+            let port = u16::try_from(asked["dump_port"].as_u64().unwrap()).unwrap();
+            let to = SocketAddr::new(asked["dump_host"].as_str().unwrap().parse().unwrap(), port);
+            std::net::TcpStream::connect(to).unwrap().write_all(old.as_bytes()).unwrap();
+        });
+        let output = dump_entries(&uri, local, arguments);
+        server.join().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{expected}\n"));
+        assert_eq!(output.status.code(), Some(0));
+    }
+}
+
+#[test]
+fn a_dump_that_cannot_be_had_is_told() {
+    let daemon = Daemon::start("");
+    let uri = format!("http://{}", daemon.http);
+    let nobody = format!("http://{}", address::fresh());
+    let listening = TcpListener::bind(address::fresh()).unwrap();
+    for (uri, local, more, why) in [
+        (&nobody, address::fresh(), &[][..], "cannot ask the server"),
+        (&uri, address::fresh(), &["-w", "wrong"], "401"),
+        (&uri, listening.local_addr().unwrap(), &[], "cannot listen"),
+        (&uri, address::fresh(), &["-f", "/nosuch/file"], "/nosuch/file"),
+    ] {
+        let output = dump_entries(uri, local, more);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(why) && !text.contains(PASSWORD), "{text}");
+    }
+    let output = process::run(Command::new(tools::program("wf_dump_entries")).args(["-u", "http://a"]));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("--local-addr"));
+}
