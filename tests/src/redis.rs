@@ -43,6 +43,9 @@ impl Redis {
             &addr.ip().to_string(),
             "--save",
             "",
+            // Of the loopback addresses it trusts 127.0.0.1 alone.
+            "--protected-mode",
+            "no",
             "--dir",
             ".",
         ]);
@@ -110,13 +113,24 @@ impl Redis {
         nodes
     }
 
+    /// One that follows this master.
+    pub fn replica(master: SocketAddr) -> Redis {
+        let addr = address::fresh();
+        let folder = TempDir::with_prefix("portcullis-redis-").unwrap();
+        let (own, port) = (addr.ip().to_string(), addr.port().to_string());
+        let of = format!("{} {}", master.ip(), master.port());
+        let arguments =
+            ["--port", &port, "--replicaof", &of, "--replica-announce-ip", &own, "--bind-source-addr", &own];
+        Redis::with(addr, folder, &arguments, &[])
+    }
+
     /// A sentinel that watches this master as the service `mine`, and alone decides that it is gone.
     pub fn sentinel(master: SocketAddr) -> Redis {
         let addr = address::fresh();
         let folder = TempDir::with_prefix("portcullis-redis-").unwrap();
         let (ip, port) = (master.ip(), master.port());
         let config = format!(
-            "port {}\nbind {} -::1\nsentinel announce-ip {}\nsentinel monitor mine {ip} {port} 1\n\
+            "port {}\nbind {} -::1\nprotected-mode no\nsentinel announce-ip {}\nsentinel monitor mine {ip} {port} 1\n\
              sentinel down-after-milliseconds mine 1000\nsentinel failover-timeout mine 5000\n",
             addr.port(),
             addr.ip(),
@@ -128,6 +142,14 @@ impl Redis {
         let process = Process::start(&command);
         process.stdout.wait_for("+monitor master mine");
         Redis { process, addr, folder, client: Vec::new() }
+    }
+
+    /// Of a sentinel: waits until it knows this replica and could make it the master.
+    pub fn wait_for_replica(&self, replica: SocketAddr) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.cli(&["SENTINEL", "REPLICAS", "mine"]).contains(&replica.port().to_string()) {
+            assert!(Instant::now() < deadline, "the sentinel does not find the replica");
+        }
     }
 
     /// Stops it in the middle of what it does, or lets it go on.

@@ -6,7 +6,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use portcullis_tests::redis::Redis;
 use portcullis_tests::{Daemon, Launch, address};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 fn in_an_hour() -> String {
     (SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 3600).to_string()
@@ -134,15 +133,7 @@ fn a_cluster_of_three() {
 #[test]
 fn sentinels_name_the_master_of_the_moment() {
     let master = Redis::start();
-    let (ip, port) = (master.addr.ip().to_string(), master.addr.port().to_string());
-    let addr = address::fresh();
-    let folder = TempDir::with_prefix("portcullis-redis-").unwrap();
-    let own = addr.ip().to_string();
-    let arguments =
-        ["--port", &addr.port().to_string(), "--replicaof", &format!("{ip} {port}")].map(str::to_owned);
-    let announce = ["--replica-announce-ip", &own, "--bind-source-addr", &own].map(str::to_owned);
-    let arguments: Vec<&str> = arguments.iter().chain(&announce).map(String::as_str).collect();
-    let replica = Redis::with(addr, folder, &arguments, &[]);
+    let replica = Redis::replica(master.addr);
     let sentinel = Redis::sentinel(master.addr);
     let config = format!(
         "blacklistPersistURL(\"redis://{}\", {{ sentinel = \"mine\" }})\nblacklistPersistConnectTimeout(5)\n\
@@ -153,14 +144,7 @@ fn sentinels_name_the_master_of_the_moment() {
     add(&daemon, &json!({"login": "first", "expire_secs": 600, "reason": "1"}));
     wait_for_reason(&master, "wfbl:login:first", "1");
     replica.wait_for(&["EXISTS", "wfbl:login:first"], "1");
-    sentinel.wait_for(
-        &["SENTINEL", "CKQUORUM", "mine"],
-        "OK 1 usable Sentinels. Quorum and failover authorization can be reached",
-    );
-    let deadline = std::time::Instant::now() + portcullis_tests::PATIENCE;
-    while !sentinel.cli(&["SENTINEL", "REPLICAS", "mine"]).contains(&addr.port().to_string()) {
-        assert!(std::time::Instant::now() < deadline, "the sentinel does not find the replica");
-    }
+    sentinel.wait_for_replica(replica.addr);
     master.kill();
     add(&daemon, &json!({"login": "second", "expire_secs": 600, "reason": "2"}));
     let deadline = std::time::Instant::now() + 2 * portcullis_tests::PATIENCE;

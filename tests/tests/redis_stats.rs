@@ -316,6 +316,28 @@ fn on_a_cluster_of_three() {
 }
 
 #[test]
+fn behind_sentinels() {
+    let master = Redis::start();
+    let replica = Redis::replica(master.addr);
+    let sentinel = Redis::sentinel(master.addr);
+    let url = format!("redis://{}", sentinel.addr);
+    let world = World::new();
+    let options = [("backend", url.as_str()), ("sentinel", "mine"), ("timeout_ms", "3000")];
+    let db = world.outside("db", &options);
+    db.one(T, b"k", "i", add("5"));
+    replica.wait_for(&["EVAL", "return #redis.call('KEYS', '*:k')", "0"], "1");
+    sentinel.wait_for_replica(replica.addr);
+    master.kill();
+    let deadline = Instant::now() + 2 * PATIENCE;
+    while db.number(T, b"k", "i", Ask::Get) != 5 {
+        assert!(Instant::now() < deadline, "the new master is not asked");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    db.one(T, b"k", "i", add("1"));
+    assert_eq!(db.number(T, b"k", "i", Ask::Get), 6, "and written to");
+}
+
+#[test]
 fn counts_of_a_moment_ago_are_answered_at_once() {
     let redis = Redis::start();
     let url = format!("redis://{}", redis.addr);

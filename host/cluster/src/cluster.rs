@@ -189,8 +189,9 @@ impl Cluster {
         if let Some(sockets) = sockets {
             let addr = sockets.addr;
             self.context.set_listener(addr);
-            let tables = [&self.siblings, &self.destinations, &self.sources];
-            tables.into_iter().for_each(|table| table.detect_selves());
+            for table in [&self.siblings, &self.destinations, &self.sources] {
+                table.detect_selves();
+            }
             let senders = vec![Arc::clone(&self.siblings), Arc::clone(&self.sources)];
             let receiver = Arc::new(Receiver { context: Arc::clone(&self.context), senders, sink });
             sockets

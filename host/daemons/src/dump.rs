@@ -92,7 +92,7 @@ fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Option<Arguments>,
 }
 
 fn text(parser: &mut lexopt::Parser) -> Result<String, String> {
-    parser.value().and_then(|value| value.string()).map_err(told)
+    parser.value().and_then(lexopt::ValueExt::string).map_err(told)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as map_err wants it")]

@@ -97,6 +97,11 @@ impl Peers {
         }
     }
 
+    /// The command's name, of those for each of them.
+    fn named(self, names: [&'static str; 3]) -> &'static str {
+        names[self as usize]
+    }
+
     /// Reads one of them.
     fn asked(self, one: &Value<'_>, missing: &str) -> Result<Asked, Refusal> {
         match self {
@@ -109,7 +114,8 @@ impl Peers {
 /// `addSibling` and its like.
 pub(crate) async fn add(cluster: Option<&Arc<Cluster>>, peers: Peers, body: &[u8]) -> Reply {
     let asked = parse(body).and_then(|body| peers.asked(&body, MISSING));
-    change(cluster, asked.map(|asked| vec![asked]), move |cluster, mut configs| {
+    let name = peers.named(["addSibling", "addReplicationForwarderDest", "addReplicationForwarderSrc"]);
+    change(name, cluster, asked.map(|asked| vec![asked]), move |cluster, mut configs| {
         let Some(config) = configs.pop() else { return Ok(()) };
         peers.of(cluster).add(config).map_err(|error| Refusal::invalid(error.to_string()))
     })
@@ -125,7 +131,8 @@ pub(crate) async fn remove(cluster: Option<&Arc<Cluster>>, peers: Peers, body: &
         let [host, port] = required(&body, [b"sibling_host", b"sibling_port"], MISSING)?;
         Ok(vec![Asked::new(host_text(host)?, sibling_port(port), Protocol::Udp)])
     });
-    change(cluster, asked, move |cluster, configs| {
+    let names = ["removeSibling", "removeReplicationForwarderDest", "removeReplicationForwarderSrc"];
+    change(peers.named(names), cluster, asked, move |cluster, configs| {
         configs.iter().try_for_each(|config| {
             // Without a reason (wforce compatibility).
             peers.of(cluster).remove(&config.target).map_err(|_| Refusal::invalid(""))
@@ -143,7 +150,8 @@ pub(crate) async fn set(cluster: Option<&Arc<Cluster>>, peers: Peers, body: &[u8
         let missing = "Mandatory parameter(s) [sibling_host, sibling_port] are missing";
         siblings.iter().map(|one| peers.asked(one, missing)).collect()
     });
-    change(cluster, asked, move |cluster, configs| {
+    let names = ["setSiblings", "setReplicationForwarderDests", "setReplicationForwarderSrcs"];
+    change(peers.named(names), cluster, asked, move |cluster, configs| {
         for duplicate in peers.of(cluster).set(configs) {
             cluster.context().caps.log.warn(duplicate.to_string());
         }
@@ -181,6 +189,7 @@ pub(crate) fn get(cluster: Option<&Arc<Cluster>>, peers: Peers) -> Reply {
 
 /// Looks hosts up where waiting for DNS holds up nobody, and makes the change.
 async fn change(
+    command: &'static str,
     cluster: Option<&Arc<Cluster>>,
     asked: Result<Vec<Asked>, Refusal>,
     change: impl FnOnce(&Cluster, Vec<PeerConfig>) -> Result<(), Refusal> + Send + 'static,
@@ -189,7 +198,7 @@ async fn change(
         Ok(asked) => asked,
         Err(refusal) => return refusal.into(),
     };
-    let Some(cluster) = cluster.cloned() else { return Refusal::NotAvailable("a change of siblings").into() };
+    let Some(cluster) = cluster.cloned() else { return Refusal::NotAvailable(command).into() };
     let changed = tokio::task::spawn_blocking(move || {
         let configs = asked.into_iter().map(Asked::resolve).collect::<Result<_, _>>()?;
         change(&cluster, configs)

@@ -41,22 +41,10 @@ impl Db {
         if let Some(bad) = bad {
             steps.truncate(bad);
         }
-        let found = match (self.remote(), context) {
-            (None, _) => steps.iter().map(|step| self.here(now, step)).collect::<Result<_, _>>()?,
-            (Some(remote), context) => match context.and_then(Context::overlay) {
-                Some(_) => self.ask_over(remote, context, now, steps).await?,
-                None => {
-                    let noted = context.and_then(Context::trace).map(|_| steps.clone());
-                    let found = self.ask_remote(remote, now, steps).await?;
-                    if let (Some(context), Some(steps)) = (context, noted) {
-                        steps
-                            .iter()
-                            .zip(&found)
-                            .for_each(|(step, found)| context.stats_noted(self, step, found));
-                    }
-                    found
-                }
-            },
+        let found = if let Some(remote) = self.remote() {
+            self.ask_outside(remote, context, now, steps).await?
+        } else {
+            steps.iter().map(|step| self.here(now, step)).collect::<Result<_, _>>()?
         };
         if bad.is_some() { Err(NotANumber.into()) } else { Ok(found) }
     }
@@ -83,6 +71,23 @@ impl Db {
         fields.find(|(name, _)| name == field).map(|(_, kind)| *kind)
     }
 
+    /// In the context of the call, if it has one.
+    async fn ask_outside(
+        &self,
+        remote: &Arc<dyn Remote>,
+        context: Option<&Context>,
+        now: u64,
+        steps: Vec<Step>,
+    ) -> Result<Vec<Found>, AskError> {
+        let Some(context) = context else { return self.ask_remote(remote, now, steps).await };
+        if context.overlay().is_some() {
+            return self.ask_over(remote, context, now, steps).await;
+        }
+        let found = self.ask_remote(remote, now, steps.clone()).await?;
+        steps.iter().zip(&found).for_each(|(step, found)| context.stats_noted(self, step, found));
+        Ok(found)
+    }
+
     async fn ask_remote(
         &self,
         remote: &Arc<dyn Remote>,
@@ -105,7 +110,7 @@ impl Db {
 
     /// Does the steps with the counts in memory, telling nobody.
     fn ask_local(&self, now: u64, steps: &[Step]) -> Result<Vec<Found>, NotANumber> {
-        steps.iter().map(|step| local(self, now, step)).collect()
+        steps.iter().map(|step| on(self.local(), now, step)).collect()
     }
 
     /// Does a step in the context of the call on this thread, for a DB in memory.
@@ -141,7 +146,7 @@ impl Db {
     async fn ask_over(
         &self,
         remote: &Arc<dyn Remote>,
-        context: Option<&Context>,
+        context: &Context,
         now: u64,
         steps: Vec<Step>,
     ) -> Result<Vec<Found>, AskError> {
@@ -150,18 +155,10 @@ impl Db {
         let mut all = Vec::with_capacity(steps.len());
         for step in &steps {
             let outside = if step.ask.reads() { outside.next() } else { None };
-            all.push(match context {
-                Some(context) => context.stats_over(self, now, step, outside)?,
-                None => outside.unwrap_or(Found::Done),
-            });
+            all.push(context.stats_over(self, now, step, outside)?);
         }
         Ok(all)
     }
-}
-
-/// Does a step with the counts in memory.
-fn local(db: &Db, now: u64, step: &Step) -> Result<Found, NotANumber> {
-    on(db.local(), now, step)
 }
 
 /// Does a step on a DB in memory.
@@ -204,3 +201,6 @@ pub(super) fn both(kind: Option<FieldKind>, one: Found, other: Found) -> Found {
         (one, _) => one,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use super::repair::{NoDump, Repair};
 
 /// How long the server may take to answer, and then to connect here.
 const ANSWER: Duration = Duration::from_secs(30);
-const CONNECT: Duration = Duration::from_secs(60);
+const CONNECT: Duration = Duration::from_mins(1);
 /// How long the server may send nothing.
 const SILENCE: Duration = Duration::from_mins(5);
 /// Bytes read at once.

@@ -125,7 +125,8 @@ impl Repair {
 
     /// `"name": {`
     fn name<'b>(&self, bytes: &'b [u8], out: &mut Vec<u8>) -> Option<&'b [u8]> {
-        let end = bytes.find(b"\": {")?;
+        // Behind the quote that begins it.
+        let end = 1 + bytes.get(1..)?.find(b"\": {")?;
         if self.others {
             out.extend_from_slice(b", ");
         }

@@ -79,8 +79,9 @@ fn source(address: &[u8]) -> Result<PeerConfig, String> {
     Ok(PeerConfig::new(Target { protocol: Protocol::None, ..target }))
 }
 
-fn add_destination(state: &State, row: &[BString], (stats, lists): (bool, bool)) {
-    let read = sibling(row).map(|sibling| PeerConfig { stats, lists, ..config(sibling) });
+/// `wanted`: whether it gets stats DBs, and lists.
+fn add_destination(state: &State, row: &[BString], wanted: (bool, bool)) {
+    let read = sibling(row).map(|sibling| PeerConfig { stats: wanted.0, lists: wanted.1, ..config(sibling) });
     add(state, "addReplicationForwarderDest", destinations, read);
 }
 

@@ -213,7 +213,7 @@ impl Plan {
                 run.push(&[b"t", place]);
                 Reading::Done
             }
-            (Ask::Get, Some(kind)) => self.windows_of(run, place, field, kind, (self.windows(), false), None),
+            (Ask::Get, Some(kind)) => windows_of(run, place, field, kind, (self.windows(), false), None),
             (Ask::GetValue { value }, Some(FieldKind::CountMin)) => {
                 estimate(run, rows, place, field, value, (self.windows(), false))
             }
@@ -222,29 +222,16 @@ impl Plan {
                 estimate(run, rows, place, field, value, (1, false))
             }
             (Ask::Current { value }, Some(kind)) => {
-                self.windows_of(run, place, field, kind, (1, false), value.as_ref())
+                windows_of(run, place, field, kind, (1, false), value.as_ref())
             }
             (Ask::Windows { value: Some(value) }, Some(FieldKind::CountMin)) => {
                 estimate(run, rows, place, field, value, (self.windows(), true))
             }
             (Ask::Windows { value }, Some(kind)) => {
-                self.windows_of(run, place, field, kind, (self.windows(), true), value.as_ref())
+                windows_of(run, place, field, kind, (self.windows(), true), value.as_ref())
             }
         };
         run.answers.push((number, reading));
-    }
-
-    fn windows_of(
-        &self,
-        run: &mut Run,
-        place: &[u8],
-        field: &[u8],
-        kind: FieldKind,
-        (windows, list): (u64, bool),
-        value: Option<&BString>,
-    ) -> Reading {
-        run.push(&[b"g", place, letter(kind), field, windows.to_string().as_bytes(), b"1", b""]);
-        Reading::Windows { kind, sum: windows > 1 && !list, value: value.cloned(), list }
     }
 
     /// Puts a run's answers where they belong.
@@ -353,7 +340,9 @@ fn letter(kind: FieldKind) -> &'static [u8] {
 fn count(run: &mut Run, rows: &Rows, place: &[u8], field: &[u8], value: &[u8], n: i32) -> Reading {
     let cells = rows.cells(value);
     run.push(&[b"c", place, field, n.to_string().as_bytes(), cells.len().to_string().as_bytes()]);
-    cells.iter().for_each(|cell| run.push(&[cell.to_string().as_bytes()]));
+    for cell in &cells {
+        run.push(&[cell.to_string().as_bytes()]);
+    }
     Reading::Done
 }
 
@@ -368,8 +357,22 @@ fn estimate(
     let cells = rows.cells(value);
     let (windows, count) = (windows.to_string(), cells.len().to_string());
     run.push(&[b"g", place, b"c", field, windows.as_bytes(), count.as_bytes()]);
-    cells.iter().for_each(|cell| run.push(&[cell.to_string().as_bytes()]));
+    for cell in &cells {
+        run.push(&[cell.to_string().as_bytes()]);
+    }
     Reading::Estimate { rows: cells.len(), list }
+}
+
+fn windows_of(
+    run: &mut Run,
+    place: &[u8],
+    field: &[u8],
+    kind: FieldKind,
+    (windows, list): (u64, bool),
+    value: Option<&BString>,
+) -> Reading {
+    run.push(&[b"g", place, letter(kind), field, windows.to_string().as_bytes(), b"1", b""]);
+    Reading::Windows { kind, sum: windows > 1 && !list, value: value.cloned(), list }
 }
 
 /// The least of a window's cells, one in each row.
