@@ -244,7 +244,7 @@ fn a_dump_of_wforce_is_put_right() {
     ] {
         let (http, local) = (TcpListener::bind(address::fresh()).unwrap(), address::fresh());
         let uri = format!("http://{}", http.local_addr().unwrap());
-        let server = std::thread::spawn(move || {
+        let serve = move || {
             let mut stream = BufReader::new(http.accept().unwrap().0);
             let (mut line, mut length) = (String::new(), 0);
             while stream.read_line(&mut line).unwrap() > 2 {
@@ -260,7 +260,8 @@ fn a_dump_of_wforce_is_put_right() {
             let port = u16::try_from(asked["dump_port"].as_u64().unwrap()).unwrap();
             let to = SocketAddr::new(asked["dump_host"].as_str().unwrap().parse().unwrap(), port);
             std::net::TcpStream::connect(to).unwrap().write_all(old.as_bytes()).unwrap();
-        });
+        };
+        let server = std::thread::Builder::new().name("wforce".into()).spawn(serve).unwrap();
         let output = dump_entries(&uri, local, arguments);
         server.join().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{expected}\n"));

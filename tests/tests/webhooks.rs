@@ -132,12 +132,12 @@ fn certificate(folder: &Path, name: &str, ip: IpAddr) {
         ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
     let files = ["-keyout", &format!("{name}.key"), "-out", &format!("{name}.pem")].map(str::to_owned);
     process::run_ok(
-        Command::new(tools::system_tool("openssl")).current_dir(folder).args(key).args(files).args([
-            "-subj",
-            &format!("/CN={name}"),
-            "-addext",
-            &format!("subjectAltName=IP:{ip}"),
-        ]),
+        Command::new(tools::system_tool("openssl"))
+            .current_dir(folder)
+            .args(key)
+            .args(files)
+            .args(["-subj", &format!("/CN={name}"), "-addext", &format!("subjectAltName=IP:{ip}")])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"]),
     );
 }
 

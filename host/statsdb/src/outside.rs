@@ -80,7 +80,9 @@ mod tests {
     fn a_union_of_values_and_registers_counts_each_once() {
         let values: Vec<u64> = (0..2000u32).map(|n| value_hash(n.to_string().as_bytes())).collect();
         let mut dense = Registers::new(Ranks::Own, 11);
-        values.iter().for_each(|value| _ = dense.insert(*value));
+        for value in &values {
+            dense.insert(*value);
+        }
         let mut both = Distinct::new(11);
         assert!(both.merge(dense.values()));
         both.add(values[..100].iter().copied());
