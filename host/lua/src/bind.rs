@@ -5,7 +5,7 @@
 mod access;
 mod addresses;
 mod alerts;
-mod dns;
+pub mod dns;
 mod explain;
 mod forwarder;
 mod geo;

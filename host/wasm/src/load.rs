@@ -112,7 +112,8 @@ pub(crate) const WASI: [&str; 6] =
 
 impl Needs {
     fn of(engine: &Engine, component: &Component) -> Result<Needs, LoadError> {
-        let (mut needs, kind) = (Needs { wasi: false, waits: false, stats: false }, component.component_type());
+        let (mut needs, kind) =
+            (Needs { wasi: false, waits: false, stats: false }, component.component_type());
         for (name, _) in kind.imports(&engine.engine) {
             if let Some(rest) = name.strip_prefix("portcullis:policy/") {
                 let version = rest.split_once('@').map_or("", |(_, version)| version);
