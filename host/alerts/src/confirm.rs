@@ -120,6 +120,13 @@ impl Confirm {
     }
 }
 
+impl std::fmt::Debug for Confirm {
+    /// Without its key.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Confirm").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
 fn signed(expires: u64, report: &str) -> Vec<u8> {
     [PURPOSE, &expires.to_be_bytes(), report.as_bytes()].concat()
 }

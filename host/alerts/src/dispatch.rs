@@ -16,7 +16,7 @@ use crate::channel::{Blocker, Channel, Failed, Mailer};
 use crate::confirm::Confirm;
 use crate::courier::Courier;
 use crate::gate::Gate;
-use crate::memory::{Found, Memory};
+use crate::memory::{self, Found};
 use crate::settings::{ConfigError, Settings};
 use crate::story::Story;
 use crate::templates::{Audience, TemplateError, Templates};
@@ -66,7 +66,6 @@ struct Shared {
     capabilities: Weak<Capabilities>,
     runtime: Handle,
     confirm: Option<Arc<Confirm>>,
-    memory: Option<Arc<dyn Memory>>,
     /// Alerts taken and not told or given up yet.
     outstanding: AtomicUsize,
     idle: Notify,
@@ -86,7 +85,6 @@ impl Dispatch {
         capabilities: &Arc<Capabilities>,
         runtime: &Handle,
         confirm: Option<Arc<Confirm>>,
-        memory: Option<Arc<dyn Memory>>,
     ) -> Result<Dispatch, StartError> {
         let channels = channels(&settings)?;
         let mut lines = BTreeMap::new();
@@ -120,7 +118,6 @@ impl Dispatch {
             capabilities: Arc::downgrade(capabilities),
             runtime: runtime.clone(),
             confirm,
-            memory,
             outstanding: AtomicUsize::new(0),
             idle: Notify::new(),
             closing: watch::Sender::new(false),
@@ -249,8 +246,8 @@ impl Shared {
 
     /// The report that the alert is about. What was reported just now shows in the store a second later.
     async fn look(&self, alert: &Alert) -> Option<Found> {
-        let (memory, ip, time) = (self.memory.as_ref()?, alert.ip?, alert.time?);
-        if alert.login.is_empty() {
+        let (ip, time) = (alert.ip?, alert.time?);
+        if alert.login.is_empty() || !self.capabilities.upgrade()?.reports.is_open() {
             return None;
         }
         let mut closing = self.closing.subscribe();
@@ -258,7 +255,8 @@ impl Shared {
             if look > 0 {
                 let _ = tokio::time::timeout(LOOK_PAUSE, closing.wait_for(|closing| *closing)).await;
             }
-            if let Some(found) = memory.find(&alert.login, ip, time).await {
+            let capabilities = self.capabilities.upgrade()?;
+            if let Some(found) = memory::find(&capabilities, &alert.login, ip, time).await {
                 return Some(found);
             }
         }

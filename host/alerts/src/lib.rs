@@ -18,6 +18,5 @@ mod templates;
 
 pub use confirm::{Claim, Confirm, TokenError};
 pub use dispatch::{Dispatch, StartError};
-pub use memory::{Asking, Found, Memory};
 pub use settings::Settings;
 pub use templates::TemplateError;

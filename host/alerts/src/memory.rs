@@ -1,38 +1,57 @@
 //! What alerts ask of the report store.
 
 use std::net::IpAddr;
-use std::pin::Pin;
+use std::time::Duration;
 
-/// What asynchronous questions return.
-pub type Asking<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+use capabilities::Capabilities;
+use reports::{Answer, Filter, Query, Range, Report};
+
+/// What a question may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A report as people are told about it; what is unknown is empty.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Found {
+pub(crate) struct Found {
     /// Names the report in the store.
-    pub id: String,
-    /// Whose login.
-    pub login: String,
-    /// Where it came from.
-    pub ip: Option<IpAddr>,
-    /// When, unix milliseconds.
-    pub at: i64,
+    pub(crate) id: String,
     /// ISO code of the country.
-    pub country: String,
+    pub(crate) country: String,
     /// English name of the country.
-    pub country_name: String,
+    pub(crate) country_name: String,
     /// Name of the city.
-    pub city: String,
+    pub(crate) city: String,
     /// Who owns the network.
-    pub network_owner: String,
+    pub(crate) network_owner: String,
     /// The device, in words.
-    pub device: String,
+    pub(crate) device: String,
     /// The protocol.
-    pub protocol: String,
+    pub(crate) protocol: String,
 }
 
-/// The report store, as far as alerts go.
-pub trait Memory: Send + Sync {
-    /// The report of this login from this address at this time (unix seconds). `None`: there is none (yet), or no answer.
-    fn find<'a>(&'a self, login: &'a str, ip: IpAddr, time: f64) -> Asking<'a, Option<Found>>;
+/// The report of this login from this address at this time (unix seconds). `None`: there is none (yet), or no answer.
+pub(crate) async fn find(caps: &Capabilities, login: &str, ip: IpAddr, time: f64) -> Option<Found> {
+    // As the store rounds it.
+    let at = (time * 1000.0).round() as i64;
+    let filter = Filter { login: Some(login.to_owned()), ip: Some(ip), ..Filter::default() };
+    let query = Query::Logins { filter, range: Range { from: at, to: at.saturating_add(1) }, limit: 1 };
+    match caps.reports.query(&query, Some(PATIENCE)).await {
+        Ok(Answer::Logins { reports }) => reports.into_iter().next().map(Found::from),
+        _ => None,
+    }
+}
+
+impl From<Report> for Found {
+    fn from(report: Report) -> Found {
+        let device = pages::device(&report);
+        let place = report.place;
+        Found {
+            id: report.id.to_string(),
+            country: place.country,
+            country_name: place.country_name,
+            city: place.city,
+            network_owner: report.as_org,
+            device,
+            protocol: report.protocol,
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use capabilities::{Daemon, Level};
-use http::header::{AUTHORIZATION, EXPECT, HeaderName, HeaderValue};
+use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, EXPECT, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, StatusCode};
 use hyper::body::{Body as _, Incoming};
@@ -16,12 +16,16 @@ use crate::body::{self, BodyError};
 use crate::command::{Handler, Verb};
 use crate::commands::{custom, jobs, key_stats, lists, login, policies, reset, siblings, stats, trackalert};
 use crate::credentials;
+use crate::pages::{self, Page};
 use crate::reply::{self, Reply};
 use crate::route::{Password, Route, Target};
 use crate::server::{Custom, Shared};
 
 /// How long a client may go on sending a body that is too large before it gets its answer.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Bytes of the form of "was this you?".
+const FORM_BYTES: usize = 8 << 10;
 
 /// With `1`, the answer of `allow` says why; other commands do not look at it.
 const EXPLAIN: HeaderName = HeaderName::from_static("x-portcullis-explain");
@@ -33,6 +37,7 @@ enum Admitted {
     Custom(Arc<Custom>),
     Metrics,
     OpenApi(Bytes),
+    Page(Page),
 }
 
 /// The answer, and the bytes of its body.
@@ -43,6 +48,10 @@ pub(crate) async fn answer<B: Backend>(
 ) -> (Reply, u64) {
     let (head, mut body) = request.into_parts();
     let reply = match admit(shared, peer, &head) {
+        Ok(Admitted::Page(page)) => match Box::pin(show(shared, page, &head, &mut body)).await {
+            Ok(reply) => reply,
+            Err(error) => Box::pin(refuse_body(shared, error, &head, &mut body)).await,
+        },
         Ok(target) => {
             let explain = head.headers.get(EXPLAIN).is_some_and(|value| value == "1");
             let reply = run(shared, &target, explain, &mut body).await;
@@ -126,6 +135,7 @@ fn admit<B: Backend>(shared: &Shared<B>, peer: SocketAddr, head: &Parts) -> Resu
         Some(Target::Custom(at)) => Ok(Admitted::Custom(Arc::clone(&callable.endpoints[at]))),
         Some(Target::Metrics) => Ok(Admitted::Metrics),
         Some(Target::OpenApi) => Ok(Admitted::OpenApi(callable.openapi.clone())),
+        Some(Target::Page(page)) => Ok(Admitted::Page(page)),
         None => Err(Box::new(reply::not_found())),
     }
 }
@@ -182,7 +192,31 @@ async fn run<B: Backend>(
         }
         Admitted::Metrics => Ok(reply::text(StatusCode::OK, shared.backend.capabilities().metrics.render())),
         Admitted::OpenApi(document) => Ok(reply::json(StatusCode::OK, document.clone())),
+        // Shown before it comes to this.
+        Admitted::Page(_) => Ok(reply::not_found()),
     }
+}
+
+/// A page for people.
+async fn show<B: Backend>(
+    shared: &Shared<B>,
+    page: Page,
+    head: &Parts,
+    body: &mut Incoming,
+) -> Result<Reply, BodyError> {
+    let caps = shared.backend.capabilities();
+    let confirm = shared.confirm.as_deref();
+    let query = head.uri.query().unwrap_or_default();
+    let accept = head.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Ok(match page {
+        Page::Ask => pages::ask(confirm, caps, query, accept).await,
+        Page::Answer => {
+            let form = body::collect(body, FORM_BYTES, shared.limits.body_patience).await?;
+            pages::take(confirm, caps, &form, accept).await
+        }
+        Page::History => pages::page(caps, query).await,
+        Page::HistoryJson => pages::document(caps, query).await,
+    })
 }
 
 async fn command_reply<B: Backend>(shared: &Shared<B>, handler: Handler, body: &Bytes) -> Reply {

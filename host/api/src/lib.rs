@@ -15,6 +15,7 @@ mod connection;
 pub mod credentials;
 mod failure;
 mod openapi;
+mod pages;
 mod query;
 mod ready;
 mod reply;

@@ -62,6 +62,11 @@ pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     reply(status, &TEXT_HEADERS, body)
 }
 
+/// A page.
+pub(crate) fn html(status: StatusCode, page: String) -> Reply {
+    reply(status, &HTML_HEADERS, page)
+}
+
 /// An empty HTML page: what `livez` says.
 pub(crate) fn empty_html() -> Reply {
     reply(StatusCode::OK, &HTML_HEADERS, Bytes::new())

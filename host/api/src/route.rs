@@ -8,6 +8,7 @@ use http::Method;
 use policy::Endpoint;
 
 use crate::command::{Command, Verb, commands};
+use crate::pages::Page;
 use crate::query;
 
 /// What is to run.
@@ -21,6 +22,8 @@ pub enum Target {
     Metrics,
     /// `/openapi.json`
     OpenApi,
+    /// A page for people.
+    Page(Page),
 }
 
 /// Whether the password is asked for.
@@ -56,6 +59,8 @@ pub struct Router {
     commands: &'static [Command],
     custom: HashMap<Arc<str>, Custom>,
     custom_lower: HashMap<String, Custom>,
+    /// Whether there are pages for people: of the daemon that remembers.
+    pages: bool,
 }
 
 /// The places of the endpoints of one name.
@@ -72,7 +77,7 @@ impl Router {
     /// the path form names are the same if they differ in case only. A built-in command hides a custom endpoint.
     pub fn new(daemon: Daemon, endpoints: &[Endpoint]) -> Self {
         let commands = commands(daemon);
-        let mut router = Self { commands, custom: HashMap::new(), custom_lower: HashMap::new() };
+        let mut router = Self { commands, custom: HashMap::new(), custom_lower: HashMap::new(), pages: daemon == Daemon::Trackalert };
         for (at, endpoint) in endpoints.iter().enumerate() {
             router.custom.entry(Arc::clone(&endpoint.name)).or_default().add(endpoint.get, at);
             router.custom_lower.entry(endpoint.name.to_ascii_lowercase()).or_default().add(endpoint.get, at);
@@ -101,6 +106,11 @@ impl Router {
         }
         if path.eq_ignore_ascii_case(b"/openapi.json") {
             return own_path(method, verb, Target::OpenApi, Password::Needed);
+        }
+        if self.pages
+            && let Some(route) = find_page(method, verb, &path)
+        {
+            return route;
         }
         match path.split_at_checked(PREFIX.len()) {
             Some((prefix, name)) if prefix.eq_ignore_ascii_case(PREFIX.as_bytes()) => {
@@ -159,6 +169,22 @@ impl Custom {
             Verb::Get => self.get,
             Verb::Post => self.post,
         }
+    }
+}
+
+/// The pages for people. Behind a signed link there is no password.
+fn find_page(method: &Method, verb: Option<Verb>, path: &[u8]) -> Option<Route> {
+    let inside = |page| own_path(method, verb, Target::Page(page), Password::Needed);
+    match path {
+        b"/reports" => Some(inside(Page::History)),
+        b"/reports.json" => Some(inside(Page::HistoryJson)),
+        b"/confirm" => Some(match verb {
+            Some(Verb::Get) => Route::Run(Target::Page(Page::Ask), Password::Free),
+            Some(Verb::Post) => Route::Run(Target::Page(Page::Answer), Password::Free),
+            None if *method == Method::OPTIONS => Route::Options,
+            None => Route::WrongMethod("GET, HEAD, POST"),
+        }),
+        _ => None,
     }
 }
 
@@ -250,6 +276,21 @@ mod tests {
         assert_eq!(find("GET", "/?command=mine"), Route::NotFoundInside);
         assert_eq!(find("POST", "/command/MINE"), Route::Run(Target::Custom(0), Password::Needed));
         assert_eq!(find("GET", "/command/mine"), Route::Run(Target::Custom(2), Password::Needed));
+    }
+
+    #[test]
+    fn pages_are_those_of_trackalert() {
+        let router = Router::new(Daemon::Trackalert, &[]);
+        let find = |method: &str, path: &str| router.find(&method.parse().unwrap(), path, None);
+        assert_eq!(find("GET", "/confirm"), Route::Run(Target::Page(Page::Ask), Password::Free));
+        assert_eq!(find("POST", "/confirm"), Route::Run(Target::Page(Page::Answer), Password::Free));
+        assert_eq!(find("DELETE", "/confirm"), Route::WrongMethod("GET, HEAD, POST"));
+        assert_eq!(find("GET", "/reports"), Route::Run(Target::Page(Page::History), Password::Needed));
+        assert_eq!(find("HEAD", "/reports.json"), Route::Run(Target::Page(Page::HistoryJson), Password::Needed));
+        assert_eq!(find("POST", "/reports"), Route::WrongMethod("GET, HEAD"));
+        assert_eq!(find("GET", "/confirm/"), Route::NotFound);
+        let wforce = super::Router::new(Daemon::Wforce, &[]);
+        assert_eq!(wforce.find(&Method::GET, "/reports", None), Route::NotFound);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use alerts::Confirm;
 use bytes::Bytes;
 use capabilities::Daemon;
 use capabilities::log::Level;
@@ -68,6 +69,7 @@ pub(crate) struct Shared<B> {
     pub(crate) ready: Arc<Readiness>,
     pub(crate) cluster: Option<Arc<Cluster>>,
     version: String,
+    pub(crate) confirm: Option<Arc<Confirm>>,
     pub(crate) connections: Arc<Connections>,
 }
 
@@ -103,8 +105,8 @@ impl<B: Backend> Server<B> {
     /// # Errors
     /// The threads could not be started.
     pub fn start(settings: Settings, backend: Arc<B>) -> io::Result<(Self, Vec<ListenerError>)> {
-        let Settings { daemon, listeners, max_connections, threads, limits, cluster, version } = settings;
-        let shared = Arc::new(Shared::new(daemon, backend, max_connections, limits, &version, cluster));
+        let Settings { daemon, listeners, max_connections, threads, limits, cluster, confirm, version } = settings;
+        let shared = Arc::new(Shared::new(daemon, backend, max_connections, limits, &version, (cluster, confirm)));
         let pool = Arc::new(Pool::start(threads)?);
         let (stop, stopped) = watch::channel(false);
         let (mut addrs, mut all_tls, mut tasks, mut errors) =
@@ -211,7 +213,7 @@ impl<B: Backend> Shared<B> {
         max_connections: usize,
         limits: Limits,
         version: &str,
-        cluster: Option<Arc<Cluster>>,
+        (cluster, confirm): (Option<Arc<Cluster>>, Option<Arc<Confirm>>),
     ) -> Self {
         let metrics = &backend.capabilities().metrics;
         let commands = commands(daemon);
@@ -232,6 +234,7 @@ impl<B: Backend> Shared<B> {
             ready: Arc::default(),
             cluster,
             version: version.to_owned(),
+            confirm,
             connections: Connections::new(max_connections, limits.idle.as_secs().max(1)),
             backend,
         }

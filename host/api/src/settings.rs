@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alerts::Confirm;
 use capabilities::Daemon;
 use cluster::Cluster;
 
@@ -71,6 +72,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The siblings that commands change; without them these commands say that they are not available.
     pub cluster: Option<Arc<Cluster>>,
+    /// The links of "was this you?"; without them `/confirm` is not there.
+    pub confirm: Option<Arc<Confirm>>,
     /// The program's version, for the OpenAPI document.
     pub version: String,
 }
@@ -84,6 +87,7 @@ impl Default for Settings {
             threads: Threads::Own(4),
             limits: Limits::default(),
             cluster: None,
+            confirm: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

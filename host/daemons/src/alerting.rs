@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alerts::{Confirm, Dispatch, Memory};
+use alerts::{Confirm, Dispatch};
 use capabilities::Capabilities;
 use lua::Settings;
 use tokio::runtime::Handle;
@@ -28,7 +28,6 @@ impl Alerting {
         capabilities: &Arc<Capabilities>,
         settings: &Settings,
         runtime: &Handle,
-        memory: Option<Arc<dyn Memory>>,
     ) -> Result<Alerting, String> {
         let (wanted, state_dir) = settings.read(|values| (values.alerts.clone(), values.state_dir.clone()));
         let confirm = match &wanted.confirm {
@@ -40,7 +39,7 @@ impl Alerting {
         if wanted.dry_run {
             capabilities.log.notice("alerts: dry run, nothing is sent");
         }
-        let dispatch = Dispatch::new(wanted, capabilities, runtime, confirm.clone(), memory);
+        let dispatch = Dispatch::new(wanted, capabilities, runtime, confirm.clone());
         let dispatch = Arc::new(dispatch.map_err(|error| error.to_string())?);
         capabilities.alerts.attach(dispatch.clone());
         Ok(Alerting { capabilities: capabilities.clone(), dispatch, confirm })
@@ -74,5 +73,5 @@ pub fn check(capabilities: &Arc<Capabilities>, settings: &Settings, runtime: &Ha
         },
         None => None,
     };
-    Dispatch::new(wanted, capabilities, runtime, confirm, None).map(drop).map_err(|error| error.to_string())
+    Dispatch::new(wanted, capabilities, runtime, confirm).map(drop).map_err(|error| error.to_string())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use alerts::Confirm;
 use api::{Backend, Server, Threads};
 use capabilities::Log;
 
@@ -25,7 +26,7 @@ fn listeners(listeners: &[lua::settings::Listener]) -> Vec<api::Listener> {
 ///
 /// # Errors
 /// An address is taken, or threads cannot be started.
-pub fn listen<B: Backend>(started: &Started, backend: Arc<B>, log: &Log) -> std::io::Result<Server<B>> {
+pub fn listen<B: Backend>(started: &Started, backend: Arc<B>, confirm: Option<Arc<Confirm>>, log: &Log) -> std::io::Result<Server<B>> {
     let (listeners, max_connections, worker_threads) = started
         .settings
         .read(|values| (listeners(&values.listeners), values.max_connections, values.worker_threads));
@@ -44,6 +45,7 @@ pub fn listen<B: Backend>(started: &Started, backend: Arc<B>, log: &Log) -> std:
         max_connections: usize::try_from(max_connections).unwrap_or(0),
         threads: Threads::Own(threads.min(usize::try_from(worker_threads).unwrap_or(1))),
         cluster: started.cluster.clone(),
+        confirm,
         ..api::Settings::default()
     };
     let (server, errors) = Server::start(settings, backend)?;

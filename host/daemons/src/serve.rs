@@ -99,7 +99,7 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
             log.error(error.to_string());
             return 1;
         }
-        let alerting = Alerting::start(&started.capabilities, &started.settings, runtime.handle(), None);
+        let alerting = Alerting::start(&started.capabilities, &started.settings, runtime.handle());
         let alerting = match alerting {
             Ok(alerting) => alerting,
             Err(error) => {
@@ -112,7 +112,7 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
             return 1;
         }
         let outgoing = Outgoing::start(&started.capabilities, &started.settings, runtime.handle()).await;
-        let server = match listen(started, flavour.backend(), log) {
+        let server = match listen(started, flavour.backend(), alerting.confirm.clone(), log) {
             Ok(server) => server,
             Err(error) => {
                 log.error(format!("cannot start the HTTP server: {error}"));

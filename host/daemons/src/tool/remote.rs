@@ -1,5 +1,6 @@
 //! A running daemon, asked over its REST API: where it is, and who asks.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,6 +133,15 @@ impl Remote {
         self.ask(Method::GET, command, Vec::new())
     }
 
+    /// GET of a path beside the commands, with these parameters; its JSON.
+    ///
+    /// # Errors
+    /// There is no answer, or it is a refusal.
+    pub fn get_page(&self, path: &str, query: &[(&str, String)]) -> Result<serde_json::Value, RemoteError> {
+        let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
+        self.ask_path(Method::GET, &format!("{path}?{}", query.join("&")), Vec::new())
+    }
+
     /// POST of a command; its JSON.
     ///
     /// # Errors
@@ -141,7 +151,11 @@ impl Remote {
     }
 
     fn ask(&self, method: Method, command: &str, body: Vec<u8>) -> Result<serde_json::Value, RemoteError> {
-        let url = format!("{}/command/{command}", self.url);
+        self.ask_path(method, &format!("command/{command}"), body)
+    }
+
+    fn ask_path(&self, method: Method, path: &str, body: Vec<u8>) -> Result<serde_json::Value, RemoteError> {
+        let url = format!("{}/{path}", self.url);
         let shown = outbound::without_secrets(&url);
         let mut request = Request::new(method, url, body);
         if let Some(password) = &self.password {
@@ -162,6 +176,20 @@ impl Remote {
             (status, _) => Err(RemoteError::Refused(format!("{shown}: status {status}"))),
         }
     }
+}
+
+/// A text as a part of a URL's query.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing into a String does not fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
 }
 
 fn first_line(path: &Path) -> Result<Vec<u8>, RemoteError> {

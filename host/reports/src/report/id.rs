@@ -30,6 +30,11 @@ impl ReportId {
         &self.0
     }
 
+    /// When the report was, unix milliseconds, if the id has our form.
+    pub fn time(&self) -> Option<i64> {
+        self.parts().map(|(at, _, _)| at)
+    }
+
     pub(crate) fn from_parts(at: i64, sequence: u32, node: &str) -> Self {
         Self(format!("{at:011x}{sequence:05x}-{node}"))
     }

@@ -4,6 +4,7 @@
 
 mod bench;
 mod check;
+mod history;
 mod inspect;
 mod jobs;
 mod login_arguments;
@@ -63,6 +64,8 @@ Usage: portcullis COMMAND [OPTION]...
   inspect FILE.wasm...    says what components ask for and offer, and whether they can be loaded
   simulate [NAME=]CONFIG...
                           plays a day of people and attackers; tells what is caught and who is locked out by mistake
+  history [CONFIG] --login NAME | --ip NETWORK
+                          logins of a running trackalert, newest first
   jobs [CONFIG]           the background functions of a running trackalert: next run, last result
 
 LOGIN:
@@ -76,6 +79,7 @@ Options:
   test:     --only TEXT   cases whose name has this in it
   replay:   --most N      differences and logins that are named, default 20
   bench:    --calls N     default 100000
+  history:  --since 7d|DAY  --until DAY  --good  --failed  --limit N, default 50; and as jobs: --url --password-file --ca
   jobs:     --url URL  --password-file FILE  --ca FILE  --run NAME  instead of CONFIG; starts a background function
   simulate: --seed N  --scale PART  --write FILE  between its <!-- simulation --> marks
   -h, --help              this text
@@ -125,6 +129,7 @@ fn dispatch() -> Outcome {
         "replay" => replay::run(arguments),
         "bench" => bench::run(arguments),
         "inspect" => inspect::run(arguments),
+        "history" => history::run(arguments),
         "jobs" => jobs::run(arguments),
         "simulate" => simulate::run(arguments),
         "help" => {

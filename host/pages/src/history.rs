@@ -1,0 +1,358 @@
+//! The history of logins: a table by day, newest first, with a search above it.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use login::Netmask;
+use reports::{Bin, Confirmation, Filter, Report};
+use serde_json::{Value, json};
+
+use crate::html::{Html, query};
+use crate::words::{self, Verdict};
+
+/// Reports on one page.
+pub const PER_PAGE: usize = 100;
+/// Bytes of a text in a search.
+const LONGEST: usize = 512;
+
+/// What is searched for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// The user.
+    pub login: String,
+    /// An address or network.
+    pub ip: String,
+    /// From this day or moment on.
+    pub from: String,
+    /// Before this moment, or up to the end of this day.
+    pub to: String,
+    /// `good`, `failed`, or empty for both.
+    pub result: String,
+    /// Where the page before this one ended.
+    pub before: String,
+}
+
+/// Why there is nothing to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake(pub String);
+
+/// What a search means for the store: unix milliseconds, the end not included.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// Which reports.
+    pub filter: Filter,
+    /// From when on.
+    pub from: Option<i64>,
+    /// Up to when.
+    pub to: Option<i64>,
+    /// The last report of the page before: only what comes after it.
+    pub after: Option<(i64, String)>,
+}
+
+impl Search {
+    /// Takes a parameter of the query; others are ignored.
+    pub fn take(&mut self, name: &str, value: &str) {
+        let value = value.trim();
+        let value = &value[..value.floor_char_boundary(LONGEST)];
+        match name {
+            "login" => value.clone_into(&mut self.login),
+            "ip" => value.clone_into(&mut self.ip),
+            "from" => value.clone_into(&mut self.from),
+            "to" => value.clone_into(&mut self.to),
+            "result" => value.clone_into(&mut self.result),
+            "before" => value.clone_into(&mut self.before),
+            _ => {}
+        }
+    }
+
+    /// What it means.
+    ///
+    /// # Errors
+    /// A text that is no address, network, time or result.
+    pub fn wanted(&self) -> Result<Wanted, Mistake> {
+        let mut filter = Filter::default();
+        if !self.login.is_empty() {
+            filter.login = Some(self.login.clone());
+        }
+        if !self.ip.is_empty() {
+            let mask = Netmask::parse(self.ip.as_bytes())
+                .map_err(|_| Mistake(format!("{:?} is no address or network", self.ip)))?;
+            filter.network = Some(mask);
+        }
+        filter.success = match self.result.as_str() {
+            "" => None,
+            "good" => Some(true),
+            "failed" => Some(false),
+            other => return Err(Mistake(format!("{other:?} is no result: good or failed"))),
+        };
+        let after = match self.before.split_once('.') {
+            None if self.before.is_empty() => None,
+            None => return Err(Mistake("before is no place in the list".to_owned())),
+            Some((at, id)) => {
+                let at: i64 = at.parse().map_err(|_| Mistake("before is no place in the list".to_owned()))?;
+                Some((at, id.to_owned()))
+            }
+        };
+        let mut to = moment(&self.to, true)?;
+        if let Some((at, _)) = &after {
+            let end = at.saturating_add(1);
+            to = Some(to.map_or(end, |to: i64| to.min(end)));
+        }
+        Ok(Wanted { filter, from: moment(&self.from, false)?, to, after })
+    }
+
+    /// The query of the same search that ends before this report.
+    fn link(&self, before: Option<&Report>) -> String {
+        let mut link = String::from("?");
+        let mut add = |name: &str, value: &str| {
+            if !value.is_empty() {
+                if link.len() > 1 {
+                    link.push('&');
+                }
+                link.push_str(name);
+                link.push('=');
+                link.push_str(&query(value));
+            }
+        };
+        add("login", &self.login);
+        add("ip", &self.ip);
+        add("from", &self.from);
+        add("to", &self.to);
+        add("result", &self.result);
+        if let Some(report) = before {
+            add("before", &format!("{}.{}", report.at, report.id));
+        }
+        link
+    }
+}
+
+/// A day (`2026-11-26`, UTC), a moment (`2026-11-26T02:25:00Z`) or unix seconds; `end`: a day means its end.
+fn moment(text: &str, end: bool) -> Result<Option<i64>, Mistake> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wrong = || Mistake(format!("{text:?} is no time: a day (2026-11-26), a moment (2026-11-26T02:25:00Z) or unix seconds"));
+    if let Ok(seconds) = text.parse::<f64>() {
+        if !(0.0..1e11).contains(&seconds) {
+            return Err(wrong());
+        }
+        return Ok(Some((seconds * 1000.0) as i64));
+    }
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(Some(at.as_millisecond()));
+    }
+    let day: jiff::civil::Date = text.parse().map_err(|_| wrong())?;
+    let day = if end { day.tomorrow().map_err(|_| wrong())? } else { day };
+    let at = day.to_zoned(TimeZone::UTC).map_err(|_| wrong())?;
+    Ok(Some(at.timestamp().as_millisecond()))
+}
+
+/// One page of the answer: the reports after the place where the page before ended, and whether there are more. The store
+/// was asked for [`PER_PAGE`] and those of the same millisecond.
+pub fn cut(mut reports: Vec<Report>, wanted: &Wanted) -> (Vec<Report>, bool) {
+    if let Some((at, id)) = &wanted.after {
+        reports.retain(|report| report.at < *at || (report.at == *at && report.id.as_str() < id.as_str()));
+    }
+    let more = reports.len() > PER_PAGE;
+    reports.truncate(PER_PAGE);
+    (reports, more)
+}
+
+/// The page with what was found; `bins`: how many there were over time.
+pub fn page(search: &Search, found: Result<(&[Report], bool), &Mistake>, bins: &[Bin]) -> String {
+    let mut html = Html::page("en", "Login history");
+    html.raw("<main>\n").element("h1", "Login history");
+    form(&mut html, search);
+    match found {
+        Err(Mistake(text)) => {
+            html.raw("<p role=\"alert\" class=\"note bad\">").text(text).raw("</p>\n");
+        }
+        Ok(([], _)) => {
+            html.raw("<p role=\"status\" class=\"note\">No logins were found. New ones show after a second or two.</p>\n");
+        }
+        Ok((reports, more)) => {
+            bars(&mut html, bins);
+            days(&mut html, reports);
+            html.raw("<nav aria-label=\"Pages\">");
+            if !search.before.is_empty() {
+                html.raw("<a href=\"").text(&search.link(None)).raw("\">Newest</a>");
+            }
+            if more {
+                html.raw("<a rel=\"next\" href=\"").text(&search.link(reports.last())).raw("\">Older</a>");
+            }
+            html.raw("</nav>\n");
+        }
+    }
+    html.raw("</main>\n");
+    html.finish()
+}
+
+fn form(html: &mut Html, search: &Search) {
+    html.raw("<form class=\"search\" role=\"search\" method=\"get\">\n");
+    for (name, label, kind, value) in [
+        ("login", "Login", "text", &search.login),
+        ("ip", "Address or network", "text", &search.ip),
+        ("from", "From (UTC)", "date", &search.from),
+        ("to", "To (UTC)", "date", &search.to),
+    ] {
+        html.raw("<label>").text(label).raw("<input type=\"").raw(kind).raw("\" name=\"").raw(name);
+        html.raw("\" value=\"").text(value).raw("\" autocomplete=\"off\"></label>\n");
+    }
+    html.raw("<label>Result<select name=\"result\">");
+    for (value, text) in [("", "all"), ("good", "logged in"), ("failed", "failed")] {
+        let chosen = if search.result == value { " selected" } else { "" };
+        html.raw("<option value=\"").raw(value).raw("\"").raw(chosen).raw(">").raw(text).raw("</option>");
+    }
+    html.raw("</select></label>\n<button>Search</button>\n</form>\n");
+}
+
+/// Bars of equal time, the failed part in another colour.
+fn bars(html: &mut Html, bins: &[Bin]) {
+    let most = bins.iter().map(|bin| bin.totals.reports).max().unwrap_or(0);
+    if bins.len() < 2 || most == 0 {
+        return;
+    }
+    let all: u64 = bins.iter().map(|bin| bin.totals.reports).sum();
+    html.raw("<svg class=\"bars\" role=\"img\" preserveAspectRatio=\"none\" viewBox=\"0 0 ");
+    html.raw(&(bins.len() * 10).to_string()).raw(" 100\"><title>").text(&format!("{all} logins over time")).raw("</title>");
+    for (number, bin) in bins.iter().enumerate() {
+        for (class, count) in [("all", bin.totals.reports), ("failed", bin.totals.failures)] {
+            if count > 0 {
+                let height = (count as f64 / most as f64 * 100.0).max(1.0);
+                html.raw(&format!(
+                    "<rect class=\"{class}\" x=\"{}\" y=\"{:.1}\" width=\"9\" height=\"{height:.1}\"/>",
+                    number * 10,
+                    100.0 - height
+                ));
+            }
+        }
+    }
+    html.raw("</svg>\n");
+}
+
+fn days(html: &mut Html, reports: &[Report]) {
+    let zoned = |report: &Report| {
+        Timestamp::from_millisecond(report.at).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC)
+    };
+    for day in reports.chunk_by(|one, other| zoned(one).date() == zoned(other).date()) {
+        let Some(first) = day.first() else { continue };
+        html.element("h2", &zoned(first).strftime("%A, %Y-%m-%d").to_string());
+        html.raw("<table>\n<thead><tr>");
+        for heading in ["Time (UTC)", "Result", "Login", "Address", "Where", "Network", "Device", "Protocol", "User says"] {
+            html.raw("<th scope=\"col\">").raw(heading).raw("</th>");
+        }
+        html.raw("</tr></thead>\n<tbody>\n");
+        for report in day {
+            html.raw("<tr>");
+            cell(html, "Time", "", &zoned(report).strftime("%H:%M:%S").to_string());
+            let verdict = words::verdict(report);
+            let class = match verdict {
+                Verdict::Good => "good",
+                Verdict::Refused => "warn",
+                Verdict::Failed => "bad",
+            };
+            let told = match report.fail_type.as_str() {
+                "" => verdict.words().to_owned(),
+                why => format!("{} ({why})", verdict.words()),
+            };
+            cell(html, "Result", class, &told);
+            cell(html, "Login", "", &report.login);
+            cell(html, "Address", "", &report.remote.to_string());
+            cell(html, "Where", "", &words::place(report));
+            cell(html, "Network", "", &words::network(report));
+            cell(html, "Device", "", &words::device(report));
+            cell(html, "Protocol", "", &report.protocol);
+            let class = if report.confirmation == Confirmation::Bad { "bad" } else { "" };
+            cell(html, "User says", class, words::confirmation(report));
+            html.raw("</tr>\n");
+        }
+        html.raw("</tbody>\n</table>\n");
+    }
+}
+
+fn cell(html: &mut Html, label: &str, class: &str, text: &str) {
+    html.raw("<td data-label=\"").raw(label).raw("\" class=\"").raw(class).raw("\">").text(text).raw("</td>");
+}
+
+/// The same for machines: the reports as documents, and where the next page begins.
+pub fn document(reports: &[Report], more: bool) -> Value {
+    let documents: Vec<Value> = reports.iter().map(|report| Value::Object(report.to_document())).collect();
+    let next = if more { reports.last().map(|report| format!("{}.{}", report.at, report.id)) } else { None };
+    json!({"reports": documents, "before": next})
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use login::Login;
+    use reports::{Ids, Totals};
+
+    use super::*;
+
+    fn reports(count: usize) -> Vec<Report> {
+        let ids = Ids::seeded(1, 2);
+        let login = |number: usize| Login {
+            login: "<b>ada".into(),
+            // Three of each second.
+            t: 1_764_111_265.0 + (number / 3) as f64,
+            success: number % 2 == 0,
+            fail_type: if number % 2 == 0 { "".into() } else { "credentials".into() },
+            ..Login::default()
+        };
+        let mut all: Vec<Report> = (0..count).map(|number| Report::new(&login(number), 0, &ids)).collect();
+        all.sort_by(|one, other| (other.at, &other.id).cmp(&(one.at, &one.id)));
+        all
+    }
+
+    #[test]
+    fn searches_are_read() {
+        let mut search = Search::default();
+        for (name, value) in
+            [("login", " ada "), ("ip", "192.0.2.0/24"), ("from", "2025-11-25"), ("to", "2025-11-25"), ("x", "y")]
+        {
+            search.take(name, value);
+        }
+        let wanted = search.wanted().unwrap();
+        assert_eq!(wanted.filter.login.as_deref(), Some("ada"));
+        assert_eq!(wanted.to.unwrap() - wanted.from.unwrap(), 86_400_000);
+        for (name, value) in
+            [("ip", "nowhere"), ("from", "yesterday"), ("to", "-5"), ("result", "bad"), ("before", "x"), ("before", "x.y")]
+        {
+            let mut search = Search::default();
+            search.take(name, value);
+            assert!(search.wanted().is_err(), "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn pages_leave_nothing_out() {
+        let all = reports(250);
+        let (mut search, mut seen) = (Search::default(), Vec::new());
+        loop {
+            let wanted = search.wanted().unwrap();
+            // As a store answers: newest first, before `to`.
+            let answer: Vec<Report> =
+                all.iter().filter(|report| wanted.to.is_none_or(|to| report.at < to)).take(PER_PAGE + 10).cloned().collect();
+            let (page, more) = cut(answer, &wanted);
+            seen.extend(page.iter().map(|report| report.id.clone()));
+            if !more {
+                break;
+            }
+            let before = document(&page, more)["before"].as_str().unwrap().to_owned();
+            search.take("before", &before);
+        }
+        let wanted: Vec<_> = all.iter().map(|report| report.id.clone()).collect();
+        assert_eq!(seen, wanted);
+    }
+
+    #[test]
+    fn a_page_shows_and_escapes() {
+        let all = reports(3);
+        let search = Search { login: "\"><script>".into(), ..Search::default() };
+        let bin = |at, reports, failures| Bin { at, totals: Totals { reports, failures } };
+        let bins = [bin(0, 3, 1), bin(1, 1, 0)];
+        let page = page(&search, Ok((&all, true)), &bins);
+        assert!(!page.contains("<script") && page.contains("&lt;b&gt;ada"));
+        assert!(page.contains("Tuesday, 2025-11-25") && page.contains("failed (credentials)"));
+        assert!(page.contains("rel=\"next\"") && page.contains("<rect"));
+    }
+}
