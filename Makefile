@@ -1,6 +1,6 @@
 # Two commands do all the set-up: `make run` and `make test`. The work is in scripts/; each script says what it does.
 
-.PHONY: run test bench docs policies simulate
+.PHONY: run test bench docs policies simulate simulate-track
 
 # Builds wforce and starts it on the demo configuration (policies/), listening on 127.0.0.1:8084. Ctrl-C ends it.
 run:
@@ -13,6 +13,10 @@ test:
 # Plays a day of people and attackers through the shipped policies; the table goes into docs/policies.md.
 simulate:
 	@scripts/simulate
+
+# Plays eighty days through trackalert's policies; the table goes into docs/track-policies.md.
+simulate-track:
+	@scripts/simulate-track
 
 # Measures; see docs/performance.md.
 bench:

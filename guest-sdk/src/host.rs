@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod dns;
 pub(crate) mod geoip;
 pub(crate) mod lists;
+pub(crate) mod reports;
 pub(crate) mod state;
 pub(crate) mod stats;
 
@@ -95,41 +96,5 @@ pub(crate) mod random {
 
     pub fn bytes(count: u32) -> Vec<u8> {
         (0..count.min(65536)).map(|_| (number() * 256.0) as u8).collect()
-    }
-}
-
-pub(crate) mod reports {
-    //! No report store, as on a wforce without one.
-    use alloc::string::String;
-    use alloc::vec::Vec;
-
-    use crate::bindings::imports::portcullis::policy::reports::{
-        Confirmation, Field, Filter, Measure, Outlier, Ranked, Report, Slot, Span,
-    };
-    use crate::bindings::imports::portcullis::policy::types::Error;
-
-    macro_rules! unavailable {
-        ($($name:ident($($type:ty),*) -> $answer:ty;)*) => {$(
-            pub fn $name($(_: $type),*) -> Result<$answer, Error> {
-                Err(Error::Unavailable("no report store".into()))
-            }
-        )*};
-    }
-
-    unavailable! {
-        find(Filter<'_>, u32) -> Vec<Report>;
-        seen(&str, Field, &str, f64) -> bool;
-        first_and_last(Filter<'_>) -> Option<Span>;
-        count(Filter<'_>) -> f64;
-        distinct(Filter<'_>, Field) -> f64;
-        top(Filter<'_>, Field, Measure, u32) -> Vec<Ranked>;
-        significant(Filter<'_>, Field, f64, u32) -> Vec<Outlier>;
-        histogram(Filter<'_>, u32) -> Vec<Slot>;
-        confirm(&str, Confirmation) -> bool;
-        search(&str, &str) -> String;
-    }
-
-    pub fn current() -> Option<String> {
-        None
     }
 }

@@ -34,6 +34,7 @@ pub use crate::host::alerts::Raised;
 use crate::host::state::{State, with};
 pub use crate::host::stats::FieldType;
 use crate::host::stats::Table;
+use crate::reports::{Confirmation, Report};
 use crate::{IpAddress, Login, Policy, Result};
 
 /// This thread's host. Making one empties it.
@@ -141,6 +142,12 @@ impl Host {
         with(|state| state.counters.get(name).copied().unwrap_or(0))
     }
 
+    /// Puts a report into the long memory.
+    pub fn reported(&mut self, report: Stored) -> &mut Self {
+        with(|state| state.reports.get_or_insert_default().add(report.0));
+        self
+    }
+
     /// Alerts so far.
     pub fn alerts(&self) -> Vec<Raised> {
         with(|state| state.alerts.clone())
@@ -149,6 +156,78 @@ impl Host {
     /// Deliveries to custom webhooks so far: name and body.
     pub fn deliveries(&self) -> Vec<(String, String)> {
         with(|state| state.deliveries.clone())
+    }
+}
+
+/// A report of the long memory, which begins as a good login of an unknown place and device.
+#[derive(Debug, Clone)]
+pub struct Stored(Report);
+
+/// A good login so many seconds from the host's time (before it: below 0).
+///
+/// # Panics
+///
+/// If the address is none.
+pub fn stored(seconds: f64, remote: &str, name: &str) -> Stored {
+    let login = succeeded(remote, name);
+    let t = login.t + seconds;
+    Stored(Report {
+        id: alloc::format!("{t:.3}-{remote}-{name}"),
+        t,
+        login: login.login,
+        remote: login.remote,
+        success: true,
+        policy_reject: false,
+        fail_type: String::new(),
+        protocol: login.protocol,
+        pwhash: login.pwhash,
+        country: String::new(),
+        city: String::new(),
+        latitude: 0.0,
+        longitude: 0.0,
+        asn: 0,
+        device: String::new(),
+        confirmation: Confirmation::None,
+    })
+}
+
+impl Stored {
+    /// It failed.
+    #[must_use]
+    pub fn failed(mut self) -> Self {
+        self.0.success = false;
+        "credentials".clone_into(&mut self.0.fail_type);
+        "wrong".clone_into(&mut self.0.pwhash);
+        self
+    }
+
+    /// It came from this country and autonomous system.
+    #[must_use]
+    pub fn place(mut self, country: &str, asn: u32) -> Self {
+        country.clone_into(&mut self.0.country);
+        self.0.asn = asn;
+        self
+    }
+
+    /// It came from these degrees north and east.
+    #[must_use]
+    pub fn at(mut self, latitude: f64, longitude: f64) -> Self {
+        (self.0.latitude, self.0.longitude) = (latitude, longitude);
+        self
+    }
+
+    /// It came from this device.
+    #[must_use]
+    pub fn device(mut self, device: &str) -> Self {
+        device.clone_into(&mut self.0.device);
+        self
+    }
+
+    /// The user said this about it.
+    #[must_use]
+    pub fn confirmed(mut self, confirmation: Confirmation) -> Self {
+        self.0.confirmation = confirmation;
+        self
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Raised {
     pub critical: bool,
     /// Whether the user is asked.
     pub confirm: bool,
+    /// When it was raised, seconds since 1970.
+    pub raised: f64,
 }
 
 /// A host in memory tells everything, also twice.
@@ -46,6 +48,7 @@ pub fn raise(alert: Alert<'_>) -> Result<Outcome, Error> {
         channels: alert.channels.iter().map(|name| (*name).into()).collect(),
         critical: matches!(alert.severity, Severity::Critical),
         confirm: alert.confirm,
+        raised: with(|state| state.now),
     };
     with(|state| state.alerts.push(raised));
     Ok(Outcome::Queued)

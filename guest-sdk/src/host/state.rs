@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub counters: BTreeMap<String, u64>,
     pub deliveries: Vec<(String, String)>,
     pub alerts: Vec<super::alerts::Raised>,
+    /// There only if a test made reports.
+    pub reports: Option<super::reports::Store>,
     pub log: Vec<String>,
     pub random: u64,
 }
@@ -46,6 +48,7 @@ impl Default for State {
             counters: BTreeMap::new(),
             deliveries: Vec::new(),
             alerts: Vec::new(),
+            reports: None,
             log: Vec::new(),
             random: 0x9e37_79b9_7f4a_7c15,
         }

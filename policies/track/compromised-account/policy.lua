@@ -1,0 +1,64 @@
+-- Compromised accounts, the Lua twin of the component beside it: the same settings, the same alerts.
+--
+--   local compromised = assert(loadfile("policies/track/compromised-account/policy.lua"))({ failures = 50 })
+--   setBackground("compromised-account", compromised.background)
+
+local folder = track_folder or "policies/track"
+local recent = assert(loadfile(folder .. "/recent.lua"))()
+local settings = recent.settings("compromised-account", {
+    scan = recent.scan(), hours = 48, failures = 20, networks = 5, known_days = 60,
+    burst_hours = 6, burst_networks = 4, burst_countries = 3,
+}, ...)
+
+local function is_known(report)
+    local filter = recent.before(report, settings.known_days * recent.DAY)
+    return recent.known(recent.with(filter, {
+        before = report.t - settings.hours * 3600, network = report.network,
+    }))
+end
+
+local function guessed(report)
+    local failed = { since = report.t - settings.hours * 3600, before = report.t, login = report.login, success = false,
+        policy_reject = false }
+    local failures = recent.answer(reportsCount(failed))
+    if failures < settings.failures then
+        return
+    end
+    local networks = recent.answer(reportsDistinct(failed, "network"))
+    if networks < settings.networks or is_known(report) then
+        return
+    end
+    recent.alert(settings.scan, "compromised-account", report, "critical", {
+        text = string.format("a login succeeded after %d failures from %d networks", failures, networks),
+        fields = { failures = failures, networks = networks },
+    })
+end
+
+local function everywhere(report)
+    local good = recent.with(recent.before(report, settings.burst_hours * 3600), { before = report.t + 0.001 })
+    local networks = recent.answer(reportsDistinct(good, "asn"))
+    if networks < settings.burst_networks then
+        return
+    end
+    local countries = recent.answer(reportsDistinct(good, "country"))
+    if countries < settings.burst_countries then
+        return
+    end
+    recent.alert(settings.scan, "account-everywhere", report, "critical", {
+        text = string.format("logins from %d providers in %d countries in %d hours", networks, countries,
+            settings.burst_hours),
+        fields = { networks = networks, countries = countries },
+    })
+end
+
+local policy = {}
+
+function policy.background()
+    local apart = function(report) return report.login .. "\0" .. report.network end
+    for _, report in ipairs(recent.successes(settings.scan, apart)) do
+        guessed(report)
+        everywhere(report)
+    end
+end
+
+return policy

@@ -1,0 +1,47 @@
+-- Dormant accounts, the Lua twin of the component beside it: the same settings, the same alerts.
+--
+--   local dormant = assert(loadfile("policies/track/dormant-account/policy.lua"))({ days = 90 })
+--   setBackground("dormant-account", dormant.background)
+
+local folder = track_folder or "policies/track"
+local recent = assert(loadfile(folder .. "/recent.lua"))()
+local settings = recent.settings("dormant-account", {
+    scan = recent.scan(), days = 60, memory_days = 365, only_new_network = false,
+}, ...)
+
+local function look(report)
+    local history = recent.before(report, settings.memory_days * recent.DAY)
+    local span = recent.answer(reportsFirstAndLast(history))
+    if span == nil then
+        return
+    end
+    local days = (report.t - span.last) / recent.DAY
+    if days < settings.days then
+        return
+    end
+    local known = report.asn ~= 0 and recent.known(recent.with(history, { asn = report.asn }))
+    if known and settings.only_new_network then
+        return
+    end
+    local text = string.format("%.0f", days)
+    recent.alert(settings.scan, "dormant-account", report, known and "info" or "warning", {
+        text = "the first login for " .. text .. " days",
+        fields = { days = text, known_network = known },
+    })
+end
+
+local policy = {}
+
+function policy.background()
+    local all = recent.successes(settings.scan, function(report) return report.id end)
+    local seen = {}
+    for place = #all, 1, -1 do
+        local report = all[place]
+        if not seen[report.login] then
+            seen[report.login] = true
+            look(report)
+        end
+    end
+end
+
+return policy

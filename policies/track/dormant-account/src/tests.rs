@@ -1,0 +1,29 @@
+use portcullis::Policy as _;
+use portcullis::testing::{Host, stored};
+
+use super::Dormant;
+
+fn told(settings: &str, days: f64, asn: u32) -> Vec<String> {
+    let mut host = Host::new();
+    host.reported(stored(-86_400.0 * days, "192.0.2.1", "ada").place("NL", 64_496));
+    host.reported(stored(-60.0, "198.51.100.1", "ada").place("NL", asn));
+    host.reported(stored(-30.0, "198.51.100.1", "ada").place("NL", asn));
+    host.reported(stored(-30.0, "198.51.100.1", "new").place("NL", asn));
+    let mut policy = host.load::<Dormant>(settings).unwrap();
+    policy.background("dormant-account").unwrap();
+    host.alerts().into_iter().map(|alert| alert.text).collect()
+}
+
+#[test]
+fn the_first_login_for_long_is_told() {
+    assert_eq!(told("{}", 90.0, 64_500), ["the first login for 90 days"]);
+    assert!(told("{}", 30.0, 64_500).is_empty());
+    assert!(told("{}", 400.0, 64_500).is_empty(), "older than the memory");
+}
+
+#[test]
+fn a_known_network_may_be_left_out() {
+    assert_eq!(told("{}", 90.0, 64_496).len(), 1);
+    assert!(told(r#"{"only_new_network": true}"#, 90.0, 64_496).is_empty());
+    assert_eq!(told(r#"{"only_new_network": true}"#, 90.0, 64_500).len(), 1);
+}

@@ -1,0 +1,100 @@
+//! Impossible travel over the long memory: tells of logins that are farther from the one before than anybody can have
+//! travelled. See README.md.
+
+#[cfg(test)]
+mod tests;
+
+use portcullis::alerts::Severity;
+use portcullis::reports::{self, Report};
+use portcullis::{Failure, Policy, Result};
+use recent::{DAY, Scan, before, kilometres, located};
+use serde::Deserialize;
+
+/// Logins before the one in question that are looked at.
+const LATEST: u32 = 20;
+
+/// Settings of the policy; README.md says what each is for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// What all scans have.
+    pub scan: Scan,
+    /// Faster than this, in km/h, is impossible.
+    pub kmh: f64,
+    /// Shorter distances than this, in km, are not looked at.
+    pub min_km: f64,
+    /// Hours that are looked back.
+    pub hours: u32,
+    /// A network that the user came from within so many days before the last one is known: a VPN, or work.
+    pub known_days: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { scan: Scan::default(), kmh: 900.0, min_km: 500.0, hours: 24, known_days: 30 }
+    }
+}
+
+/// The policy.
+pub struct ImpossibleTravel {
+    settings: Settings,
+}
+
+impl ImpossibleTravel {
+    /// Whether the user came from this network on an earlier day.
+    fn is_known(&self, report: &Report) -> Result<bool> {
+        if report.asn == 0 {
+            return Ok(false);
+        }
+        let mut filter = before(report, (f64::from(self.settings.known_days) + 1.0) * DAY);
+        filter.until = Some(report.t - DAY);
+        filter.asn = Some(report.asn);
+        filter.country = Some(&report.country);
+        Ok(reports::first_and_last(filter)?.is_some())
+    }
+
+    fn look(&self, report: &Report) -> Result<()> {
+        let settings = &self.settings;
+        if !located(report) {
+            return Ok(());
+        }
+        let latest = reports::find(before(report, f64::from(settings.hours) * 3600.0), LATEST)?;
+        let Some(last) = latest.iter().find(|last| located(last)) else { return Ok(()) };
+        let km = kilometres(last, report);
+        let hours = ((report.t - last.t) / 3600.0).max(1.0 / 60.0);
+        if km < settings.min_km || km / hours <= settings.kmh || self.is_known(report)? {
+            return Ok(());
+        }
+        settings
+            .scan
+            .alert("impossible-travel", report, Severity::Warning)
+            .text(format!("{km:.0} km in {:.0} minutes", hours * 60.0))
+            .field("from", &last.country)
+            .field("to", &report.country)
+            .field("km", format!("{km:.0}"))
+            .field("minutes", format!("{:.0}", hours * 60.0))
+            .field("before", last.remote)
+            .raise()?;
+        Ok(())
+    }
+}
+
+#[portcullis::policy]
+impl Policy for ImpossibleTravel {
+    type Settings = Settings;
+
+    fn new(settings: Settings) -> Result<Self> {
+        settings.scan.check()?;
+        if settings.kmh.is_nan() || settings.kmh <= 0.0 || settings.min_km.is_nan() || settings.min_km < 0.0 {
+            return Err(Failure::new("settings \"kmh\" and \"min_km\": must be numbers above 0"));
+        }
+        Ok(Self { settings })
+    }
+
+    fn background(&mut self, _: &str) -> Result<()> {
+        for report in self.settings.scan.successes(|report| (report.login.clone(), report.remote.to_string()))? {
+            self.look(&report)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+-- What the Lua twins of trackalert's policies share; see recent/src/lib.rs.
+local recent = {}
+
+recent.DAY = 86400
+recent.TRUSTED = { "none", "good" }
+
+-- An answer of the report store, or the error that ends this run.
+function recent.answer(value, why)
+    if value == nil and why ~= nil then
+        error("the report store: " .. why)
+    end
+    return value
+end
+
+-- The settings with their defaults; a name that there is not is a mistake.
+function recent.settings(policy, defaults, given)
+    for name, value in pairs(given or {}) do
+        if defaults[name] == nil then
+            error(policy .. ": there is no setting " .. tostring(name))
+        end
+        if name == "scan" then
+            value = recent.settings(policy .. ": scan", defaults.scan, value)
+        end
+        defaults[name] = value
+    end
+    return defaults
+end
+
+function recent.scan()
+    return { window = 120, lag = 5, channels = {}, confirm = true }
+end
+
+-- The successful logins of the last minutes, newest first; of those that `apart` gives one key only the newest.
+function recent.successes(scan, apart)
+    local before = os.time() - scan.lag
+    local filter = { since = before - scan.window, before = before, success = true, confirmations = recent.TRUSTED }
+    local known, kept = {}, {}
+    while true do
+        local page = recent.answer(reportsFind(filter, 10000))
+        for _, report in ipairs(page) do
+            local key = apart(report)
+            if not known[key] then
+                known[key] = true
+                kept[#kept + 1] = report
+            end
+        end
+        local oldest = page[#page] and page[#page].t
+        if #page < 10000 or oldest == filter.before then
+            return kept
+        end
+        filter.before = oldest
+    end
+end
+
+-- The good logins of a report's user before it, from so many seconds before.
+function recent.before(report, seconds)
+    return { since = report.t - seconds, before = report.t, login = report.login, success = true,
+        confirmations = recent.TRUSTED }
+end
+
+function recent.with(filter, more)
+    local copy = {}
+    for name, value in pairs(filter) do
+        copy[name] = value
+    end
+    for name, value in pairs(more) do
+        copy[name] = value
+    end
+    return copy
+end
+
+function recent.known(filter)
+    return recent.answer(reportsFirstAndLast(filter)) ~= nil
+end
+
+-- An alert about a report.
+function recent.alert(scan, reason, report, severity, more)
+    local told = { reason = reason, login = report.login, ip = report.remote, time = report.t, severity = severity,
+        confirm = scan.confirm }
+    if #scan.channels > 0 then
+        told.channels = scan.channels
+    end
+    alert(recent.with(told, more))
+end
+
+function recent.kilometres(one, other)
+    local a, b = math.rad(one.latitude), math.rad(other.latitude)
+    local up, along = b - a, math.rad(other.longitude - one.longitude)
+    local h = math.sin(up / 2) ^ 2 + math.cos(a) * math.cos(b) * math.sin(along / 2) ^ 2
+    return 2 * 6371 * math.asin(math.min(1, math.sqrt(h)))
+end
+
+function recent.located(report)
+    return report.latitude ~= 0 or report.longitude ~= 0
+end
+
+return recent

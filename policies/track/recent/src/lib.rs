@@ -1,0 +1,105 @@
+//! What trackalert's policies share. They look back on a schedule: at the successful logins of the last minutes, each with what
+//! was before it. Reports show in the store a second or two after they came, so the newest seconds are left to the next run; runs
+//! overlap, so that a late one leaves no gap. What is found twice is told once: alerts of one reason about one login are told
+//! once in a while only.
+
+use std::collections::BTreeSet;
+
+use portcullis::alerts::{Alert, Severity};
+use portcullis::reports::{self, Confirmation, Filter, Report};
+use portcullis::{Failure, Result, clock};
+use serde::Deserialize;
+
+/// Seconds of a day.
+pub const DAY: f64 = 86_400.0;
+/// Reports of one question.
+const MOST: u32 = 10_000;
+
+/// Reports that speak for the user: not those that the user disowned or wants forgotten.
+pub const TRUSTED: &[Confirmation] = &[Confirmation::None, Confirmation::Good];
+
+/// Settings that all of them have.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scan {
+    /// Seconds that a run looks back: twice the time between runs.
+    pub window: u32,
+    /// Seconds that reports get to show in the store.
+    pub lag: u32,
+    /// Who is told; empty: the usual channels.
+    pub channels: Vec<String>,
+    /// Whether mail to the user asks "was this you?".
+    pub confirm: bool,
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        Self { window: 120, lag: 5, channels: Vec::new(), confirm: true }
+    }
+}
+
+impl Scan {
+    /// Refuses what makes no sense.
+    pub fn check(&self) -> Result<()> {
+        if self.window == 0 || self.window > 86_400 {
+            return Err(Failure::new("setting \"window\": must be from 1 to 86400 seconds"));
+        }
+        Ok(())
+    }
+
+    /// The successful logins of the last minutes, newest first; of logins that are alike in user, place and device only the
+    /// newest. `apart`: what tells them apart.
+    pub fn successes<K: Ord>(&self, apart: impl Fn(&Report) -> K) -> Result<Vec<Report>> {
+        let until = clock::now() - f64::from(self.lag);
+        let mut filter = reports::since(until - f64::from(self.window));
+        filter.until = Some(until);
+        filter.success = Some(true);
+        filter.confirmations = Some(TRUSTED);
+        let (mut known, mut kept) = (BTreeSet::new(), Vec::new());
+        loop {
+            let page = reports::find(filter.clone(), MOST)?;
+            let full = page.len() == MOST as usize;
+            let oldest = page.last().map(|report| report.t);
+            kept.extend(page.into_iter().filter(|report| known.insert(apart(report))));
+            match oldest {
+                // More came in one moment than a question answers: the rest of the moment is left out.
+                Some(oldest) if full && filter.until != Some(oldest) => filter.until = Some(oldest),
+                _ => return Ok(kept),
+            }
+        }
+    }
+
+    /// An alert about a report.
+    pub fn alert(&self, reason: &str, report: &Report, severity: Severity) -> Alert {
+        let alert = Alert::new(reason)
+            .login(&report.login)
+            .ip(report.remote)
+            .time(report.t)
+            .severity(severity)
+            .channels(&self.channels);
+        if self.confirm { alert.ask_user() } else { alert }
+    }
+}
+
+/// The good logins of a report's user before it, from so many seconds before.
+pub fn before(report: &Report, seconds: f64) -> Filter<'_> {
+    let mut filter = reports::since(report.t - seconds);
+    filter.until = Some(report.t);
+    filter.login = Some(&report.login);
+    filter.success = Some(true);
+    filter.confirmations = Some(TRUSTED);
+    filter
+}
+
+/// Kilometres between two places on the globe.
+pub fn kilometres(one: &Report, other: &Report) -> f64 {
+    let [a, b] = [one.latitude.to_radians(), other.latitude.to_radians()];
+    let (up, along) = (b - a, (other.longitude - one.longitude).to_radians());
+    let h = (up / 2.0).sin().powi(2) + a.cos() * b.cos() * (along / 2.0).sin().powi(2);
+    2.0 * 6371.0 * h.sqrt().min(1.0).asin()
+}
+
+/// Whether it is known where a report came from.
+pub fn located(report: &Report) -> bool {
+    report.latitude != 0.0 || report.longitude != 0.0
+}
