@@ -45,11 +45,15 @@ fn support_sees_the_history_of_a_login() {
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     is_guarded(&page);
     let text = page.text();
-    assert!(text.contains("192.0.2.1") && text.contains("Thunderbird, Linux") && !text.contains("198.51.100.1"), "{text}");
+    assert!(
+        text.contains("192.0.2.1") && text.contains("Thunderbird, Linux") && !text.contains("198.51.100.1"),
+        "{text}"
+    );
     assert_eq!(text.matches("<tr>").count(), 101, "a heading and a hundred rows");
 
     // The rest is one page on.
-    let next = text.split("rel=\"next\" href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+    let next =
+        text.split("rel=\"next\" href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
     let rest = client.get(&format!("/reports{next}"));
     assert_eq!(rest.text().matches("<tr>").count(), 21);
     assert!(rest.text().contains("Newest") && !rest.text().contains("rel=\"next\""));
@@ -72,7 +76,11 @@ fn support_sees_the_history_of_a_login() {
     };
     let output = tool(&["--login", "ada", "--since", "1d", "--limit", "110"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && text.contains("192.0.2.1"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && text.contains("192.0.2.1"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert_eq!(text.matches("Thunderbird, Linux").count(), 110, "{text}");
     let output = tool(&["--ip", "198.51.100.1", "--json"]);
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -119,7 +127,11 @@ fn a_user_is_asked_and_the_answer_counts() {
         let page = anybody.get(&format!("/confirm?{query}"));
         assert_eq!(page.status, 200);
         is_guarded(&page);
-        assert!(page.text().contains("Waren Sie das?") && page.text().contains("192.0.2.1"), "{}", page.text());
+        assert!(
+            page.text().contains("Waren Sie das?") && page.text().contains("192.0.2.1"),
+            "{}",
+            page.text()
+        );
     }
     assert_eq!(stored(&daemon, "login=ada", 1)[0]["user_confirmation"], "none");
 
@@ -208,7 +220,8 @@ fn what_wforce_reports_comes_back_as_a_block() {
         wforce.client().report(&login("user1", "203.0.113.6", false));
     }
     let denied = |remote: &str| {
-        wforce.client().allow(&json!({"login": "x", "remote": remote, "pwhash": "1"}))["status"].as_i64() == Some(-1)
+        wforce.client().allow(&json!({"login": "x", "remote": remote, "pwhash": "1"}))["status"].as_i64()
+            == Some(-1)
     };
     until("the block", || denied("203.0.113.5").then_some(()));
     assert!(!denied("203.0.113.6"));

@@ -66,7 +66,12 @@ fn three_months(past: &mut Past<'_>) {
     }
     // A list of passwords, one of which was right.
     for number in 0..45 {
-        past.report(5.0 * HOUR - f64::from(number) * 60.0, &format!("list{}", number * 7 % 45), "203.0.113.9", false);
+        past.report(
+            5.0 * HOUR - f64::from(number) * 60.0,
+            &format!("list{}", number * 7 % 45),
+            "203.0.113.9",
+            false,
+        );
     }
     past.report(4.0 * HOUR, "eve", "203.0.113.9", true);
 }
@@ -138,7 +143,11 @@ fn expected() -> BTreeSet<(String, String)> {
 
 /// The settings that the test needs: a wide window, because reports of the past are made one by one.
 fn scan(policy: &str) -> &'static str {
-    if matches!(policy, "slow-scan" | "credential-stuffing") { "" } else { "scan = { window = 900, lag = 0 }" }
+    if matches!(policy, "slow-scan" | "credential-stuffing") {
+        ""
+    } else {
+        "scan = { window = 900, lag = 0 }"
+    }
 }
 
 #[test]
@@ -160,7 +169,8 @@ fn as_components() {
     let mut lines = String::new();
     for policy in POLICIES {
         // As `make policies` puts them there.
-        let wasm = tools::wforce().ancestors().nth(2).unwrap().join("policies").join(format!("{policy}.wasm"));
+        let wasm =
+            tools::wforce().ancestors().nth(2).unwrap().join("policies").join(format!("{policy}.wasm"));
         assert!(wasm.is_file(), "{} is missing: run `make policies` first", wasm.display());
         lines += &format!(
             "loadPolicy(\"{policy}\", \"{}\", {{ settings = {{ {} }}, deadline_ms = 60000, host_calls = 1000000,\n\

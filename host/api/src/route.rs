@@ -77,7 +77,12 @@ impl Router {
     /// the path form names are the same if they differ in case only. A built-in command hides a custom endpoint.
     pub fn new(daemon: Daemon, endpoints: &[Endpoint]) -> Self {
         let commands = commands(daemon);
-        let mut router = Self { commands, custom: HashMap::new(), custom_lower: HashMap::new(), pages: daemon == Daemon::Trackalert };
+        let mut router = Self {
+            commands,
+            custom: HashMap::new(),
+            custom_lower: HashMap::new(),
+            pages: daemon == Daemon::Trackalert,
+        };
         for (at, endpoint) in endpoints.iter().enumerate() {
             router.custom.entry(Arc::clone(&endpoint.name)).or_default().add(endpoint.get, at);
             router.custom_lower.entry(endpoint.name.to_ascii_lowercase()).or_default().add(endpoint.get, at);
@@ -286,7 +291,10 @@ mod tests {
         assert_eq!(find("POST", "/confirm"), Route::Run(Target::Page(Page::Answer), Password::Free));
         assert_eq!(find("DELETE", "/confirm"), Route::WrongMethod("GET, HEAD, POST"));
         assert_eq!(find("GET", "/reports"), Route::Run(Target::Page(Page::History), Password::Needed));
-        assert_eq!(find("HEAD", "/reports.json"), Route::Run(Target::Page(Page::HistoryJson), Password::Needed));
+        assert_eq!(
+            find("HEAD", "/reports.json"),
+            Route::Run(Target::Page(Page::HistoryJson), Password::Needed)
+        );
         assert_eq!(find("POST", "/reports"), Route::WrongMethod("GET, HEAD"));
         assert_eq!(find("GET", "/confirm/"), Route::NotFound);
         let wforce = super::Router::new(Daemon::Wforce, &[]);

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use alerts::Confirm;
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use capabilities::Daemon;
 use capabilities::log::Level;
@@ -105,8 +105,10 @@ impl<B: Backend> Server<B> {
     /// # Errors
     /// The threads could not be started.
     pub fn start(settings: Settings, backend: Arc<B>) -> io::Result<(Self, Vec<ListenerError>)> {
-        let Settings { daemon, listeners, max_connections, threads, limits, cluster, confirm, version } = settings;
-        let shared = Arc::new(Shared::new(daemon, backend, max_connections, limits, &version, (cluster, confirm)));
+        let Settings { daemon, listeners, max_connections, threads, limits, cluster, confirm, version } =
+            settings;
+        let shared =
+            Arc::new(Shared::new(daemon, backend, max_connections, limits, &version, (cluster, confirm)));
         let pool = Arc::new(Pool::start(threads)?);
         let (stop, stopped) = watch::channel(false);
         let (mut addrs, mut all_tls, mut tasks, mut errors) =

@@ -26,7 +26,12 @@ fn listeners(listeners: &[lua::settings::Listener]) -> Vec<api::Listener> {
 ///
 /// # Errors
 /// An address is taken, or threads cannot be started.
-pub fn listen<B: Backend>(started: &Started, backend: Arc<B>, confirm: Option<Arc<Confirm>>, log: &Log) -> std::io::Result<Server<B>> {
+pub fn listen<B: Backend>(
+    started: &Started,
+    backend: Arc<B>,
+    confirm: Option<Arc<Confirm>>,
+    log: &Log,
+) -> std::io::Result<Server<B>> {
     let (listeners, max_connections, worker_threads) = started
         .settings
         .read(|values| (listeners(&values.listeners), values.max_connections, values.worker_threads));

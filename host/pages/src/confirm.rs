@@ -170,7 +170,8 @@ fn ask(html: &mut Html, texts: &Texts, token: &str, report: Option<&Report>) {
         html.raw("</dl>\n");
     }
     // Only a POST answers: what looks at links before people do cannot.
-    html.raw("<form method=\"post\" class=\"answers\">\n<input type=\"hidden\" name=\"t\" value=\"").text(token);
+    html.raw("<form method=\"post\" class=\"answers\">\n<input type=\"hidden\" name=\"t\" value=\"")
+        .text(token);
     html.raw("\">\n<input type=\"hidden\" name=\"l\" value=\"").text(texts.language).raw("\">\n");
     for (answer, class, text) in
         [("good", "yes", texts.good), ("bad", "no", texts.bad), ("forget", "plain", texts.forget)]
@@ -189,7 +190,12 @@ mod tests {
     use super::*;
 
     fn report() -> Report {
-        let login = Login { login: "<ada>".into(), t: 1_764_111_265.0, device_id: "<script>".into(), ..Login::default() };
+        let login = Login {
+            login: "<ada>".into(),
+            t: 1_764_111_265.0,
+            device_id: "<script>".into(),
+            ..Login::default()
+        };
         Report::new(&login, 0, &Ids::seeded(1, 2))
     }
 

@@ -130,7 +130,11 @@ fn moment(text: &str, end: bool) -> Result<Option<i64>, Mistake> {
     if text.is_empty() {
         return Ok(None);
     }
-    let wrong = || Mistake(format!("{text:?} is no time: a day (2026-11-26), a moment (2026-11-26T02:25:00Z) or unix seconds"));
+    let wrong = || {
+        Mistake(format!(
+            "{text:?} is no time: a day (2026-11-26), a moment (2026-11-26T02:25:00Z) or unix seconds"
+        ))
+    };
     if let Ok(seconds) = text.parse::<f64>() {
         if !(0.0..1e11).contains(&seconds) {
             return Err(wrong());
@@ -213,7 +217,10 @@ fn bars(html: &mut Html, bins: &[Bin]) {
     }
     let all: u64 = bins.iter().map(|bin| bin.totals.reports).sum();
     html.raw("<svg class=\"bars\" role=\"img\" preserveAspectRatio=\"none\" viewBox=\"0 0 ");
-    html.raw(&(bins.len() * 10).to_string()).raw(" 100\"><title>").text(&format!("{all} logins over time")).raw("</title>");
+    html.raw(&(bins.len() * 10).to_string())
+        .raw(" 100\"><title>")
+        .text(&format!("{all} logins over time"))
+        .raw("</title>");
     for (number, bin) in bins.iter().enumerate() {
         for (class, count) in [("all", bin.totals.reports), ("failed", bin.totals.failures)] {
             if count > 0 {
@@ -237,7 +244,17 @@ fn days(html: &mut Html, reports: &[Report]) {
         let Some(first) = day.first() else { continue };
         html.element("h2", &zoned(first).strftime("%A, %Y-%m-%d").to_string());
         html.raw("<table>\n<thead><tr>");
-        for heading in ["Time (UTC)", "Result", "Login", "Address", "Where", "Network", "Device", "Protocol", "User says"] {
+        for heading in [
+            "Time (UTC)",
+            "Result",
+            "Login",
+            "Address",
+            "Where",
+            "Network",
+            "Device",
+            "Protocol",
+            "User says",
+        ] {
             html.raw("<th scope=\"col\">").raw(heading).raw("</th>");
         }
         html.raw("</tr></thead>\n<tbody>\n");
@@ -306,17 +323,26 @@ mod tests {
     #[test]
     fn searches_are_read() {
         let mut search = Search::default();
-        for (name, value) in
-            [("login", " ada "), ("ip", "192.0.2.0/24"), ("from", "2025-11-25"), ("to", "2025-11-25"), ("x", "y")]
-        {
+        for (name, value) in [
+            ("login", " ada "),
+            ("ip", "192.0.2.0/24"),
+            ("from", "2025-11-25"),
+            ("to", "2025-11-25"),
+            ("x", "y"),
+        ] {
             search.take(name, value);
         }
         let wanted = search.wanted().unwrap();
         assert_eq!(wanted.filter.login.as_deref(), Some("ada"));
         assert_eq!(wanted.to.unwrap() - wanted.from.unwrap(), 86_400_000);
-        for (name, value) in
-            [("ip", "nowhere"), ("from", "yesterday"), ("to", "-5"), ("result", "bad"), ("before", "x"), ("before", "x.y")]
-        {
+        for (name, value) in [
+            ("ip", "nowhere"),
+            ("from", "yesterday"),
+            ("to", "-5"),
+            ("result", "bad"),
+            ("before", "x"),
+            ("before", "x.y"),
+        ] {
             let mut search = Search::default();
             search.take(name, value);
             assert!(search.wanted().is_err(), "{name} {value}");
@@ -330,8 +356,12 @@ mod tests {
         loop {
             let wanted = search.wanted().unwrap();
             // As a store answers: newest first, before `to`.
-            let answer: Vec<Report> =
-                all.iter().filter(|report| wanted.to.is_none_or(|to| report.at < to)).take(PER_PAGE + 10).cloned().collect();
+            let answer: Vec<Report> = all
+                .iter()
+                .filter(|report| wanted.to.is_none_or(|to| report.at < to))
+                .take(PER_PAGE + 10)
+                .cloned()
+                .collect();
             let (page, more) = cut(answer, &wanted);
             seen.extend(page.iter().map(|report| report.id.clone()));
             if !more {

@@ -9,7 +9,9 @@ impl Html {
     /// The head of a page in a language, with its title.
     pub(crate) fn page(language: &str, title: &str) -> Html {
         let mut html = Html(String::with_capacity(16 << 10));
-        html.raw("<!doctype html>\n<html lang=\"").text(language).raw("\">\n<head>\n<meta charset=\"utf-8\">\n");
+        html.raw("<!doctype html>\n<html lang=\"")
+            .text(language)
+            .raw("\">\n<head>\n<meta charset=\"utf-8\">\n");
         html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
         html.raw("<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"robots\" content=\"noindex\">\n<title>");
         html.text(title).raw("</title>\n<style>").raw(STYLE).raw("</style>\n</head>\n<body>\n");
@@ -32,7 +34,9 @@ impl Html {
                 '"' => self.0.push_str("&quot;"),
                 '\'' => self.0.push_str("&#39;"),
                 // What reorders or hides text has no business here: a login must look like what it is.
-                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => self.0.push('\u{fffd}'),
+                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {
+                    self.0.push('\u{fffd}')
+                }
                 c if c.is_control() && c != '\n' => self.0.push('\u{fffd}'),
                 c => self.0.push(c),
             }

@@ -44,7 +44,8 @@ pub fn device(report: &Report) -> String {
 pub fn place(report: &Report) -> String {
     let place = &report.place;
     let country = if place.country_name.is_empty() { &place.country } else { &place.country_name };
-    let known: Vec<&str> = [place.city.as_str(), country].into_iter().filter(|text| !text.is_empty()).collect();
+    let known: Vec<&str> =
+        [place.city.as_str(), country].into_iter().filter(|text| !text.is_empty()).collect();
     known.join(", ")
 }
 

@@ -51,7 +51,8 @@ pub(crate) async fn take(confirm: Option<&Confirm>, caps: &Capabilities, body: &
         Ok(true) => {}
         Ok(false) => return say(StatusCode::NOT_FOUND, &State::Gone),
         Err(error) => {
-            let text = format!("confirm: the answer {} about report {id} is not noted: {error}", answer.word());
+            let text =
+                format!("confirm: the answer {} about report {id} is not noted: {error}", answer.word());
             caps.log.limited("confirm", std::time::Duration::from_secs(1), Level::Err, text);
             return say(StatusCode::SERVICE_UNAVAILABLE, &State::Trouble);
         }

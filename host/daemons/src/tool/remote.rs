@@ -138,7 +138,8 @@ impl Remote {
     /// # Errors
     /// There is no answer, or it is a refusal.
     pub fn get_page(&self, path: &str, query: &[(&str, String)]) -> Result<serde_json::Value, RemoteError> {
-        let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
+        let query: Vec<String> =
+            query.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
         self.ask_path(Method::GET, &format!("{path}?{}", query.join("&")), Vec::new())
     }
 

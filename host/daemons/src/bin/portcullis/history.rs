@@ -70,9 +70,9 @@ fn since(text: &str) -> Result<String, Trouble> {
         Some('m') => 60,
         _ => return Ok(text.to_owned()),
     };
-    let count: i64 = text[..text.len() - 1]
-        .parse()
-        .map_err(|_| Trouble::new(format!("--since: {text:?} is no time: 7d, 12h, a day (2026-11-26) or unix seconds")))?;
+    let count: i64 = text[..text.len() - 1].parse().map_err(|_| {
+        Trouble::new(format!("--since: {text:?} is no time: 7d, 12h, a day (2026-11-26) or unix seconds"))
+    })?;
     Ok(Timestamp::now().as_second().saturating_sub(count.saturating_mul(unit)).max(0).to_string())
 }
 
@@ -80,7 +80,12 @@ fn since(text: &str) -> Result<String, Trouble> {
 fn table(reports: &[Value], style: Style) -> String {
     let text = |value: &Value| -> String {
         // What a client sent must not steer the terminal.
-        value.as_str().unwrap_or_default().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+        value
+            .as_str()
+            .unwrap_or_default()
+            .chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect()
     };
     let (mut out, mut last) = (String::new(), String::new());
     for report in reports {
@@ -145,6 +150,9 @@ mod tests {
             "geoip": {"city_name": "Delft", "country_code2": "NL"}, "device": "os.family=Linux", "user_confirmation": "bad"});
         let text = table(&[report], Style::plain());
         assert!(text.contains("Tuesday, 2025-11-25") && text.contains("22:54:25  logged in"), "{text}");
-        assert!(text.contains("Delft, NL") && text.contains("it was not me") && !text.contains('\u{1b}'), "{text}");
+        assert!(
+            text.contains("Delft, NL") && text.contains("it was not me") && !text.contains('\u{1b}'),
+            "{text}"
+        );
     }
 }
