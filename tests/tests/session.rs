@@ -2,6 +2,7 @@
 //! between them and to themselves.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use portcullis_tests::cluster::{
@@ -227,7 +228,7 @@ fn siblings_come_and_go_at_run_time_and_with_the_configuration() {
     report(&a, "joe", "192.0.2.1");
     // The file names it from now on.
     let mut text = std::fs::read_to_string(a.config()).unwrap();
-    text.push_str(&format!("addSibling(\"{other}\")\n"));
+    writeln!(text, "addSibling(\"{other}\")").unwrap();
     std::fs::write(a.config(), &text).unwrap();
     a.process.signal("HUP");
     wait_for("the count arrives", || counts(&b, "192.0.2.1") == 2);

@@ -198,12 +198,13 @@ fn nonsense_on_a_connection_is_counted_and_harms_nobody() {
     }
     open(&[&100u32.to_be_bytes()[..], &[9; 100]].concat());
     wait_for("they are counted", || (rejected(&a, "length", other), rejected(&a, "key", other)) == (4, 1));
-    // Cut off in the opening, in the nonce, in a frame: nothing to be said about that.
+    // Cut off in the opening, which is still a packet then, in the nonce, in a frame.
     for bytes in
         [&OPENING[..1], &OPENING[..7], &[OPENING, &[1; 9]].concat(), &[OPENING, &[1; 24], &[0, 0]].concat()]
     {
         connect_from(other.ip(), one).unwrap().write_all(bytes).unwrap();
     }
+    wait_for("they are counted", || rejected(&a, "truncated", other) == 2);
     // Almost an opening is an empty packet: the end of the connection.
     let mut stream = connect_from(other.ip(), one).unwrap();
     stream.write_all(b"\0\0portcullis 2\n").unwrap();

@@ -29,6 +29,9 @@ enum Ended {
     /// What the other end said.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// It ended in the middle of something.
+    #[error("it was cut off in the middle of a frame")]
+    Truncated,
     /// The sibling was removed.
     #[error("the sibling was removed")]
     Removed,
@@ -43,7 +46,11 @@ impl From<ChannelError> for Ended {
 impl Ended {
     /// What the sibling did wrong, in one word for the metrics; `None` if nothing.
     fn reason(&self) -> Option<&'static str> {
-        let Self::Session(error) = self else { return None };
+        let error = match self {
+            Self::Session(error) => error,
+            Self::Truncated => return Some("truncated"),
+            Self::Connection(_) | Self::Removed => return None,
+        };
         Some(match error {
             SessionError::Channel(ChannelError::Length(_)) => "length",
             SessionError::Channel(ChannelError::Rejected) => "key",

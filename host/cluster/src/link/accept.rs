@@ -78,12 +78,12 @@ impl Serving<'_> {
         let begin = async {
             while bytes.len() < all {
                 if stream.read_buf(&mut bytes).await? == 0 {
-                    return Err(ErrorKind::UnexpectedEof.into());
+                    return Err(Ended::Truncated);
                 }
             }
-            Ok::<(), std::io::Error>(())
+            Ok(())
         };
-        timeout(BEGIN, begin).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))?;
+        timeout(BEGIN, begin).await.unwrap_or_else(|_| Err(Ended::Truncated))?;
         let theirs = bytes[OPENING.len()..all].first_chunk().copied();
         let (Some(theirs), Some(key)) = (theirs, context.security.key()) else { return Ok(()) };
         let own = opening()?;
@@ -104,7 +104,8 @@ impl Serving<'_> {
                 () = self.peer.queue.closed() => return Err(Ended::Removed),
             };
             match read.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))? {
-                0 => return Ok(()),
+                0 if acceptor.is_between_frames() => return Ok(()),
+                0 => return Err(Ended::Truncated),
                 read => acceptor.receive(&buffer[..read], now(), self.sessions.now_ms())?,
             }
             // Others on this thread have something to do, too.

@@ -107,6 +107,11 @@ impl Acceptor {
         self.repaired
     }
 
+    /// Whether no frame is half here.
+    pub fn is_between_frames(&self) -> bool {
+        self.channel.is_between_frames()
+    }
+
     /// The dialer's origin, once it is known: the connection has then proved that it knows the key.
     pub fn dialer(&self) -> Option<u64> {
         self.dialer

@@ -83,6 +83,11 @@ impl Channel {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Whether no frame is half here.
+    pub fn is_between_frames(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
     /// The text of the next complete frame.
     ///
     /// # Errors

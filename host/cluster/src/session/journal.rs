@@ -22,7 +22,7 @@ const ENTRY_BYTES: usize = size_of::<Entry>();
 /// Entries looked at for one frame; most of a hot key's are the same and cost next to nothing.
 const BATCH: usize = 4096;
 /// Entries copied under one lock: requests wait for it.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 512;
 
 /// In the place of a database's number: the lists.
 pub(super) const LISTS: u16 = u16::MAX;
@@ -276,6 +276,8 @@ impl Journal {
         let (mut position, mut bytes, mut listed) = (from, 0, Vec::new());
         while bytes <= FRAME_BYTES && position - from < BATCH as u64 {
             let some = self.some(position)?;
+            // What was read before these were copied may lack what they are about.
+            seen.clear();
             if some.is_empty() {
                 break;
             }

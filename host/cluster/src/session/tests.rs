@@ -2,7 +2,9 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use statsdb::Secret;
+use capabilities::Log;
+use capabilities::stats::{StatsObserver, StatsRegistry};
+use statsdb::{Amount, CountMinShape, FieldKind, Reader, Schema, Secret};
 use wire::Key;
 
 use super::*;
@@ -85,6 +87,48 @@ fn an_end_says_why_it_gives_up() {
     dialer.connected(a, 1000);
     assert!(dialer.produce(0, 1000).unwrap().is_some());
     assert_eq!(dialer.produce(0, 60_000), Err(SessionError::Silent));
+}
+
+/// What is told while others go on counting: in the end the last word on each key is its sum.
+#[test]
+fn nothing_that_is_counted_meanwhile_is_left_out() {
+    const KEYS: u32 = 5;
+    const ADDS: u32 = 60_000;
+    let stats = StatsRegistry::new(Log::discard()).unwrap();
+    let schema = Schema {
+        name: "db".into(),
+        window_secs: 600,
+        windows: 2,
+        fields: vec![("n".into(), FieldKind::Int)],
+        shards: 1,
+        start: 0,
+        hll_bits: 6,
+        countmin: CountMinShape::default(),
+    };
+    let db = stats.create(schema).unwrap();
+    db.enable_replication();
+    let journal = Arc::new(Journal::new(100, 64 << 20));
+    journal.add_db(&db);
+    stats.observe(&(Arc::clone(&journal) as Arc<dyn StatsObserver>));
+    let mut told = [0; KEYS as usize];
+    std::thread::scope(|scope| {
+        let writer = std::thread::Builder::new().name("writer".into());
+        let write = || (0..ADDS).for_each(|add| db.add(1000, &(add % KEYS).to_le_bytes(), b"n", b"1").unwrap());
+        let writer = writer.spawn_scoped(scope, write).unwrap();
+        let mut position = 0;
+        while !writer.is_finished() || position < journal.end() {
+            let taken = journal.take(position, 1000).unwrap();
+            position = taken.position;
+            for (_, block) in &taken.blocks {
+                for share in Reader::new(block).unwrap().map(Result::unwrap) {
+                    let key = u32::from_le_bytes(share.key.as_slice().try_into().unwrap());
+                    let Amount::Int(sum) = share.parts[0].amount else { panic!("an int") };
+                    told[key as usize] = sum;
+                }
+            }
+        }
+    });
+    assert_eq!(told, [(ADDS / KEYS) as i32; KEYS as usize]);
 }
 
 proptest! {

@@ -32,7 +32,9 @@ fn delete(entries: &Entries, key: &str, ms: u64) {
 fn tell(from: &Entries, to: &Entries) -> usize {
     let (_, ids) = from.catalogue(NOW, &Secret([3; 16]));
     let mut bytes = Vec::new();
-    ids.values().for_each(|id| from.change(id).unwrap().encode(&mut bytes));
+    for id in ids.values() {
+        from.change(id).unwrap().encode(&mut bytes);
+    }
     decode(&bytes).unwrap().into_iter().filter(|change| to.merge(NOW, change.clone())).count()
 }
 
@@ -128,7 +130,9 @@ proptest! {
         }
         for _ in 0..2 {
             for from in &nodes {
-                nodes.iter().for_each(|to| _ = tell(from, to));
+                for to in &nodes {
+                    tell(from, to);
+                }
             }
         }
         for other in &nodes[1..] {
