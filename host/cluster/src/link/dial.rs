@@ -24,7 +24,7 @@ use crate::standing::Kind;
 const ANSWERED: Duration = Duration::from_secs(5);
 /// The pause after a first failure; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The pause until a sibling that does not speak sessions is asked again; one that did once is asked more often.
 const ASK_AGAIN: Duration = Duration::from_mins(10);
 const ASK_SOON: Duration = Duration::from_secs(30);

@@ -1,9 +1,9 @@
 #![allow(clippy::unwrap_used)]
 use std::sync::Arc;
 
-use proptest::prelude::*;
 use capabilities::Log;
 use capabilities::stats::{StatsObserver, StatsRegistry};
+use proptest::prelude::*;
 use statsdb::{Amount, CountMinShape, FieldKind, Reader, Schema, Secret};
 use wire::Key;
 
@@ -113,7 +113,8 @@ fn nothing_that_is_counted_meanwhile_is_left_out() {
     let mut told = [0; KEYS as usize];
     std::thread::scope(|scope| {
         let writer = std::thread::Builder::new().name("writer".into());
-        let write = || (0..ADDS).for_each(|add| db.add(1000, &(add % KEYS).to_le_bytes(), b"n", b"1").unwrap());
+        let write =
+            || (0..ADDS).for_each(|add| db.add(1000, &(add % KEYS).to_le_bytes(), b"n", b"1").unwrap());
         let writer = writer.spawn_scoped(scope, write).unwrap();
         let mut position = 0;
         while !writer.is_finished() || position < journal.end() {
