@@ -21,8 +21,8 @@ use alloc::borrow::ToOwned as _;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-pub use crate::bindings::imports::portcullis::policy::alerts::{BlockOf, Outcome, Severity};
 use crate::bindings::imports::portcullis::policy::alerts::Alert as Wire;
+pub use crate::bindings::imports::portcullis::policy::alerts::{BlockOf, Outcome, Severity};
 use crate::{Error, IpAddress, Login, host};
 
 /// What somebody should know.

@@ -28,7 +28,8 @@ pub(crate) struct Store {
 
 impl Store {
     pub fn add(&mut self, report: Report) {
-        self.sorted = self.reports.last().is_none_or(|last| last.t <= report.t) && (self.sorted || self.reports.is_empty());
+        self.sorted = self.reports.last().is_none_or(|last| last.t <= report.t)
+            && (self.sorted || self.reports.is_empty());
         self.of_login.entry(report.login.clone()).or_default().push(self.reports.len());
         self.reports.push(report);
     }
@@ -137,7 +138,7 @@ pub fn first_and_last(filter: Filter<'_>) -> Result<Option<Span>, Error> {
     ask(&filter, |found| {
         let mut found = found.into_iter().filter(|report| any || counts(report.confirmation));
         let first = found.next()?.t;
-        Some(Span { first, last: found.last().map_or(first, |report| report.t) })
+        Some(Span { first, last: found.next_back().map_or(first, |report| report.t) })
     })
 }
 

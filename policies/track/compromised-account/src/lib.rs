@@ -100,7 +100,10 @@ impl Compromised {
         settings
             .scan
             .alert("account-everywhere", report, Severity::Critical)
-            .text(format!("logins from {networks} providers in {countries} countries in {} hours", settings.burst_hours))
+            .text(format!(
+                "logins from {networks} providers in {countries} countries in {} hours",
+                settings.burst_hours
+            ))
             .field("networks", networks)
             .field("countries", countries)
             .raise()?;
@@ -124,7 +127,9 @@ impl Policy for Compromised {
     }
 
     fn background(&mut self, _: &str) -> Result<()> {
-        for report in self.settings.scan.successes(|report| (report.login.clone(), report.remote.network(24, 64)))? {
+        for report in
+            self.settings.scan.successes(|report| (report.login.clone(), report.remote.network(24, 64)))?
+        {
             self.guessed(&report)?;
             self.everywhere(&report)?;
         }

@@ -47,9 +47,11 @@ fn who_mistypes_is_not() {
 #[test]
 fn an_account_in_many_countries_at_once_is_told() {
     let mut host = Host::new();
-    for (number, country) in ["NL", "BR", "VN", "US"].into_iter().enumerate() {
+    for (number, country) in (0_u32..).zip(["NL", "BR", "VN", "US"]) {
         let remote = format!("203.0.{number}.7");
-        host.reported(stored(-3600.0 + number as f64 * 600.0, &remote, "ada").place(country, 64_496 + number as u32));
+        host.reported(
+            stored(-3600.0 + f64::from(number) * 600.0, &remote, "ada").place(country, 64_496 + number),
+        );
     }
     host.reported(stored(-30.0, "203.0.3.7", "ada").place("US", 64_499));
     assert_eq!(told(&mut host), ["account-everywhere"]);

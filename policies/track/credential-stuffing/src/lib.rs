@@ -83,11 +83,11 @@ impl Stuffing {
         let attempts = self.attempts(address)?;
         let order = logins(&attempts);
         let good = attempts.iter().filter(|report| report.success).count();
-        let success = good as f64 / attempts.len().max(1) as f64;
+        let success = number(good) / number(attempts.len().max(1));
         let listed = in_order(&order) >= settings.list_order;
         let enough = order.len() >= settings.logins as usize
             || (listed && order.len() >= (settings.list_logins as usize).max(LONG));
-        let each = attempts.len() as f64 / order.len().max(1) as f64;
+        let each = number(attempts.len()) / number(order.len().max(1));
         if !enough || success > settings.max_success || each > settings.attempts {
             return Ok(());
         }
@@ -96,7 +96,11 @@ impl Stuffing {
             .severity(Severity::Warning)
             .channels(&settings.channels)
             .block(BlockOf::Ip, settings.block_seconds)
-            .text(format!("{} logins tried in {} hours, {good} attempts succeeded", order.len(), settings.hours))
+            .text(format!(
+                "{} logins tried in {} hours, {good} attempts succeeded",
+                order.len(),
+                settings.hours
+            ))
             .field("logins", order.len())
             .field("succeeded", good)
             .field("list_order", listed)
@@ -116,6 +120,11 @@ impl Stuffing {
     }
 }
 
+/// A count, to divide.
+fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
 /// The different logins in the order of their first attempts.
 fn logins(attempts: &[Report]) -> Vec<&str> {
     let mut known = std::collections::BTreeSet::new();
@@ -128,7 +137,7 @@ fn in_order(logins: &[&str]) -> f64 {
         return 0.0;
     }
     let rising = logins.windows(2).filter(|pair| pair[0] < pair[1]).count();
-    rising as f64 / (logins.len() - 1) as f64
+    number(rising) / number(logins.len() - 1)
 }
 
 #[portcullis::policy]

@@ -29,7 +29,9 @@ fn a_list_is_told_with_the_accounts_it_opened() {
 fn a_short_list_in_order_is_enough() {
     let mut host = Host::new();
     for number in 0..20 {
-        host.reported(stored(-4000.0 + f64::from(number) * 60.0, "203.0.113.5", &format!("user{number:03}")).failed());
+        host.reported(
+            stored(-4000.0 + f64::from(number) * 60.0, "203.0.113.5", &format!("user{number:03}")).failed(),
+        );
         let shuffled = format!("user{:03}", number * 7 % 20);
         host.reported(stored(-4000.0 + f64::from(number) * 60.0, "203.0.113.6", &shuffled).failed());
     }

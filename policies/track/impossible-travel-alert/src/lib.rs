@@ -92,7 +92,9 @@ impl Policy for ImpossibleTravel {
     }
 
     fn background(&mut self, _: &str) -> Result<()> {
-        for report in self.settings.scan.successes(|report| (report.login.clone(), report.remote.to_string()))? {
+        for report in
+            self.settings.scan.successes(|report| (report.login.clone(), report.remote.to_string()))?
+        {
             self.look(&report)?;
         }
         Ok(())

@@ -95,31 +95,47 @@ impl NewLogin {
         let mut new = Vec::new();
         if settings.country
             && !report.country.is_empty()
-            && self.is_new(report, &latest, |old| old.country == report.country, |filter| {
-                filter.country = Some(&report.country);
-            })?
+            && self.is_new(
+                report,
+                &latest,
+                |old| old.country == report.country,
+                |filter| {
+                    filter.country = Some(&report.country);
+                },
+            )?
         {
             new.push("country");
         }
         if settings.device
             && !report.device.is_empty()
-            && self.is_new(report, &latest, |old| old.device == report.device, |filter| {
-                filter.device = Some(&report.device);
-            })?
+            && self.is_new(
+                report,
+                &latest,
+                |old| old.device == report.device,
+                |filter| {
+                    filter.device = Some(&report.device);
+                },
+            )?
         {
             new.push("device");
         }
         if settings.network
             && report.asn != 0
-            && self.is_new(report, &latest, |old| old.asn == report.asn, |filter| {
-                filter.asn = Some(report.asn);
-            })?
+            && self.is_new(
+                report,
+                &latest,
+                |old| old.asn == report.asn,
+                |filter| {
+                    filter.asn = Some(report.asn);
+                },
+            )?
         {
             new.push("network");
         }
         let Some(first) = new.first() else { return Ok(()) };
         let severity = if new.len() > 1 { Severity::Warning } else { Severity::Info };
-        let alert = settings.scan.alert(&format!("new-{first}"), report, severity).field("new", new.join(", "));
+        let alert =
+            settings.scan.alert(&format!("new-{first}"), report, severity).field("new", new.join(", "));
         alert.raise()?;
         Ok(())
     }

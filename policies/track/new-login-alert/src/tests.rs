@@ -7,7 +7,9 @@ use super::NewLogin;
 /// A month of logins from the Netherlands, two a day.
 fn month(host: &mut Host) {
     for half_days in (1..60).rev() {
-        host.reported(stored(-43_200.0 * f64::from(half_days), "192.0.2.1", "ada").place("NL", 64_496).device("phone"));
+        host.reported(
+            stored(-43_200.0 * f64::from(half_days), "192.0.2.1", "ada").place("NL", 64_496).device("phone"),
+        );
     }
 }
 
@@ -40,7 +42,10 @@ fn a_network_is_told_only_if_wanted() {
     assert!(reasons(&host).is_empty());
     let mut policy = host.load::<NewLogin>(r#"{"network": true, "scan": {"channels": ["user"]}}"#).unwrap();
     policy.background("").unwrap();
-    assert_eq!((reasons(&host), host.alerts()[0].channels.clone()), (vec!["new-network".to_owned()], vec!["user".to_owned()]));
+    assert_eq!(
+        (reasons(&host), host.alerts()[0].channels.clone()),
+        (vec!["new-network".to_owned()], vec!["user".to_owned()])
+    );
 }
 
 #[test]
@@ -48,7 +53,10 @@ fn it_is_quiet_while_it_learns() {
     let mut host = Host::new();
     for day in (1..10).rev() {
         for hour in 0..4 {
-            host.reported(stored(-86_400.0 * f64::from(day) + 3600.0 * f64::from(hour), "192.0.2.1", "eve").place("NL", 1));
+            host.reported(
+                stored(-86_400.0 * f64::from(day) + 3600.0 * f64::from(hour), "192.0.2.1", "eve")
+                    .place("NL", 1),
+            );
         }
     }
     host.reported(stored(-30.0, "198.51.100.1", "eve").place("BR", 2));
@@ -66,7 +74,10 @@ fn what_a_user_disowned_does_not_make_a_country_known() {
     let mut host = Host::new();
     month(&mut host);
     host.reported(
-        stored(-90_000.0, "198.51.100.1", "ada").place("BR", 64_500).device("phone").confirmed(Confirmation::Bad),
+        stored(-90_000.0, "198.51.100.1", "ada")
+            .place("BR", 64_500)
+            .device("phone")
+            .confirmed(Confirmation::Bad),
     );
     host.reported(stored(-30.0, "198.51.100.1", "ada").place("BR", 64_500).device("phone"));
     let mut policy = host.load::<NewLogin>("{}").unwrap();

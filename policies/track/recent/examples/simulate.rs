@@ -2,7 +2,13 @@
 //! tells of, and how often it tells of what is none.
 //!
 //! `simulate [SEED]` prints a Markdown table.
-#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "counts of a simulation")]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::too_many_lines,
+    reason = "counts of a simulation"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -143,13 +149,14 @@ fn live(world: &mut World, dice: &mut Dice, number: u32) {
     while day < f64::from(DAYS) {
         let awake = !(asleep.0..asleep.1).contains(&day);
         // Half a day on the way.
-        let flying = journey.is_some_and(|(from, to, _)| {
-            (from - 0.5..from).contains(&day) || (to..to + 0.5).contains(&day)
-        });
+        let flying = journey
+            .is_some_and(|(from, to, _)| (from - 0.5..from).contains(&day) || (to..to + 0.5).contains(&day));
         if awake && !flying {
             let away = journey.filter(|(from, to, _)| (*from..*to).contains(&day));
             let (remote, place, asn) = match away {
-                Some((_, _, place)) => (format!("198.18.{}.{}", place, number % 250), place, 64_700 + place as u32),
+                Some((_, _, place)) => {
+                    (format!("198.18.{}.{}", place, number % 250), place, 64_700 + place as u32)
+                }
                 None if dice.part() < 0.3 => (format!("198.19.{}.9", dice.below(60)), 0, 64_600),
                 None => (format!("100.64.{}.{}", number / 250, number % 250), 0, 64_500 + number % 5),
             };
@@ -158,7 +165,8 @@ fn live(world: &mut World, dice: &mut Dice, number: u32) {
                 () if dice.part() < 0.5 => "device.family=iPhone,os.family=iOS",
                 () => "browser.family=Firefox,os.family=Linux",
             };
-            let attempt = Attempt { at: day * DAY, remote, login: login(number), good: true, place, asn, device };
+            let attempt =
+                Attempt { at: day * DAY, remote, login: login(number), good: true, place, asn, device };
             if dice.part() < 0.03 {
                 world.attempts.push(Attempt { at: attempt.at - 20.0, good: false, ..attempt.clone() });
             }
@@ -346,7 +354,9 @@ fn simulate(seed: u64) -> Result<()> {
         "{PEOPLE} people, {DAYS} days, {} attempts, {logins} of them good, seed {seed}.\n",
         world.attempts.len()
     );
-    println!("| policy | attacks | told of | catch rate | false alerts | of 1000 people in a month |\n|---|---|---|---|---|---|");
+    println!(
+        "| policy | attacks | told of | catch rate | false alerts | of 1000 people in a month |\n|---|---|---|---|---|---|"
+    );
     for policy in [
         "new-login-alert",
         "impossible-travel-alert",

@@ -70,6 +70,7 @@ impl Scan {
     }
 
     /// An alert about a report.
+    #[must_use]
     pub fn alert(&self, reason: &str, report: &Report, severity: Severity) -> Alert {
         let alert = Alert::new(reason)
             .login(&report.login)
@@ -82,6 +83,7 @@ impl Scan {
 }
 
 /// The good logins of a report's user before it, from so many seconds before.
+#[must_use]
 pub fn before(report: &Report, seconds: f64) -> Filter<'_> {
     let mut filter = reports::since(report.t - seconds);
     filter.until = Some(report.t);
@@ -92,6 +94,7 @@ pub fn before(report: &Report, seconds: f64) -> Filter<'_> {
 }
 
 /// Kilometres between two places on the globe.
+#[must_use]
 pub fn kilometres(one: &Report, other: &Report) -> f64 {
     let [a, b] = [one.latitude.to_radians(), other.latitude.to_radians()];
     let (up, along) = (b - a, (other.longitude - one.longitude).to_radians());
@@ -100,6 +103,7 @@ pub fn kilometres(one: &Report, other: &Report) -> f64 {
 }
 
 /// Whether it is known where a report came from.
+#[must_use]
 pub fn located(report: &Report) -> bool {
     report.latitude != 0.0 || report.longitude != 0.0
 }

@@ -68,7 +68,9 @@ impl SlowScan {
 
     /// Tells of those above the limit; not of networks with an address that was told of. What was told of is added.
     fn scan(&self, field: Field, limit: u32, reason: &str, told: &mut Vec<IpAddress>) -> Result<()> {
-        for ranked in reports::top(self.failures(), field, Measure::Distinct(Field::Login), self.settings.most)? {
+        for ranked in
+            reports::top(self.failures(), field, Measure::Distinct(Field::Login), self.settings.most)?
+        {
             if ranked.count < f64::from(limit) {
                 break;
             }

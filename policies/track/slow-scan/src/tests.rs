@@ -6,7 +6,8 @@ use super::SlowScan;
 fn told(host: &mut Host) -> Vec<(String, String)> {
     let mut policy = host.load::<SlowScan>("{}").unwrap();
     policy.background("slow-scan").unwrap();
-    let field = |fields: Vec<(String, String)>| fields.into_iter().find(|(name, _)| name == "source").unwrap().1;
+    let field =
+        |fields: Vec<(String, String)>| fields.into_iter().find(|(name, _)| name == "source").unwrap().1;
     host.alerts().into_iter().map(|alert| (alert.reason, field(alert.fields))).collect()
 }
 
