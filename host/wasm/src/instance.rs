@@ -41,6 +41,7 @@ pub(crate) struct Instance {
     pub(crate) store: Store<State>,
     pub(crate) functions: Functions,
     calls: u64,
+    /// When its last call began.
     used: Instant,
 }
 
@@ -65,8 +66,9 @@ impl Recipe {
             // Coming up is not the call's to pay for.
             store.set_fuel(NO_LIMIT).map_err(|error| trouble(&error, &store))?;
         }
-        let deadline = within_budget(START);
-        store.data_mut().begin(None, deadline, stop.cloned());
+        let now = Instant::now();
+        let deadline = within_budget(now, START);
+        store.data_mut().begin(None, (now, deadline), stop.cloned());
         let instance = if self.waits {
             until(deadline, self.pre.instantiate_async(&mut store)).await
         } else {
@@ -77,11 +79,12 @@ impl Recipe {
         Ok(Instance { store, functions, calls: 0, used: Instant::now() })
     }
 
-    /// Runs a call in an instance; tells the fuel it used, if that is counted.
+    /// Runs a call, whose time began then, in an instance; tells the fuel it used, if that is counted.
     pub(crate) async fn run(
         &self,
         instance: &mut Instance,
         call: &Call,
+        began: Instant,
         stop: Option<&Arc<Stop>>,
     ) -> (Result<Reply, Trouble>, Option<u64>) {
         let login = match call {
@@ -89,6 +92,7 @@ impl Recipe {
             _ => None,
         };
         instance.calls += 1;
+        instance.used = began;
         let options = &self.common.options;
         let store = &mut instance.store;
         let most = match call {
@@ -96,8 +100,8 @@ impl Recipe {
             Call::Background { deadline, .. } => *deadline,
             _ => Duration::from_millis(options.deadline_ms),
         };
-        let deadline = within_budget(most);
-        store.data_mut().begin(login, deadline, stop.cloned());
+        let deadline = within_budget(began, most);
+        store.data_mut().begin(login, (began, deadline), stop.cloned());
         store.set_epoch_deadline(1);
         let fuel = options.fuel.unwrap_or(NO_LIMIT);
         if self.engine.metered
@@ -121,8 +125,7 @@ impl Recipe {
 }
 
 /// When something that may take so long has to end: in time for the answer of the call it is part of.
-fn within_budget(most: Duration) -> Instant {
-    let now = Instant::now();
+fn within_budget(now: Instant, most: Duration) -> Instant {
     let own = now + most;
     policy::deadline::current().map_or(own, |call| {
         let left = call.saturating_duration_since(now);
@@ -162,12 +165,11 @@ impl Pool {
     }
 
     /// Keeps an instance for its next call; false: it has served its time.
-    pub(crate) fn give_back(&self, mut instance: Instance, max_calls: u64) -> bool {
+    pub(crate) fn give_back(&self, instance: Instance, max_calls: u64) -> bool {
         if instance.calls >= max_calls {
             self.gone();
             return false;
         }
-        instance.used = Instant::now();
         self.idle.lock().push(instance);
         true
     }

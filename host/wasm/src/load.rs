@@ -168,7 +168,8 @@ pub(crate) fn try_out(recipe: &Recipe, with_settings: bool) -> Result<(), LoadEr
 
 async fn check(recipe: &Recipe, instance: &mut Instance) -> Result<(), LoadError> {
     let store = &mut instance.store;
-    store.data_mut().begin(None, Instant::now() + CHECK, None);
+    let now = Instant::now();
+    store.data_mut().begin(None, (now, now + CHECK), None);
     let functions = instance.functions;
     let checked = functions.check(store, recipe.waits).await;
     store.data_mut().end();

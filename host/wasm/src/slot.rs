@@ -159,6 +159,7 @@ impl Slot {
         &self,
         version: &Arc<Version>,
         call: &Call,
+        began: Instant,
         stop: &Arc<Stop>,
     ) -> (Result<Reply, Trouble>, Option<u64>) {
         let guard = match self.instance(version, stop).await {
@@ -169,7 +170,7 @@ impl Slot {
         let Some(instance) = guard.instance.as_mut() else {
             return (Err(Trouble::told("its instance is gone".to_owned())), None);
         };
-        let (result, fuel) = version.recipe.run(instance, call, Some(stop)).await;
+        let (result, fuel) = version.recipe.run(instance, call, began, Some(stop)).await;
         let options = &version.recipe.common.options;
         let dead = result.as_ref().is_err_and(|trouble| trouble.trap);
         if !dead && !options.fresh {
@@ -375,11 +376,11 @@ impl Component for Slot {
         if version.recipe.waits {
             let (call, stop) = (call.clone(), stop.clone());
             return Progress::Suspended(Box::pin(async move {
-                let outcome = self.run(&version, &call, &stop).await;
+                let outcome = self.run(&version, &call, began, &stop).await;
                 self.settle(&version, &call, began, outcome)
             }));
         }
-        let outcome = now(self.run(&version, call, stop));
+        let outcome = now(self.run(&version, call, began, stop));
         Progress::Finished(self.settle(&version, call, began, outcome))
     }
 }

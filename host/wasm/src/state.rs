@@ -103,13 +103,13 @@ impl State {
     pub(crate) fn begin(
         &mut self,
         login: Option<Arc<login::Login>>,
-        deadline: Instant,
+        (began, deadline): (Instant, Instant),
         stop: Option<Arc<Stop>>,
     ) {
         self.login = login;
         self.calls = self.common.options.host_calls;
         self.lines = LINES;
-        self.granted = deadline.saturating_duration_since(Instant::now());
+        self.granted = deadline.saturating_duration_since(began);
         self.deadline = deadline;
         self.stop = stop;
     }
