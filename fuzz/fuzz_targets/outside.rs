@@ -1,4 +1,5 @@
-//! What other programs keep or send, and what operators write: values in Redis, dumps of a wforce, schedules, recordings.
+//! What other programs keep or send, and what operators write: values in Redis, dumps of a wforce, schedules, recordings, questions to
+//! the report store.
 //!
 //! The first byte says what the rest is.
 #![no_main]
@@ -18,11 +19,12 @@ mod value;
 
 fuzz_target!(|data: &[u8]| {
     let Some((choice, rest)) = data.split_first() else { return };
-    match choice % 5 {
+    match choice % 6 {
         0 => redis_values(rest),
         1 => dump(rest),
         2 => schedules(rest),
         3 => _ = line::Line::parse(rest),
+        4 => _ = reports::Query::parse(rest),
         _ => redis_url(rest),
     }
 });
