@@ -17,6 +17,7 @@ pub mod imap;
 pub mod lines;
 pub mod markdown;
 pub mod notify;
+pub mod osmem;
 pub mod process;
 pub mod receiver;
 pub mod redis;

@@ -133,6 +133,23 @@ pub fn asks_dns() -> Vec<u8> {
     component("only-allow", &format!("{imports}{}", allow_function(&body)))
 }
 
+/// Asks the report store whether the login was seen from 192.0.2.1: decides 11 if so, 10 if not, and 20 and the number of the
+/// error's kind if there was no answer.
+pub fn asks_seen() -> Vec<u8> {
+    let body = format!(
+        "(call $seen (i32.load offset=28 (local.get 0)) (i32.load offset=32 (local.get 0)) (i32.const 1)
+            (i32.const 0) (i32.const 9) (f64.const 0) (i32.const 64))
+         (if (i32.load8_u (i32.const 64)) (then (return {})))
+         {}",
+        decide_as("(i32.add (i32.const 20) (i32.load8_u (i32.const 68)))"),
+        decide_as("(i32.add (i32.const 10) (i32.load8_u (i32.const 68)))")
+    );
+    let imports = r#";; (import "portcullis:policy/reports@0.1.0" "seen" (func $seen (param i32 i32 i32 i32 i32 f64 i32)))
+        (data (i32.const 0) "192.0.2.1")
+        "#;
+    component("only-allow", &format!("{imports}{}", allow_function(&body)))
+}
+
 /// `db.get` of these fields of the DB `seen` for the login's name: decides -1 if it is above `limit`, else passes. Adds
 /// `adds` before, unless that is 0.
 pub fn counts(limit: i32, adds: i32) -> Vec<u8> {
