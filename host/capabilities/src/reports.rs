@@ -80,6 +80,17 @@ impl Reports {
         self.settings.lock().is_some()
     }
 
+    /// Whether the store that the configuration names could be made, without opening it.
+    ///
+    /// # Errors
+    /// A URL, a key or a certificate that cannot be used.
+    pub fn check(&self) -> Result<(), StoreError> {
+        match self.settings.lock().as_ref().map(|settings| &settings.engine) {
+            Some(Engine::Elastic(elastic)) => ElasticStore::check(elastic),
+            Some(Engine::Embedded(_)) | None => Ok(()),
+        }
+    }
+
     /// Opens the store that the configuration names; nothing happens if it names none. It reads files, so not on a thread
     /// that serves requests.
     ///

@@ -27,6 +27,9 @@ pub fn complaints(started: &Started) -> Complaints {
     if let Err(text) = alerting::check(&started.capabilities, &started.settings, started.runtime.handle()) {
         complaints.add(Complaint { text: text.into(), place: None });
     }
+    if let Err(error) = started.capabilities.reports.check() {
+        complaints.add(Complaint { text: format!("setReportStore: {error}").into(), place: None });
+    }
     complaints
 }
 

@@ -69,18 +69,7 @@ impl ElasticStore {
     /// # Errors
     /// [`StoreError::Unavailable`]: a URL, a name, a key or a certificate that cannot be used.
     pub fn new(settings: ElasticSettings) -> Result<Self, StoreError> {
-        let wrong = |name: &str| {
-            StoreError::Unavailable(format!(
-                "\"{name}\" cannot be the name of an index, or a pattern of names"
-            ))
-        };
-        if !is_index_name(&settings.index) {
-            return Err(wrong(&settings.index));
-        }
-        if !settings::is_pattern(&settings.pattern()) {
-            return Err(wrong(&settings.pattern()));
-        }
-        let hosts = Hosts::new(&settings)?;
+        let hosts = usable(&settings)?;
         let inner = Arc::new(Inner {
             settings,
             hosts,
@@ -93,6 +82,14 @@ impl ElasticStore {
         Ok(Self { inner })
     }
 
+    /// Whether an engine could be made with these settings.
+    ///
+    /// # Errors
+    /// As for [`ElasticStore::new`].
+    pub fn check(settings: &ElasticSettings) -> Result<(), StoreError> {
+        usable(settings).map(drop)
+    }
+
     /// Drops indexes that are too old now, where the servers do not do that themselves. Says how many.
     ///
     /// # Errors
@@ -103,6 +100,19 @@ impl ElasticStore {
             Lifecycle::Ours => self.inner.expire(now()).await,
         }
     }
+}
+
+fn usable(settings: &ElasticSettings) -> Result<Hosts, StoreError> {
+    let wrong = |name: &str| {
+        StoreError::Unavailable(format!("\"{name}\" cannot be the name of an index, or a pattern of names"))
+    };
+    if !is_index_name(&settings.index) {
+        return Err(wrong(&settings.index));
+    }
+    if !settings::is_pattern(&settings.pattern()) {
+        return Err(wrong(&settings.pattern()));
+    }
+    Hosts::new(settings)
 }
 
 /// Unix milliseconds.

@@ -5,6 +5,7 @@ mod catalog;
 mod check;
 mod condition;
 mod day;
+mod fold;
 mod ingest;
 mod journal;
 mod keep;

@@ -91,6 +91,7 @@ impl Asking<'_> {
             let mut kept: BinaryHeap<Reverse<(i64, i64, usize, u32)>> = BinaryHeap::new();
             let mut columns = Vec::new();
             let mut reports = Vec::new();
+            let condition = &condition.within(day.range());
             scan::segments(self.catalog, &day, &self.deadline, |segment| {
                 let at: Column<DateTime> = segment.fast_fields().date(name::AT)?;
                 let sequence = segment.fast_fields().u64(name::SEQUENCE)?;
@@ -176,14 +177,18 @@ impl Asking<'_> {
             let success = segment.fast_fields().bool(name::SUCCESS)?;
             let mut readers =
                 distinct.iter().map(|field| Reader::open(*field, segment)).collect::<Result<Vec<_>, _>>()?;
-            scan::rows(segment, &condition, &self.deadline, |doc| {
+            let docs = scan::matching(segment, &condition, &self.deadline)?;
+            for (reader, (values, _)) in readers.iter_mut().zip(&mut counts) {
+                reader.prepare(&docs, values, &mut room)?;
+            }
+            scan::each(&docs, &self.deadline, |doc| {
                 totals.reports += 1;
                 totals.failures += u64::from(success.first(doc) != Some(true));
                 for (reader, (values, count)) in readers.iter_mut().zip(&mut counts) {
                     let number = reader.read(doc, values, &mut room)?;
                     *count = (*count).max(number.map_or(0, |number| u64::from(number) + 1));
                 }
-                Ok(GO_ON)
+                Ok(())
             })
         });
         self.named(result)?;
@@ -205,10 +210,11 @@ impl Asking<'_> {
             let success = segment.fast_fields().bool(name::SUCCESS)?;
             let mut group = Reader::open(by, segment)?;
             let mut other = other.map(|field| Reader::open(field, segment)).transpose()?;
-            scan::rows(segment, &condition, &self.deadline, |doc| {
+            let docs = scan::matching(segment, &condition, &self.deadline)?;
+            tallies.prepare(&docs, &mut group, other.as_mut(), &mut room)?;
+            scan::each(&docs, &self.deadline, |doc| {
                 let success = success.first(doc) == Some(true);
-                tallies.add(doc, success, &mut group, other.as_mut(), &mut room)?;
-                Ok(GO_ON)
+                tallies.add(doc, success, &mut group, other.as_mut(), &mut room)
             })
         });
         self.named(result)?;

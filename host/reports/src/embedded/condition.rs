@@ -94,6 +94,27 @@ impl Condition {
         Self::And(vec![within, Self::Not(Box::new(v4))])
     }
 
+    /// The same for rows that are known to be this user's: the inverted index says so, and the column need not be read.
+    pub(super) fn of_user(&self, user: &str) -> Self {
+        match self {
+            Self::Text(..) if self.user() == Some(user) => Self::All,
+            Self::And(all) => Self::And(all.iter().map(|one| one.of_user(user)).collect()),
+            other => other.clone(),
+        }
+    }
+
+    /// The same for rows of this time: a range that holds all of it need not be looked at.
+    pub(super) fn within(&self, time: Range) -> Self {
+        let whole = |one: &&Self| match one {
+            Self::Time(range) => range.from > time.from || range.to < time.to,
+            _ => true,
+        };
+        match self {
+            Self::And(all) => Self::And(all.iter().filter(whole).cloned().collect()),
+            other => other.clone(),
+        }
+    }
+
     /// The user whose rows alone can meet it, if it names one.
     pub(super) fn user(&self) -> Option<&str> {
         match self {

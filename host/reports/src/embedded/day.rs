@@ -75,6 +75,12 @@ impl Day {
         Ok(day)
     }
 
+    /// The time its reports lie in.
+    pub(super) fn range(&self) -> crate::Range {
+        let from = self.number.saturating_mul(DAY);
+        crate::Range { from, to: from.saturating_add(DAY) }
+    }
+
     /// What is committed, to be read.
     pub(super) fn searcher(&self) -> tantivy::Result<Searcher> {
         let mut reader = self.reader.lock();

@@ -107,7 +107,10 @@ pub(super) fn rows(
         let index = segment.inverted_index(FIELDS.login)?;
         let term = Term::from_field_text(FIELDS.login, user);
         let Some(mut postings) = index.read_postings(&term, IndexRecordOption::Basic)? else { return Ok(()) };
-        let check = Check::bind(condition, segment)?;
+        let check = Check::bind(&condition.of_user(user), segment)?;
+        if matches!(check, Check::Never) {
+            return Ok(());
+        }
         let mut seen = 0_u32;
         let mut doc = postings.doc();
         while doc != TERMINATED {
@@ -133,6 +136,33 @@ pub(super) fn rows(
         if !segment.is_deleted(doc) && check.meets(doc) && each(doc)?.is_break() {
             return Ok(());
         }
+    }
+    Ok(())
+}
+
+/// The rows of a segment that meet the condition.
+pub(super) fn matching(
+    segment: &SegmentReader,
+    condition: &Condition,
+    deadline: &Deadline,
+) -> Result<Vec<DocId>, Stop> {
+    let mut docs = Vec::new();
+    rows(segment, condition, deadline, |doc| {
+        docs.push(doc);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(docs)
+}
+
+/// Calls `each` with these rows, and looks at the clock now and then.
+pub(super) fn each(
+    docs: &[DocId],
+    deadline: &Deadline,
+    mut each: impl FnMut(DocId) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    for some in docs.chunks(STRIDE as usize) {
+        deadline.check()?;
+        some.iter().try_for_each(|doc| each(*doc))?;
     }
     Ok(())
 }

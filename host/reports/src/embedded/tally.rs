@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use tantivy::columnar::{Column, StrColumn};
 use tantivy::{DocId, SegmentReader};
 
+use super::fold::Fold;
 use super::schema::name;
 use crate::{Field, StoreError, Totals, network_of};
 
@@ -46,9 +47,14 @@ enum Source {
 pub(super) struct Reader {
     source: Source,
     /// What the values of this segment are in `Values`.
-    known: HashMap<u128, u32>,
+    known: HashMap<u128, u32, Fold>,
+    /// The same for texts, by ordinal; [`UNKNOWN`] for those that did not occur.
+    ordinals: Vec<u32>,
     text: String,
 }
+
+/// No number.
+const UNKNOWN: u32 = u32::MAX;
 
 impl Reader {
     pub(super) fn open(field: Field, segment: &SegmentReader) -> tantivy::Result<Self> {
@@ -68,10 +74,38 @@ impl Reader {
             Field::FailType => text(name::FAIL_TYPE)?,
             Field::Pwhash => text(name::PWHASH)?,
         };
-        Ok(Self { source, known: HashMap::new(), text: String::new() })
+        let ordinals = match &source {
+            Source::Text(column) => vec![UNKNOWN; column.num_terms()],
+            _ => Vec::new(),
+        };
+        Ok(Self { source, known: HashMap::default(), ordinals, text: String::new() })
     }
 
-    /// The number of the row's value, if it has one.
+    /// Looks up the texts of these rows together: one by one each of them would have to be found in the dictionary anew.
+    pub(super) fn prepare(
+        &mut self,
+        docs: &[DocId],
+        values: &mut Values,
+        room: &mut usize,
+    ) -> Result<(), super::scan::Stop> {
+        let Source::Text(column) = &self.source else { return Ok(()) };
+        let mut occur: Vec<u64> = docs.iter().filter_map(|doc| column.ords().first(*doc)).collect();
+        occur.sort_unstable();
+        occur.dedup();
+        let mut next = occur.iter();
+        let mut full = None;
+        column.dictionary().sorted_ords_to_term_cb(&occur, |bytes| {
+            let Some(ordinal) = next.next() else { return };
+            let Some(place) = self.ordinals.get_mut(*ordinal as usize) else { return };
+            match values.number(&String::from_utf8_lossy(bytes), room) {
+                Ok(number) => *place = number,
+                Err(error) => full = Some(error),
+            }
+        })?;
+        full.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// The number of the row's value, if it has one. The row must be one of those that were prepared.
     pub(super) fn read(
         &mut self,
         doc: DocId,
@@ -79,7 +113,11 @@ impl Reader {
         room: &mut usize,
     ) -> Result<Option<u32>, super::scan::Stop> {
         let local = match &self.source {
-            Source::Text(column) => column.ords().first(doc).map(u128::from),
+            Source::Text(column) => {
+                let ordinal =
+                    column.ords().first(doc).and_then(|ordinal| self.ordinals.get(ordinal as usize));
+                return Ok(ordinal.copied().filter(|number| *number != UNKNOWN));
+            }
             Source::Address(column) => column.first(doc).map(Ipv6Addr::to_bits),
             Source::Network(column) => column.first(doc).map(|address| {
                 let mask = if address.to_ipv4_mapped().is_some() { u128::MAX << 8 } else { u128::MAX << 64 };
@@ -94,13 +132,10 @@ impl Reader {
         }
         self.text.clear();
         match &self.source {
-            Source::Text(column) => {
-                column.ord_to_str(local as u64, &mut self.text)?;
-            }
             Source::Address(_) => self.text = address(local).to_string(),
             Source::Network(_) => self.text = network_of(address(local)).to_string(),
             Source::Number(_) => self.text = local.to_string(),
-            Source::None => {}
+            Source::Text(_) | Source::None => {}
         }
         let number = values.number(&self.text, room)?;
         self.known.insert(local, number);
@@ -125,11 +160,26 @@ pub(super) struct Tallies {
     groups: Values,
     counts: Vec<Tally>,
     others: Values,
-    pairs: HashSet<(u32, u32)>,
+    pairs: HashSet<(u32, u32), Fold>,
 }
 
 impl Tallies {
-    /// Counts a row.
+    /// Looks up what these rows have; see [`Reader::prepare`].
+    pub(super) fn prepare(
+        &mut self,
+        docs: &[DocId],
+        group: &mut Reader,
+        other: Option<&mut Reader>,
+        room: &mut usize,
+    ) -> Result<(), super::scan::Stop> {
+        group.prepare(docs, &mut self.groups, room)?;
+        match other {
+            Some(other) => other.prepare(docs, &mut self.others, room),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a row that was prepared.
     pub(super) fn add(
         &mut self,
         doc: DocId,
