@@ -1,23 +1,100 @@
 //! The policy's own configuration: what the operator gave in `settings` of `loadPolicy`.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::marker::PhantomData;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
-use crate::{Failure, Result, host};
+use crate::{Failure, host};
 
 /// Settings of a policy that has none. Giving it some is refused.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoSettings {}
 
+/// Reads a list, or an empty table of Lua that arrives as an object.
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(list)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Vec<T>, A::Error> {
+        match entries.next_key::<String>()? {
+            None => Ok(Vec::new()),
+            Some(name) => Err(A::Error::custom(format!("expected a list, found a table with {name:?}"))),
+        }
+    }
+}
+
+/// Reads a table with names, or an empty one that arrives as a list.
+struct TableVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for TableVisitor<T> {
+    type Value = BTreeMap<String, T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table with names")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let mut table = BTreeMap::new();
+        while let Some((name, value)) = entries.next_entry()? {
+            table.insert(name, value);
+        }
+        Ok(table)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        match items.next_element::<IgnoredAny>()? {
+            None => Ok(BTreeMap::new()),
+            Some(_) => Err(A::Error::custom("expected a table with names, found a list")),
+        }
+    }
+}
+
+/// For `#[serde(deserialize_with = "portcullis::settings::list")]`: a list, which may be an empty table of Lua.
+///
+/// # Errors
+///
+/// If it is something else.
+pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(input: D) -> Result<Vec<T>, D::Error> {
+    input.deserialize_any(ListVisitor(PhantomData))
+}
+
+/// For `#[serde(deserialize_with = "portcullis::settings::map")]`: a table with names, which may be an empty one of Lua.
+///
+/// # Errors
+///
+/// If it is something else.
+pub fn map<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    input: D,
+) -> Result<BTreeMap<String, T>, D::Error> {
+    input.deserialize_any(TableVisitor(PhantomData))
+}
+
 /// The settings as a type of the policy's own.
 ///
 /// # Errors
 ///
 /// If they do not fit; the text names the setting.
-pub fn read<T: DeserializeOwned>() -> Result<T> {
+pub fn read<T: DeserializeOwned>() -> crate::Result<T> {
     let json = host::settings::json();
     // Lua has one kind of table: an empty one arrives as a list when the host cannot tell.
     let json = if json == "[]" { "{}" } else { &json };

@@ -5,47 +5,42 @@
 --   setReport(brute_force.report)
 --   setReset(brute_force.reset)
 
-local settings = {
+local folder = debug.getinfo(1, "S").source:match("^@(.*/)") or ""
+local known = dofile(folder .. "../known-good/policy.lua")
+
+local settings = known.settings("brute-force", {
     address_wait = 25, address_seconds = 2, address_block = 100,
     pair_wait = 3, pair_seconds = 3, pair_block = 20,
     login_wait = 50, login_seconds = 5,
-}
-for name, value in pairs(... or {}) do
-    if settings[name] == nil then
-        error("brute-force: there is no setting " .. tostring(name))
-    end
-    settings[name] = value
-end
+}, ...)
 
 newStringStatsDB("brute_force", 600, 6, { different = "hll" })
-newStringStatsDB("known_good", 86400, 14, { good = "hll" })
-local counts, known = getStringStatsDB("brute_force"), getStringStatsDB("known_good")
+local counts = getStringStatsDB("brute_force")
 counts:twSetv6Prefix(64)
 
 local function pair_key(address, login)
     return address:tostring() .. ":" .. login
 end
 
--- Wider than an address: dial-up customers change theirs daily.
-local function known_key(address, login)
-    return newNetmaskFromCA(address, address:isIPv4() and 24 or 48):toStringNetwork() .. ":" .. login
-end
-
 local policy = {}
 
 function policy.report(lt)
-    if lt.policy_reject then
+    if not known.counts(lt) then
         return
     end
     local pair = pair_key(lt.remote, lt.login)
     if lt.success then
         counts:twReset(pair)
-        known:twAdd(known_key(lt.remote, lt.login), "good", 1)
+        known.note(lt)
         return
     end
-    counts:twAdd(lt.remote, "different", lt.pwhash)
-    counts:twAdd(pair, "different", lt.pwhash)
-    counts:twAdd(lt.login, "different", lt.pwhash)
+    local tried = known.password(lt)
+    counts:twAdd(pair, "different", tried)
+    -- Mistakes of an owner count for the pair, but not against colleagues behind the same address.
+    if not known.here(lt) then
+        counts:twAdd(lt.remote, "different", tried)
+        counts:twAdd(lt.login, "different", tried)
+    end
 end
 
 function policy.allow(lt)
@@ -61,7 +56,7 @@ function policy.allow(lt)
     if by_address <= settings.address_wait and by_login <= settings.login_wait then
         return "pass"
     end
-    if known:twGet(known_key(lt.remote, lt.login), "good") > 0 then
+    if known.here(lt) then
         return "pass"
     end
     if by_address > settings.address_block then
@@ -75,7 +70,7 @@ function policy.allow(lt)
 end
 
 function policy.reset(kind, login, address)
-    if kind == "ip" then
+    if kind == "ip" or kind == "ip:ja3" then
         counts:twReset(address)
     elseif kind == "login" then
         counts:twReset(login)
@@ -83,7 +78,6 @@ function policy.reset(kind, login, address)
         counts:twReset(pair_key(address, login))
         counts:twReset(address)
         counts:twReset(login)
-        known:twReset(known_key(address, login))
     else
         return false
     end

@@ -39,6 +39,13 @@ pub fn portcullis() -> PathBuf {
     program("portcullis")
 }
 
+/// The folder of the shipped policies as components.
+pub fn shipped_components() -> PathBuf {
+    let folder = profile().parent().unwrap().join("policies");
+    assert!(folder.join("rbl.wasm").is_file(), "{} is missing: run `make policies` first", folder.display());
+    folder
+}
+
 /// A program of the Python environment that `scripts/setup test` makes.
 pub fn python_tool(name: &str) -> PathBuf {
     let tools = std::env::var_os("PORTCULLIS_TOOLS")

@@ -1,5 +1,5 @@
-//! `portcullis-bindgen WIT-FOLDER OUTPUT-FOLDER`: the Rust bindings of the SDK, one file for everything the host offers and one
-//! for each hook.
+//! `portcullis-bindgen WIT-FOLDER RUST-FOLDER C-FOLDER`: the Rust bindings of the SDK, one file for everything the host offers and
+//! one for each hook; and the bindings of the template for C.
 //!
 //! Each hook has a world of its own because a component should export the hooks it has and no others: the SDK's attribute uses
 //! the bindings of those hooks, and the linker puts their worlds together.
@@ -19,10 +19,13 @@ const VERSION: &str = "0.1.0";
 /// The interfaces that a policy can export.
 const HOOKS: [&str; 7] = ["allow", "report", "reset", "canonicalize", "endpoint", "background", "setup"];
 
+/// The world of the templates, as guest-sdk/templates/wit/world.wit has it.
+const C_WORLD: &str = include_str!("../../templates/wit/world.wit");
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [wit, out] = arguments.as_slice() else {
-        return Err("usage: portcullis-bindgen WIT-FOLDER OUTPUT-FOLDER".into());
+    let [wit, out, c] = arguments.as_slice() else {
+        return Err("usage: portcullis-bindgen WIT-FOLDER RUST-FOLDER C-FOLDER".into());
     };
     let mut modules = String::from("//! Generated from `wit/` by `scripts/bindings`.\n\n");
     generate(Path::new(wit), Path::new(out), "imports", None)?;
@@ -36,6 +39,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(modules, "pub mod {name};")?;
     }
     std::fs::write(Path::new(out).join("mod.rs"), modules)?;
+    generate_c(Path::new(wit), Path::new(c))
+}
+
+/// Writes the bindings of the template for C: a header, a source and an object file with the types of the world.
+fn generate_c(wit: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    let mut resolve = Resolve::default();
+    resolve.push_dir(wit)?;
+    let guest = resolve.push_source("guest.wit", C_WORLD)?;
+    let world = resolve.select_world(&[guest], Some("policy"))?;
+    let mut files = Files::default();
+    wit_bindgen_c::Opts::default().build().generate(&mut resolve, world, &mut files)?;
+    for (name, bytes) in files.iter() {
+        std::fs::write(out.join(name), bytes)?;
+    }
     Ok(())
 }
 

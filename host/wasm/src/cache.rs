@@ -5,6 +5,7 @@
 //! content has the hash that stands at its beginning.
 #![allow(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
@@ -12,6 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use capabilities::Log;
+use parking_lot::Mutex;
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -34,9 +36,30 @@ enum NotUsed {
     Compiled(wasmtime::Error),
 }
 
-/// The component of these bytes: from the cache in this folder if it is there, else compiled, and kept for the next time.
-/// Trouble with the cache is logged and costs only time.
+/// Compiled components in memory, for a process that loads the same ones again and again.
+pub(crate) type Kept = Mutex<BTreeMap<String, Component>>;
+
+/// The component of these bytes: from memory or from the cache in this folder if it is there, else compiled, and kept for the next
+/// time. Trouble with the cache is logged and costs only time.
 pub(crate) fn component(
+    compiler: &Compiler,
+    engine: &Engine,
+    bytes: &[u8],
+    folder: Option<&Path>,
+    kept: Option<&Kept>,
+    log: &Log,
+) -> wasmtime::Result<Component> {
+    let Some(kept) = kept else { return from_folder(compiler, engine, bytes, folder, log) };
+    let key = key(engine, bytes);
+    if let Some(component) = kept.lock().get(&key) {
+        return Ok(component.clone());
+    }
+    let component = from_folder(compiler, engine, bytes, folder, log)?;
+    kept.lock().insert(key, component.clone());
+    Ok(component)
+}
+
+fn from_folder(
     compiler: &Compiler,
     engine: &Engine,
     bytes: &[u8],

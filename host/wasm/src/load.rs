@@ -8,6 +8,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::VERSION;
 use crate::bindings::Imports;
+use crate::cache::Kept;
 use crate::compile::Compiler;
 use crate::engine::Engine;
 use crate::error::LoadError;
@@ -58,10 +59,11 @@ pub(crate) fn prepare(
     path: &Path,
     common: Arc<Common>,
     cache: Option<&Path>,
+    kept: Option<&Kept>,
 ) -> Result<Recipe, LoadError> {
     let bytes = read(path)?;
     let component =
-        crate::cache::component(compiler, &engine.engine, &bytes, cache, &common.capabilities.log)
+        crate::cache::component(compiler, &engine.engine, &bytes, cache, kept, &common.capabilities.log)
             .map_err(|error| no_component(path, &error))?;
     let recipe = link(engine, &component, common)?;
     try_out(&recipe, true)?;

@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::error::LoadError;
 use crate::inspect::{self, Inspection};
 use crate::instance::Recipe;
+use crate::cache::Kept;
 use crate::load;
 use crate::options::Options;
 use crate::slot::{Seen, Slot};
@@ -26,6 +27,8 @@ pub struct Engines {
     metered: OnceLock<Arc<Engine>>,
     making: Mutex<()>,
     compiler: Compiler,
+    /// What registries that keep compiled code have compiled.
+    kept: Kept,
 }
 
 impl Engines {
@@ -56,6 +59,8 @@ pub struct Registry {
     cache: Mutex<Option<PathBuf>>,
     /// The fuel of all policies is counted, whether it has a limit or not.
     counts_fuel: bool,
+    keeps_compiled: bool,
+    least_deadline_ms: u64,
     origin: Instant,
     slots: RwLock<BTreeMap<String, Arc<Slot>>>,
 }
@@ -74,6 +79,8 @@ impl Registry {
             // What systemd's `CacheDirectory=` makes.
             cache: Mutex::new(std::env::var_os("CACHE_DIRECTORY").map(PathBuf::from)),
             counts_fuel: false,
+            keeps_compiled: false,
+            least_deadline_ms: 0,
             origin: Instant::now(),
             slots: RwLock::default(),
         }
@@ -83,6 +90,15 @@ impl Registry {
     #[must_use]
     pub fn counting_fuel(mut self) -> Registry {
         self.counts_fuel = true;
+        self
+    }
+
+    /// For a tool, which loads the same policies again and again on a machine that may be busy: keeps compiled code in memory, and
+    /// gives every call at least so long.
+    #[must_use]
+    pub fn at_a_desk(mut self, least: std::time::Duration) -> Registry {
+        self.least_deadline_ms = u64::try_from(least.as_millis()).unwrap_or(u64::MAX);
+        self.keeps_compiled = true;
         self
     }
 
@@ -106,11 +122,13 @@ impl Registry {
         }
     }
 
-    fn prepare(&self, name: &str, path: &Path, options: Options) -> Result<Recipe, LoadError> {
+    fn prepare(&self, name: &str, path: &Path, mut options: Options) -> Result<Recipe, LoadError> {
+        options.deadline_ms = options.deadline_ms.max(self.least_deadline_ms);
         let engine = self.engines.get(self.counts_fuel || options.fuel.is_some())?;
         let common = self.common(name, options);
         let cache = self.cache.lock().clone();
-        load::prepare(&self.engines.compiler, &engine, path, Arc::new(common), cache.as_deref())
+        let kept = self.keeps_compiled.then_some(&self.engines.kept);
+        load::prepare(&self.engines.compiler, &engine, path, Arc::new(common), cache.as_deref(), kept)
     }
 
     fn try_load(&self, name: &str, path: &Path, options: &serde_json::Value) -> Result<(), LoadError> {

@@ -4,6 +4,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+use known_good::{KnownGood, counts, password};
 use portcullis::stats::{Db, Distinct};
 use portcullis::{Forget, Login, Policy, Result, Verdict};
 
@@ -15,16 +16,7 @@ pub struct BruteForce {
     counts: Db,
     /// Different wrong passwords.
     different: Distinct,
-    known: Db,
-    /// 1 in each day on which a login succeeded from a network.
-    good: Distinct,
-}
-
-impl BruteForce {
-    /// The key of a network that a login comes from. Wider than an address: dial-up customers change theirs daily.
-    fn known_key(login: &Login) -> String {
-        format!("{}:{}", login.remote.network(24, 48), login.login)
-    }
+    known: KnownGood,
 }
 
 #[portcullis::policy]
@@ -34,29 +26,31 @@ impl Policy for BruteForce {
     fn new(settings: Settings) -> Result<Self> {
         settings.check()?;
         let counts = Db::open("brute_force")?;
-        let known = Db::open("known_good")?;
         let different = counts.distinct("different");
-        let good = known.distinct("good");
-        Ok(Self { settings, counts, different, known, good })
+        Ok(Self { settings, counts, different, known: KnownGood::open()? })
     }
 
     fn report(&mut self, login: &Login) -> Result<()> {
-        if login.policy_reject {
-            // We refused it ourselves: the password was never looked at.
+        if !counts(login) {
             return Ok(());
         }
         let pair = login.pair();
         if login.success {
             // Only this pair is forgiven: who owns one mailbox must not be able to clear the record of an address.
             self.counts.reset(&pair)?;
-            self.good.add(&Self::known_key(login), 1)?;
-            return Ok(());
+            return self.known.note(login);
         }
-        self.counts.batch([
-            self.different.plus(login.remote, &login.pwhash),
-            self.different.plus(&pair, &login.pwhash),
-            self.different.plus(&login.login, &login.pwhash),
-        ])?;
+        let tried = password(login);
+        if self.known.here(login)? {
+            // Its owner's mistakes, most likely. They count for this pair, but not against colleagues behind the same address.
+            self.counts.batch([self.different.plus(&pair, &*tried)])?;
+        } else {
+            self.counts.batch([
+                self.different.plus(login.remote, &*tried),
+                self.different.plus(&pair, &*tried),
+                self.different.plus(&login.login, &*tried),
+            ])?;
+        }
         Ok(())
     }
 
@@ -84,7 +78,7 @@ impl Policy for BruteForce {
         if by_address <= limit.address_wait && by_login <= limit.login_wait {
             return Ok(Verdict::pass());
         }
-        if self.good.get(&Self::known_key(login))? > 0 {
+        if self.known.here(login)? {
             return Ok(Verdict::pass());
         }
         if by_address > limit.address_block {
@@ -106,7 +100,6 @@ impl Policy for BruteForce {
                 self.counts.reset(&format!("{ip}:{login}"))?;
                 self.counts.reset(*ip)?;
                 self.counts.reset(login)?;
-                self.known.reset(&format!("{}:{login}", ip.network(24, 48)))?;
             }
             (Some(ip), None) => self.counts.reset(*ip)?,
             (None, Some(login)) => self.counts.reset(login)?,

@@ -75,6 +75,30 @@ fn the_owner_does_not_notice_that_others_guess() {
 }
 
 #[test]
+fn mistakes_of_people_who_belong_there_do_not_count_against_their_colleagues() {
+    let mut policy = host().load::<BruteForce>("{}").unwrap();
+    // The day on which everybody's password expired: 150 phones go on with the old one.
+    for n in 0..150 {
+        policy.report(&succeeded("192.0.2.1", &format!("user{n}"))).unwrap();
+    }
+    for n in 0..150 {
+        policy.report(&failed("192.0.2.1", &format!("user{n}"), &format!("old{n}"))).unwrap();
+    }
+    assert_eq!(policy.allow(&login("192.0.2.1", "newcomer")).unwrap(), Verdict::pass());
+}
+
+#[test]
+fn an_outage_of_the_server_locks_nobody_out() {
+    let mut policy = host().load::<BruteForce>("{}").unwrap();
+    for n in 0..200 {
+        let mut report = failed("192.0.2.1", "alice", &format!("hash{n}"));
+        report.fail_type = "internal".to_owned();
+        policy.report(&report).unwrap();
+    }
+    assert_eq!(policy.allow(&login("192.0.2.1", "alice")).unwrap(), Verdict::pass());
+}
+
+#[test]
 fn an_hour_later_all_is_forgiven() {
     let mut host = host();
     let mut policy = host.load::<BruteForce>("{}").unwrap();

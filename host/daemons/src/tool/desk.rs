@@ -122,7 +122,8 @@ impl Desk {
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let settings: Arc<Settings> = Arc::default();
-        let components = wasm::Registry::new(ENGINES.clone(), capabilities.clone(), runtime.handle().clone());
+        let components = wasm::Registry::new(ENGINES.clone(), capabilities.clone(), runtime.handle().clone())
+            .at_a_desk(options.budget.unwrap_or_default());
         let components = Arc::new(if options.fuel { components.counting_fuel() } else { components });
         let host = lua::Host {
             daemon: Daemon::Wforce,

@@ -6,6 +6,7 @@
 mod attacks;
 mod dice;
 mod people;
+mod places;
 mod score;
 
 use std::path::Path;
@@ -59,9 +60,26 @@ pub struct Attempt {
     pub password: u16,
     /// Over which protocol.
     pub protocol: &'static str,
+    /// What the client says that it is.
+    pub device: &'static str,
 }
 
-/// A day of attempts, in order.
+impl Attempt {
+    /// What the server is asked about.
+    fn login(&self) -> Login {
+        Login {
+            login: BString::from(format!("user{}", self.mailbox)),
+            remote: Addr::from_ip(self.from),
+            pwhash: BString::from(format!("{:04x}", self.password)),
+            protocol: self.protocol.into(),
+            device_id: self.device.into(),
+            tls: true,
+            ..Login::default()
+        }
+    }
+}
+
+/// Two days of attempts, in order. On the first nobody attacks, so that policies can learn who belongs where; it is not scored.
 pub struct Day {
     attempts: Vec<Attempt>,
     passwords: Vec<u16>,
@@ -94,6 +112,14 @@ impl Day {
         self.attempts.is_empty()
     }
 
+    /// The attempts in order, each with the login that it makes, and whether the password is right.
+    pub fn logins(&self) -> impl Iterator<Item = (&Attempt, Login, bool)> {
+        self.attempts.iter().map(|attempt| {
+            let right = attempt.password == self.password(attempt.mailbox);
+            (attempt, attempt.login(), right)
+        })
+    }
+
     /// A new mailbox with a password.
     fn mailbox(&mut self, dice: &mut Dice) -> u32 {
         self.passwords.push(dice.below(65_536) as u16);
@@ -105,28 +131,27 @@ impl Day {
     }
 }
 
+/// What DNS answers in a simulation: who is on the block list `bl.example.org`.
+pub fn dns() -> std::collections::BTreeMap<String, Vec<String>> {
+    places::dns()
+}
+
 /// Plays a day through a configuration.
 ///
 /// # Errors
 /// The configuration does not load.
 pub fn play(config: &Path, day: &Day, mut tick: impl FnMut(u64)) -> Result<Score, DeskError> {
     let desk = Desk::open(config, &Options::default())?;
+    desk.capabilities.dns.answer_from(dns());
     let start = desk.capabilities.clock.since_epoch();
     let mut score = Score::default();
-    for (number, attempt) in day.attempts.iter().enumerate() {
+    for (number, (attempt, mut login, right)) in day.logins().enumerate() {
         desk.until(start + Duration::from_millis(attempt.at));
-        let mut login = Login {
-            login: BString::from(format!("user{}", attempt.mailbox)),
-            remote: Addr::from_ip(attempt.from),
-            pwhash: BString::from(format!("{:04x}", attempt.password)),
-            protocol: attempt.protocol.into(),
-            tls: true,
-            ..Login::default()
-        };
         let answer = desk.allow(login.clone());
         let refused = answer.as_ref().is_ok_and(|decision| decision.status < 0);
-        let right = attempt.password == day.password(attempt.mailbox);
-        score.add(attempt, &answer, right);
+        if attempt.at >= DAY {
+            score.add(attempt, &answer, right);
+        }
         login.success = right && !refused;
         login.policy_reject = refused;
         if desk.report(login).is_err() {

@@ -1,10 +1,10 @@
 //! Those who try what is not theirs.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::dice::Dice;
 use super::people::People;
-use super::{Attempt, Day, Who};
+use super::{Attempt, DAY, Day, Who, places};
 
 /// How somebody goes about it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -13,27 +13,48 @@ pub enum Attack {
     BruteForce,
     /// A few addresses try a few popular passwords for everybody.
     Spray,
+    /// A botnet tries one popular password for everybody, each machine once.
+    BotnetSpray,
     /// A few addresses try pairs of login and password that leaked elsewhere.
     Stuffing,
     /// Very many addresses try one mailbox, each once or twice.
     Distributed,
     /// One address tries one mailbox after the other, a few times an hour.
     SlowScan,
+    /// Somebody far away has the right passwords of a few people.
+    Thief,
+    /// Machines that a block list names try a few mailboxes each.
+    Listed,
+    /// A machine in an office tries the mailboxes of people elsewhere.
+    OfficeMachine,
 }
 
 impl Attack {
     /// All of them, in the order of the table.
-    pub const ALL: [Attack; 5] =
-        [Self::BruteForce, Self::Spray, Self::Stuffing, Self::Distributed, Self::SlowScan];
+    pub const ALL: [Attack; 9] = [
+        Self::BruteForce,
+        Self::Spray,
+        Self::BotnetSpray,
+        Self::Stuffing,
+        Self::Distributed,
+        Self::SlowScan,
+        Self::Thief,
+        Self::Listed,
+        Self::OfficeMachine,
+    ];
 
     /// As the table calls it.
     pub fn name(self) -> &'static str {
         match self {
             Self::BruteForce => "brute force",
             Self::Spray => "spray",
+            Self::BotnetSpray => "botnet spray",
             Self::Stuffing => "stuffing",
             Self::Distributed => "distributed guessing",
             Self::SlowScan => "slow scan",
+            Self::Thief => "travelling thief",
+            Self::Listed => "listed hosts",
+            Self::OfficeMachine => "infected office machine",
         }
     }
 }
@@ -44,17 +65,17 @@ const HOUR: u64 = 60 * MINUTE;
 
 /// An address of a botnet: every one in another network.
 fn bot(attack: Attack, number: u64) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::new(45 + attack as u8, (number >> 8) as u8, number as u8, 7))
+    places::bot(attack as u8, number)
 }
 
-/// Adds the attempts of an attack.
+/// Adds the attempts of an attack, on the second day.
 pub(super) fn launch(attack: Attack, people: &People, day: &mut Day, dice: &mut Dice, scale: f64) {
     let of = |full: u64| (full as f64 * scale).ceil() as u64;
     let everybody = &people.mailboxes;
     let Some(&victim) = dice.pick(everybody) else { return };
     let attempt = |day: &mut Day, at, mailbox, from, password| {
-        let who = Who::Attacker(attack);
-        day.attempts.push(Attempt { at, who, mailbox, from, password, protocol: "imap" });
+        let (who, at) = (Who::Attacker(attack), DAY + at);
+        day.attempts.push(Attempt { at, who, mailbox, from, password, protocol: "imap", device: "" });
     };
     match attack {
         Attack::BruteForce => {
@@ -72,6 +93,13 @@ pub(super) fn launch(attack: Attack, people: &People, day: &mut Day, dice: &mut 
                     attempt(day, at, *mailbox, bot(attack, number as u64 % 12), password);
                     at += dice.between(2 * SECOND, 8 * SECOND);
                 }
+            }
+        }
+        Attack::BotnetSpray => {
+            let mut at = 9 * HOUR;
+            for (number, mailbox) in everybody.iter().enumerate() {
+                attempt(day, at, *mailbox, bot(attack, number as u64), 0x4444);
+                at += dice.between(5 * SECOND, 25 * SECOND);
             }
         }
         Attack::Stuffing => {
@@ -98,6 +126,30 @@ pub(super) fn launch(attack: Attack, people: &People, day: &mut Day, dice: &mut 
                 let mailbox = everybody[number as usize % everybody.len()];
                 attempt(day, at, mailbox, bot(attack, 0), dice.below(65_536) as u16);
                 at += dice.between(4 * MINUTE, 7 * MINUTE);
+            }
+        }
+        Attack::Thief => {
+            let mut at = 10 * HOUR;
+            for _ in 0..of(60) {
+                let Some(&mailbox) = dice.pick(&people.londoners) else { return };
+                attempt(day, at, mailbox, bot(attack, 1), day.password(mailbox));
+                at += dice.between(3 * MINUTE, 12 * MINUTE);
+            }
+        }
+        Attack::Listed => {
+            let mut at = 4 * HOUR;
+            for number in 0..of(places::LISTED * 6) {
+                let Some(&mailbox) = dice.pick(everybody) else { return };
+                attempt(day, at, mailbox, places::listed(number % places::LISTED), dice.below(65_536) as u16);
+                at += dice.between(SECOND, 9 * SECOND);
+            }
+        }
+        Attack::OfficeMachine => {
+            let mut at = 12 * HOUR;
+            for _ in 0..of(800) {
+                let Some(&mailbox) = dice.pick(everybody) else { return };
+                attempt(day, at, mailbox, places::office(0), dice.below(65_536) as u16);
+                at += dice.between(SECOND, 6 * SECOND);
             }
         }
     }

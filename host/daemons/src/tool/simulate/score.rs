@@ -41,11 +41,13 @@ impl Caught {
     fn cell(&self) -> String {
         let rate = self.rate() * 100.0;
         match self.seconds_to_catch() {
-            Some(seconds) => format!("{rate:.0} %, after {}", told(seconds)),
-            None if self.delayed > 0 => {
-                format!("0 %, {:.0} % delayed", self.delayed as f64 * 100.0 / self.attempts.max(1) as f64)
+            Some(0.0) => format!("{rate:.0} %, at once"),
+            // A few that were denied by chance are not worth a time.
+            Some(seconds) if rate >= 1.0 => format!("{rate:.0} %, {}", told(seconds)),
+            _ if self.delayed * 200 >= self.attempts => {
+                format!("{:.0} % wait", self.delayed as f64 * 100.0 / self.attempts.max(1) as f64)
             }
-            None => "0 %".to_owned(),
+            _ => "0 %".to_owned(),
         }
     }
 }
@@ -149,8 +151,8 @@ pub fn table(scores: &[(String, Score)]) -> String {
     for attack in Attack::ALL {
         let _ = write!(text, " {} |", attack.name());
     }
-    text += " owners' logins denied | owners ever denied |\n|---|";
-    text += &"---|".repeat(Attack::ALL.len() + 2);
+    text += " owners denied | owners waiting | owners ever denied |\n|---|";
+    text += &"---|".repeat(Attack::ALL.len() + 3);
     text.push('\n');
     for (name, score) in scores {
         let _ = write!(text, "| `{name}` |");
@@ -159,7 +161,9 @@ pub fn table(scores: &[(String, Score)]) -> String {
             let _ = write!(text, " {} |", caught.cell());
         }
         let (locked_out, people) = score.locked_out();
-        let _ = writeln!(text, " {:.2} % | {locked_out} of {people} |", score.false_lock_rate() * 100.0);
+        let waiting = score.delayed as f64 * 100.0 / score.logins.max(1) as f64;
+        let denied = score.false_lock_rate() * 100.0;
+        let _ = writeln!(text, " {denied:.2} % | {waiting:.2} % | {locked_out} of {people} |");
     }
     text
 }
