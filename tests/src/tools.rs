@@ -46,6 +46,13 @@ pub fn shipped_components() -> PathBuf {
     folder
 }
 
+/// A component that the tests bring along.
+pub fn test_guest(name: &str) -> PathBuf {
+    let file = profile().parent().unwrap().join("test-guests").join(format!("{name}.wasm"));
+    assert!(file.is_file(), "{} is missing: run `scripts/policies test` first", file.display());
+    file
+}
+
 /// A program of the Python environment that `scripts/setup test` makes.
 pub fn python_tool(name: &str) -> PathBuf {
     let tools = std::env::var_os("PORTCULLIS_TOOLS")

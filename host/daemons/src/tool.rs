@@ -8,6 +8,7 @@ pub mod cases;
 pub mod desk;
 pub mod inspect;
 pub mod remote;
+pub mod new;
 pub mod replay;
 pub mod simulate;
 pub mod terminal;

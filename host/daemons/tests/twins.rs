@@ -95,7 +95,9 @@ fn twins_decide_alike_on_a_simulated_day() {
         let start = desks[0].capabilities.clock.since_epoch();
         let mut decided = 0;
         for (number, (attempt, mut login, right)) in day.logins().enumerate() {
-            desks.iter().for_each(|desk| desk.until(start + Duration::from_millis(attempt.at)));
+            for desk in &desks {
+                desk.until(start + Duration::from_millis(attempt.at));
+            }
             let answer = ask(name, &desks, &login, number);
             decided += usize::from(!answer.log.is_empty());
             login.success = right && answer.status >= 0;
@@ -183,7 +185,9 @@ fn twins_decide_alike_on_noise_with_resets() {
             let pause = Duration::from_millis(u64::from(
                 dice.next() % if number % 500 == 0 { 20_000_000 } else { 30_000 },
             ));
-            desks.iter().for_each(|desk| desk.advance(pause));
+            for desk in &desks {
+                desk.advance(pause);
+            }
             let mut login = noise(&mut dice);
             let answer = ask(name, &desks, &login, number);
             login.success = dice.next().is_multiple_of(7);

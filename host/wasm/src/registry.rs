@@ -10,11 +10,11 @@ use parking_lot::{Mutex, RwLock};
 use policy::{Component, ComponentError, Components};
 
 use crate::compile::Compiler;
+use crate::cache::Kept;
 use crate::engine::Engine;
 use crate::error::LoadError;
 use crate::inspect::{self, Inspection};
 use crate::instance::Recipe;
-use crate::cache::Kept;
 use crate::load;
 use crate::options::Options;
 use crate::slot::{Seen, Slot};

@@ -8,6 +8,7 @@ mod history;
 mod inspect;
 mod jobs;
 mod login_arguments;
+mod new;
 mod replay;
 mod run;
 mod simulate;
@@ -61,6 +62,8 @@ Usage: portcullis COMMAND [OPTION]...
   replay FILE CONFIG [CONFIG]
                           plays a recording; tells the differences and who would be locked out
   bench CONFIG [LOGIN]    measures the allow and report functions
+  new --lang LANGUAGE FOLDER
+                          makes a project for a policy, in rust, python, js or c
   inspect FILE.wasm...    says what components ask for and offer, and whether they can be loaded
   simulate [NAME=]CONFIG...
                           plays a day of people and attackers; tells what is caught and who is locked out by mistake
@@ -81,6 +84,7 @@ Options:
   bench:    --calls N     default 100000
   history:  --since 7d|DAY  --until DAY  --good  --failed  --limit N, default 50; and as jobs: --url --password-file --ca
   jobs:     --url URL  --password-file FILE  --ca FILE  --run NAME  instead of CONFIG; starts a background function
+  new:      --sdk FOLDER  the SDK for Rust: guest-sdk of a checkout, or the URL of its repository
   simulate: --seed N  --scale PART  --write FILE  between its <!-- simulation --> marks
   -h, --help              this text
   -V, --version
@@ -131,6 +135,7 @@ fn dispatch() -> Outcome {
         "inspect" => inspect::run(arguments),
         "history" => history::run(arguments),
         "jobs" => jobs::run(arguments),
+        "new" => new::run(arguments),
         "simulate" => simulate::run(arguments),
         "help" => {
             print!("{USAGE}");

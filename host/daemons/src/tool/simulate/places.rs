@@ -35,7 +35,7 @@ pub(super) fn home(number: u64) -> IpAddr {
 
 /// The one address of an office.
 pub(super) fn office(number: u64) -> IpAddr {
-    v4([198, 51, 100], 10 + number)
+    v4([198, 51, 100 + number as u8], 10)
 }
 
 /// One of the few addresses that all customers of a mobile carrier share.
