@@ -3,7 +3,7 @@
 //! Needs the components in `target/test-guests`, which `scripts/policies test` builds.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
 
-use portcullis_tests::{Daemon, tools};
+use portcullis_tests::{Daemon, Launch, tools};
 use serde_json::json;
 
 fn with_guest(name: &str, config: &str) -> Daemon {
@@ -45,6 +45,19 @@ fn every_hook_of_a_component_is_called() {
     for hook in ["allow", "report", "reset", "canonicalize", "endpoint", "background"] {
         assert!(policies.contains(hook), "{hook}: {policies}");
     }
+}
+
+#[test]
+fn a_component_does_trackalerts_jobs() {
+    let file = tools::test_guest("all-hooks");
+    let daemon = Launch::trackalert(&format!(
+        "loadPolicy('all', '{}', {{}})\nsetBackground('sweep', 'all')\n\
+         intervalScheduleBackgroundFunc('00:00:01', 'sweep')\n",
+        file.display()
+    ))
+    .start();
+    let line = daemon.log().wait_for("a component's job ran");
+    assert!(line.contains("job=\"sweep\""), "{line}");
 }
 
 #[test]

@@ -9,8 +9,8 @@ use capabilities::Capabilities;
 use parking_lot::{Mutex, RwLock};
 use policy::{Component, ComponentError, Components};
 
-use crate::compile::Compiler;
 use crate::cache::Kept;
+use crate::compile::Compiler;
 use crate::engine::Engine;
 use crate::error::LoadError;
 use crate::inspect::{self, Inspection};

@@ -143,6 +143,11 @@ extern void __wasm_import_portcullis_policy_dns_open(uint8_t *, size_t, uint8_t 
 __attribute__((__import_module__("portcullis:policy/webhooks@0.1.0"), __import_name__("run")))
 extern void __wasm_import_portcullis_policy_webhooks_run(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
 
+// Imported Functions from `portcullis:policy/alerts@0.1.0`
+
+__attribute__((__import_module__("portcullis:policy/alerts@0.1.0"), __import_name__("raise")))
+extern void __wasm_import_portcullis_policy_alerts_raise(uint8_t *, uint8_t *);
+
 // Imported Functions from `portcullis:policy/metrics@0.1.0`
 
 __attribute__((__import_module__("portcullis:policy/metrics@0.1.0"), __import_name__("increment")))
@@ -784,6 +789,71 @@ void portcullis_policy_webhooks_result_void_error_free(portcullis_policy_webhook
   }
 }
 
+void portcullis_policy_alerts_error_free(portcullis_policy_alerts_error_t *ptr) {
+  portcullis_policy_types_error_free(ptr);
+}
+
+void portcullis_policy_alerts_ip_address_free(portcullis_policy_alerts_ip_address_t *ptr) {
+  portcullis_policy_types_ip_address_free(ptr);
+}
+
+void portcullis_policy_alerts_pair_free(portcullis_policy_alerts_pair_t *ptr) {
+  portcullis_policy_types_pair_free(ptr);
+}
+
+void portcullis_policy_alerts_option_ip_address_free(portcullis_policy_alerts_option_ip_address_t *ptr) {
+  if (ptr->is_some) {
+    portcullis_policy_alerts_ip_address_free(&ptr->val);
+  }
+}
+
+void policy_option_f64_free(policy_option_f64_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
+void portcullis_policy_alerts_list_pair_free(portcullis_policy_alerts_list_pair_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    portcullis_policy_alerts_pair_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      portcullis_policy_alerts_pair_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void portcullis_policy_alerts_option_block_of_free(portcullis_policy_alerts_option_block_of_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
+void policy_option_u32_free(policy_option_u32_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
+void portcullis_policy_alerts_alert_free(portcullis_policy_alerts_alert_t *ptr) {
+  policy_string_free(&ptr->login);
+  policy_string_free(&ptr->reason);
+  portcullis_policy_alerts_option_ip_address_free(&ptr->ip);
+  policy_option_f64_free(&ptr->time);
+  policy_string_free(&ptr->text);
+  portcullis_policy_alerts_list_pair_free(&ptr->fields);
+  policy_list_string_free(&ptr->channels);
+  policy_option_string_free(&ptr->language);
+  policy_list_string_free(&ptr->to);
+  portcullis_policy_alerts_option_block_of_free(&ptr->block);
+  policy_option_u32_free(&ptr->block_seconds);
+}
+
+void portcullis_policy_alerts_result_outcome_error_free(portcullis_policy_alerts_result_outcome_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    portcullis_policy_alerts_error_free(&ptr->val.err);
+  }
+}
+
 void portcullis_policy_metrics_error_free(portcullis_policy_metrics_error_t *ptr) {
   portcullis_policy_types_error_free(ptr);
 }
@@ -826,19 +896,9 @@ void portcullis_policy_reports_pair_free(portcullis_policy_reports_pair_t *ptr) 
   portcullis_policy_types_pair_free(ptr);
 }
 
-void policy_option_f64_free(policy_option_f64_t *ptr) {
-  if (ptr->is_some) {
-  }
-}
-
 void portcullis_policy_reports_option_netmask_free(portcullis_policy_reports_option_netmask_t *ptr) {
   if (ptr->is_some) {
     portcullis_policy_reports_netmask_free(&ptr->val);
-  }
-}
-
-void policy_option_u32_free(policy_option_u32_t *ptr) {
-  if (ptr->is_some) {
   }
 }
 
@@ -4313,6 +4373,125 @@ bool portcullis_policy_webhooks_run(policy_string_t *name, policy_string_t *body
     }
   }
   if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool portcullis_policy_alerts_raise(portcullis_policy_alerts_alert_t *alert, portcullis_policy_alerts_outcome_t *ret, portcullis_policy_alerts_error_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[(56+16*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  *((size_t*)(ptr + sizeof(void*))) = ((*alert).login).len;
+  *((uint8_t **)(ptr + 0)) = (uint8_t *) ((*alert).login).ptr;
+  *((size_t*)(ptr + (3*sizeof(void*)))) = ((*alert).reason).len;
+  *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*alert).reason).ptr;
+  *((int8_t*)(ptr + (4*sizeof(void*)))) = (int32_t) (*alert).severity;
+  if (((*alert).ip).is_some) {
+    const portcullis_policy_alerts_ip_address_t *payload0 = &((*alert).ip).val;
+    *((int8_t*)(ptr + (4+4*sizeof(void*)))) = 1;
+    switch ((int32_t) (*payload0).tag) {
+      case 0: {
+        const uint32_t *payload1 = &(*payload0).val.ipv4;
+        *((int8_t*)(ptr + (8+4*sizeof(void*)))) = 0;
+        *((int32_t*)(ptr + (12+4*sizeof(void*)))) = (int32_t) (*payload1);
+        break;
+      }
+      case 1: {
+        const policy_tuple4_u32_u32_u32_u32_t *payload2 = &(*payload0).val.ipv6;
+        *((int8_t*)(ptr + (8+4*sizeof(void*)))) = 1;
+        *((int32_t*)(ptr + (12+4*sizeof(void*)))) = (int32_t) ((*payload2).f0);
+        *((int32_t*)(ptr + (16+4*sizeof(void*)))) = (int32_t) ((*payload2).f1);
+        *((int32_t*)(ptr + (20+4*sizeof(void*)))) = (int32_t) ((*payload2).f2);
+        *((int32_t*)(ptr + (24+4*sizeof(void*)))) = (int32_t) ((*payload2).f3);
+        break;
+      }
+    }
+  } else {
+    *((int8_t*)(ptr + (4+4*sizeof(void*)))) = 0;
+  }
+  if (((*alert).time).is_some) {
+    const double *payload4 = &((*alert).time).val;
+    *((int8_t*)(ptr + (32+4*sizeof(void*)))) = 1;
+    *((double*)(ptr + (40+4*sizeof(void*)))) = *payload4;
+  } else {
+    *((int8_t*)(ptr + (32+4*sizeof(void*)))) = 0;
+  }
+  *((size_t*)(ptr + (48+5*sizeof(void*)))) = ((*alert).text).len;
+  *((uint8_t **)(ptr + (48+4*sizeof(void*)))) = (uint8_t *) ((*alert).text).ptr;
+  *((size_t*)(ptr + (48+7*sizeof(void*)))) = ((*alert).fields).len;
+  *((uint8_t **)(ptr + (48+6*sizeof(void*)))) = (uint8_t *) ((*alert).fields).ptr;
+  *((size_t*)(ptr + (48+9*sizeof(void*)))) = ((*alert).channels).len;
+  *((uint8_t **)(ptr + (48+8*sizeof(void*)))) = (uint8_t *) ((*alert).channels).ptr;
+  if (((*alert).language).is_some) {
+    const policy_string_t *payload6 = &((*alert).language).val;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (48+12*sizeof(void*)))) = (*payload6).len;
+    *((uint8_t **)(ptr + (48+11*sizeof(void*)))) = (uint8_t *) (*payload6).ptr;
+  } else {
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 0;
+  }
+  *((size_t*)(ptr + (48+14*sizeof(void*)))) = ((*alert).to).len;
+  *((uint8_t **)(ptr + (48+13*sizeof(void*)))) = (uint8_t *) ((*alert).to).ptr;
+  *((int8_t*)(ptr + (48+15*sizeof(void*)))) = (*alert).confirm;
+  if (((*alert).block).is_some) {
+    const portcullis_policy_alerts_block_of_t *payload8 = &((*alert).block).val;
+    *((int8_t*)(ptr + (49+15*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (50+15*sizeof(void*)))) = (int32_t) *payload8;
+  } else {
+    *((int8_t*)(ptr + (49+15*sizeof(void*)))) = 0;
+  }
+  if (((*alert).block_seconds).is_some) {
+    const uint32_t *payload10 = &((*alert).block_seconds).val;
+    *((int8_t*)(ptr + (52+15*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (56+15*sizeof(void*)))) = (int32_t) (*payload10);
+  } else {
+    *((int8_t*)(ptr + (52+15*sizeof(void*)))) = 0;
+  }
+  uint8_t *ptr11 = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_alerts_raise(ptr, ptr11);
+  portcullis_policy_alerts_result_outcome_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr11 + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (int32_t) *((uint8_t*) (ptr11 + sizeof(void*)));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      portcullis_policy_types_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr11 + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr11 + (2*sizeof(void*))))), (*((size_t*) (ptr11 + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr11 + (2*sizeof(void*))))), (*((size_t*) (ptr11 + (3*sizeof(void*))))) };
+          break;
+        }
+        case 2: {
+          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr11 + (2*sizeof(void*))))), (*((size_t*) (ptr11 + (3*sizeof(void*))))) };
+          break;
+        }
+        case 3: {
+          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr11 + (2*sizeof(void*))))), (*((size_t*) (ptr11 + (3*sizeof(void*))))) };
+          break;
+        }
+        case 4: {
+          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr11 + (2*sizeof(void*))))), (*((size_t*) (ptr11 + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
     return 1;
   } else {
     *err = result.val.err;

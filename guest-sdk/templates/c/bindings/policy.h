@@ -486,6 +486,108 @@ typedef struct {
   } val;
 } portcullis_policy_webhooks_result_void_error_t;
 
+typedef portcullis_policy_types_error_t portcullis_policy_alerts_error_t;
+
+typedef portcullis_policy_types_ip_address_t portcullis_policy_alerts_ip_address_t;
+
+typedef portcullis_policy_types_pair_t portcullis_policy_alerts_pair_t;
+
+// How much an alert matters.
+typedef uint8_t portcullis_policy_alerts_severity_t;
+
+// Good to know.
+#define PORTCULLIS_POLICY_ALERTS_SEVERITY_INFO 0
+// Somebody should look.
+#define PORTCULLIS_POLICY_ALERTS_SEVERITY_WARNING 1
+// Somebody should look now.
+#define PORTCULLIS_POLICY_ALERTS_SEVERITY_CRITICAL 2
+
+// What a channel that blocks puts on the blacklist.
+typedef uint8_t portcullis_policy_alerts_block_of_t;
+
+// The address, whoever logs in.
+#define PORTCULLIS_POLICY_ALERTS_BLOCK_OF_IP 0
+// The login, wherever from.
+#define PORTCULLIS_POLICY_ALERTS_BLOCK_OF_LOGIN 1
+// The login from this address.
+#define PORTCULLIS_POLICY_ALERTS_BLOCK_OF_IP_LOGIN 2
+
+typedef struct {
+  bool is_some;
+  portcullis_policy_alerts_ip_address_t val;
+} portcullis_policy_alerts_option_ip_address_t;
+
+typedef struct {
+  bool is_some;
+  double val;
+} policy_option_f64_t;
+
+typedef struct {
+  portcullis_policy_alerts_pair_t *ptr;
+  size_t len;
+} portcullis_policy_alerts_list_pair_t;
+
+typedef struct {
+  bool is_some;
+  portcullis_policy_alerts_block_of_t val;
+} portcullis_policy_alerts_option_block_of_t;
+
+typedef struct {
+  bool is_some;
+  uint32_t val;
+} policy_option_u32_t;
+
+// What somebody should know.
+typedef struct portcullis_policy_alerts_alert_t {
+  // Whose login it is about; empty if it is about none.
+  policy_string_t   login;
+  // What kind of alert it is: a word of letters, digits, `-`, `_` and `.`, at most 64.
+  policy_string_t   reason;
+  // How much it matters.
+  portcullis_policy_alerts_severity_t   severity;
+  // The address it is about.
+  portcullis_policy_alerts_option_ip_address_t   ip;
+  // When the login was that it is about. With login and address it finds the report in the store, and with that the
+  // place and the device that people are told, and what the link of "was this you?" is about.
+  policy_option_f64_t   time;
+  // A sentence for people.
+  policy_string_t   text;
+  // More that people may want to know, by name.
+  portcullis_policy_alerts_list_pair_t   fields;
+  // Who is told; empty: the channels that the configuration uses for alerts which name none.
+  policy_list_string_t   channels;
+  // The language of mail to the user, `de` or `pt-BR`; else the configuration's.
+  policy_option_string_t   language;
+  // Where mail to the user goes, in place of the address made from the login.
+  policy_list_string_t   to;
+  // Whether mail to the user asks "was this you?".
+  bool   confirm;
+  // What is blocked by channels that block; else what the channel is set to.
+  portcullis_policy_alerts_option_block_of_t   block;
+  // For how many seconds.
+  policy_option_u32_t   block_seconds;
+} portcullis_policy_alerts_alert_t;
+
+// What became of an alert.
+typedef uint8_t portcullis_policy_alerts_outcome_t;
+
+// It is on its way.
+#define PORTCULLIS_POLICY_ALERTS_OUTCOME_QUEUED 0
+// The same was told a while ago.
+#define PORTCULLIS_POLICY_ALERTS_OUTCOME_DUPLICATE 1
+// Too many were told lately.
+#define PORTCULLIS_POLICY_ALERTS_OUTCOME_LIMITED 2
+// Too many wait to be told.
+#define PORTCULLIS_POLICY_ALERTS_OUTCOME_FULL 3
+
+typedef struct {
+  bool is_err;
+  union {
+    portcullis_policy_alerts_outcome_t ok;
+    portcullis_policy_alerts_error_t err;
+  } val;
+} portcullis_policy_alerts_result_outcome_error_t;
+
 typedef portcullis_policy_types_error_t portcullis_policy_metrics_error_t;
 
 typedef struct {
@@ -526,18 +628,8 @@ typedef portcullis_policy_types_pair_t portcullis_policy_reports_pair_t;
 
 typedef struct {
   bool is_some;
-  double val;
-} policy_option_f64_t;
-
-typedef struct {
-  bool is_some;
   portcullis_policy_reports_netmask_t val;
 } portcullis_policy_reports_option_netmask_t;
-
-typedef struct {
-  bool is_some;
-  uint32_t val;
-} policy_option_u32_t;
 
 typedef struct {
   bool is_some;
@@ -924,6 +1016,10 @@ extern bool portcullis_policy_dns_open(policy_string_t *name, portcullis_policy_
 // Queues a delivery to a custom webhook of the configuration; it is sent off the request's way.
 extern bool portcullis_policy_webhooks_run(policy_string_t *name, policy_string_t *body, portcullis_policy_webhooks_error_t *err);
 
+// Imported Functions from `portcullis:policy/alerts@0.1.0`
+// Tells somebody. `unknown` if there is no such channel, `unavailable` if this daemon tells nobody.
+extern bool portcullis_policy_alerts_raise(portcullis_policy_alerts_alert_t *alert, portcullis_policy_alerts_outcome_t *ret, portcullis_policy_alerts_error_t *err);
+
 // Imported Functions from `portcullis:policy/metrics@0.1.0`
 // Adds one to a counter. `unknown` if it was not declared.
 extern bool portcullis_policy_metrics_increment(policy_string_t *name, portcullis_policy_metrics_error_t *err);
@@ -1112,6 +1208,26 @@ void portcullis_policy_webhooks_error_free(portcullis_policy_webhooks_error_t *p
 
 void portcullis_policy_webhooks_result_void_error_free(portcullis_policy_webhooks_result_void_error_t *ptr);
 
+void portcullis_policy_alerts_error_free(portcullis_policy_alerts_error_t *ptr);
+
+void portcullis_policy_alerts_ip_address_free(portcullis_policy_alerts_ip_address_t *ptr);
+
+void portcullis_policy_alerts_pair_free(portcullis_policy_alerts_pair_t *ptr);
+
+void portcullis_policy_alerts_option_ip_address_free(portcullis_policy_alerts_option_ip_address_t *ptr);
+
+void policy_option_f64_free(policy_option_f64_t *ptr);
+
+void portcullis_policy_alerts_list_pair_free(portcullis_policy_alerts_list_pair_t *ptr);
+
+void portcullis_policy_alerts_option_block_of_free(portcullis_policy_alerts_option_block_of_t *ptr);
+
+void policy_option_u32_free(policy_option_u32_t *ptr);
+
+void portcullis_policy_alerts_alert_free(portcullis_policy_alerts_alert_t *ptr);
+
+void portcullis_policy_alerts_result_outcome_error_free(portcullis_policy_alerts_result_outcome_error_t *ptr);
+
 void portcullis_policy_metrics_error_free(portcullis_policy_metrics_error_t *ptr);
 
 void portcullis_policy_metrics_result_void_error_free(portcullis_policy_metrics_result_void_error_t *ptr);
@@ -1128,11 +1244,7 @@ void portcullis_policy_reports_netmask_free(portcullis_policy_reports_netmask_t 
 
 void portcullis_policy_reports_pair_free(portcullis_policy_reports_pair_t *ptr);
 
-void policy_option_f64_free(policy_option_f64_t *ptr);
-
 void portcullis_policy_reports_option_netmask_free(portcullis_policy_reports_option_netmask_t *ptr);
-
-void policy_option_u32_free(policy_option_u32_t *ptr);
 
 void policy_option_bool_free(policy_option_bool_t *ptr);
 

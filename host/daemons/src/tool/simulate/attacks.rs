@@ -138,9 +138,10 @@ pub(super) fn launch(attack: Attack, people: &People, day: &mut Day, dice: &mut 
         }
         Attack::Listed => {
             let mut at = 4 * HOUR;
-            for number in 0..of(places::LISTED * 6) {
+            let hosts = of(places::LISTED);
+            for number in 0..6 * hosts {
                 let Some(&mailbox) = dice.pick(everybody) else { return };
-                attempt(day, at, mailbox, places::listed(number % places::LISTED), dice.below(65_536) as u16);
+                attempt(day, at, mailbox, places::listed(number % hosts), dice.below(65_536) as u16);
                 at += dice.between(SECOND, 9 * SECOND);
             }
         }
