@@ -184,6 +184,12 @@ extern void __wasm_import_portcullis_policy_reports_significant(uint8_t *, uint8
 __attribute__((__import_module__("portcullis:policy/reports@0.1.0"), __import_name__("histogram")))
 extern void __wasm_import_portcullis_policy_reports_histogram(uint8_t *, uint8_t *);
 
+__attribute__((__import_module__("portcullis:policy/reports@0.1.0"), __import_name__("confirm")))
+extern void __wasm_import_portcullis_policy_reports_confirm(uint8_t *, size_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("portcullis:policy/reports@0.1.0"), __import_name__("current")))
+extern void __wasm_import_portcullis_policy_reports_current(uint8_t *);
+
 __attribute__((__import_module__("portcullis:policy/reports@0.1.0"), __import_name__("search")))
 extern void __wasm_import_portcullis_policy_reports_search(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
 
@@ -907,6 +913,22 @@ void policy_option_bool_free(policy_option_bool_t *ptr) {
   }
 }
 
+void portcullis_policy_reports_list_confirmation_free(portcullis_policy_reports_list_confirmation_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    portcullis_policy_reports_confirmation_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+    }
+    free(list_ptr);
+  }
+}
+
+void portcullis_policy_reports_option_list_confirmation_free(portcullis_policy_reports_option_list_confirmation_t *ptr) {
+  if (ptr->is_some) {
+    portcullis_policy_reports_list_confirmation_free(&ptr->val);
+  }
+}
+
 void portcullis_policy_reports_list_pair_free(portcullis_policy_reports_list_pair_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
@@ -923,15 +945,19 @@ void portcullis_policy_reports_filter_free(portcullis_policy_reports_filter_t *p
   policy_option_string_free(&ptr->login);
   portcullis_policy_reports_option_netmask_free(&ptr->network);
   policy_option_string_free(&ptr->country);
+  policy_option_string_free(&ptr->city);
   policy_option_u32_free(&ptr->asn);
   policy_option_string_free(&ptr->device);
   policy_option_string_free(&ptr->protocol);
+  policy_option_string_free(&ptr->pwhash);
   policy_option_bool_free(&ptr->success);
   policy_option_bool_free(&ptr->policy_reject);
+  portcullis_policy_reports_option_list_confirmation_free(&ptr->confirmations);
   portcullis_policy_reports_list_pair_free(&ptr->attributes);
 }
 
 void portcullis_policy_reports_report_free(portcullis_policy_reports_report_t *ptr) {
+  policy_string_free(&ptr->id);
   policy_string_free(&ptr->login);
   portcullis_policy_reports_ip_address_free(&ptr->remote);
   policy_string_free(&ptr->fail_type);
@@ -944,7 +970,7 @@ void portcullis_policy_reports_report_free(portcullis_policy_reports_report_t *p
 
 void portcullis_policy_reports_measure_free(portcullis_policy_reports_measure_t *ptr) {
   switch ((int32_t) ptr->tag) {
-    case 2: {
+    case 3: {
       break;
     }
   }
@@ -4555,7 +4581,7 @@ void portcullis_policy_log_write(portcullis_policy_log_level_t level, policy_str
 
 bool portcullis_policy_reports_find(portcullis_policy_reports_filter_t *filter, uint32_t limit, portcullis_policy_reports_list_report_t *ret, portcullis_policy_reports_error_t *err) {
   __attribute__((__aligned__(8)))
-  uint8_t ret_area[(64+16*sizeof(void*))];
+  uint8_t ret_area[(72+24*sizeof(void*))];
   uint8_t *ptr = (uint8_t *) &ret_area;
   *((double*)(ptr + 0)) = (*filter).since;
   if (((*filter).until).is_some) {
@@ -4605,83 +4631,107 @@ bool portcullis_policy_reports_find(portcullis_policy_reports_filter_t *filter, 
   } else {
     *((int8_t*)(ptr + (48+4*sizeof(void*)))) = 0;
   }
-  if (((*filter).asn).is_some) {
-    const uint32_t *payload10 = &((*filter).asn).val;
+  if (((*filter).city).is_some) {
+    const policy_string_t *payload10 = &((*filter).city).val;
     *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 1;
-    *((int32_t*)(ptr + (52+7*sizeof(void*)))) = (int32_t) (*payload10);
+    *((size_t*)(ptr + (48+9*sizeof(void*)))) = (*payload10).len;
+    *((uint8_t **)(ptr + (48+8*sizeof(void*)))) = (uint8_t *) (*payload10).ptr;
   } else {
     *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 0;
   }
-  if (((*filter).device).is_some) {
-    const policy_string_t *payload12 = &((*filter).device).val;
-    *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 1;
-    *((size_t*)(ptr + (56+9*sizeof(void*)))) = (*payload12).len;
-    *((uint8_t **)(ptr + (56+8*sizeof(void*)))) = (uint8_t *) (*payload12).ptr;
+  if (((*filter).asn).is_some) {
+    const uint32_t *payload12 = &((*filter).asn).val;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (52+10*sizeof(void*)))) = (int32_t) (*payload12);
   } else {
-    *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 0;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 0;
   }
-  if (((*filter).protocol).is_some) {
-    const policy_string_t *payload14 = &((*filter).protocol).val;
+  if (((*filter).device).is_some) {
+    const policy_string_t *payload14 = &((*filter).device).val;
     *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 1;
     *((size_t*)(ptr + (56+12*sizeof(void*)))) = (*payload14).len;
     *((uint8_t **)(ptr + (56+11*sizeof(void*)))) = (uint8_t *) (*payload14).ptr;
   } else {
     *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 0;
   }
-  if (((*filter).success).is_some) {
-    const bool *payload16 = &((*filter).success).val;
+  if (((*filter).protocol).is_some) {
+    const policy_string_t *payload16 = &((*filter).protocol).val;
     *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 1;
-    *((int8_t*)(ptr + (57+13*sizeof(void*)))) = *payload16;
+    *((size_t*)(ptr + (56+15*sizeof(void*)))) = (*payload16).len;
+    *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) (*payload16).ptr;
   } else {
     *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 0;
   }
-  if (((*filter).policy_reject).is_some) {
-    const bool *payload18 = &((*filter).policy_reject).val;
-    *((int8_t*)(ptr + (58+13*sizeof(void*)))) = 1;
-    *((int8_t*)(ptr + (59+13*sizeof(void*)))) = *payload18;
+  if (((*filter).pwhash).is_some) {
+    const policy_string_t *payload18 = &((*filter).pwhash).val;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+18*sizeof(void*)))) = (*payload18).len;
+    *((uint8_t **)(ptr + (56+17*sizeof(void*)))) = (uint8_t *) (*payload18).ptr;
   } else {
-    *((int8_t*)(ptr + (58+13*sizeof(void*)))) = 0;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 0;
   }
-  *((size_t*)(ptr + (56+15*sizeof(void*)))) = ((*filter).attributes).len;
-  *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
-  *((int32_t*)(ptr + (56+16*sizeof(void*)))) = (int32_t) (limit);
-  uint8_t *ptr19 = (uint8_t *) &ret_area;
-  __wasm_import_portcullis_policy_reports_find(ptr, ptr19);
+  if (((*filter).success).is_some) {
+    const bool *payload20 = &((*filter).success).val;
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (57+19*sizeof(void*)))) = *payload20;
+  } else {
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).policy_reject).is_some) {
+    const bool *payload22 = &((*filter).policy_reject).val;
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (59+19*sizeof(void*)))) = *payload22;
+  } else {
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).confirmations).is_some) {
+    const portcullis_policy_reports_list_confirmation_t *payload24 = &((*filter).confirmations).val;
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+22*sizeof(void*)))) = (*payload24).len;
+    *((uint8_t **)(ptr + (56+21*sizeof(void*)))) = (uint8_t *) (*payload24).ptr;
+  } else {
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 0;
+  }
+  *((size_t*)(ptr + (56+24*sizeof(void*)))) = ((*filter).attributes).len;
+  *((uint8_t **)(ptr + (56+23*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
+  *((int32_t*)(ptr + (64+24*sizeof(void*)))) = (int32_t) (limit);
+  uint8_t *ptr25 = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_find(ptr, ptr25);
   portcullis_policy_reports_result_list_report_error_t result;
-  switch ((int32_t) *((uint8_t*) (ptr19 + 0))) {
+  switch ((int32_t) *((uint8_t*) (ptr25 + 0))) {
     case 0: {
       result.is_err = false;
-      result.val.ok = (portcullis_policy_reports_list_report_t) { (portcullis_policy_reports_report_t*)(*((uint8_t **) (ptr19 + sizeof(void*)))), (*((size_t*) (ptr19 + (2*sizeof(void*))))) };
+      result.val.ok = (portcullis_policy_reports_list_report_t) { (portcullis_policy_reports_report_t*)(*((uint8_t **) (ptr25 + sizeof(void*)))), (*((size_t*) (ptr25 + (2*sizeof(void*))))) };
       break;
     }
     case 1: {
       result.is_err = true;
-      portcullis_policy_types_error_t variant20;
-      variant20.tag = (int32_t) *((uint8_t*) (ptr19 + sizeof(void*)));
-      switch ((int32_t) variant20.tag) {
+      portcullis_policy_types_error_t variant26;
+      variant26.tag = (int32_t) *((uint8_t*) (ptr25 + sizeof(void*)));
+      switch ((int32_t) variant26.tag) {
         case 0: {
-          variant20.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (2*sizeof(void*))))), (*((size_t*) (ptr19 + (3*sizeof(void*))))) };
+          variant26.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
           break;
         }
         case 1: {
-          variant20.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (2*sizeof(void*))))), (*((size_t*) (ptr19 + (3*sizeof(void*))))) };
+          variant26.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
           break;
         }
         case 2: {
-          variant20.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (2*sizeof(void*))))), (*((size_t*) (ptr19 + (3*sizeof(void*))))) };
+          variant26.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
           break;
         }
         case 3: {
-          variant20.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (2*sizeof(void*))))), (*((size_t*) (ptr19 + (3*sizeof(void*))))) };
+          variant26.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
           break;
         }
         case 4: {
-          variant20.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (2*sizeof(void*))))), (*((size_t*) (ptr19 + (3*sizeof(void*))))) };
+          variant26.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
           break;
         }
       }
 
-      result.val.err = variant20;
+      result.val.err = variant26;
       break;
     }
   }
@@ -4748,7 +4798,7 @@ bool portcullis_policy_reports_seen(policy_string_t *login, portcullis_policy_re
 
 bool portcullis_policy_reports_first_and_last(portcullis_policy_reports_filter_t *filter, portcullis_policy_reports_option_span_t *ret, portcullis_policy_reports_error_t *err) {
   __attribute__((__aligned__(8)))
-  uint8_t ret_area[(56+16*sizeof(void*))];
+  uint8_t ret_area[(64+24*sizeof(void*))];
   uint8_t *ptr = (uint8_t *) &ret_area;
   *((double*)(ptr + 0)) = (*filter).since;
   if (((*filter).until).is_some) {
@@ -4798,53 +4848,77 @@ bool portcullis_policy_reports_first_and_last(portcullis_policy_reports_filter_t
   } else {
     *((int8_t*)(ptr + (48+4*sizeof(void*)))) = 0;
   }
-  if (((*filter).asn).is_some) {
-    const uint32_t *payload10 = &((*filter).asn).val;
+  if (((*filter).city).is_some) {
+    const policy_string_t *payload10 = &((*filter).city).val;
     *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 1;
-    *((int32_t*)(ptr + (52+7*sizeof(void*)))) = (int32_t) (*payload10);
+    *((size_t*)(ptr + (48+9*sizeof(void*)))) = (*payload10).len;
+    *((uint8_t **)(ptr + (48+8*sizeof(void*)))) = (uint8_t *) (*payload10).ptr;
   } else {
     *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 0;
   }
-  if (((*filter).device).is_some) {
-    const policy_string_t *payload12 = &((*filter).device).val;
-    *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 1;
-    *((size_t*)(ptr + (56+9*sizeof(void*)))) = (*payload12).len;
-    *((uint8_t **)(ptr + (56+8*sizeof(void*)))) = (uint8_t *) (*payload12).ptr;
+  if (((*filter).asn).is_some) {
+    const uint32_t *payload12 = &((*filter).asn).val;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (52+10*sizeof(void*)))) = (int32_t) (*payload12);
   } else {
-    *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 0;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 0;
   }
-  if (((*filter).protocol).is_some) {
-    const policy_string_t *payload14 = &((*filter).protocol).val;
+  if (((*filter).device).is_some) {
+    const policy_string_t *payload14 = &((*filter).device).val;
     *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 1;
     *((size_t*)(ptr + (56+12*sizeof(void*)))) = (*payload14).len;
     *((uint8_t **)(ptr + (56+11*sizeof(void*)))) = (uint8_t *) (*payload14).ptr;
   } else {
     *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 0;
   }
-  if (((*filter).success).is_some) {
-    const bool *payload16 = &((*filter).success).val;
+  if (((*filter).protocol).is_some) {
+    const policy_string_t *payload16 = &((*filter).protocol).val;
     *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 1;
-    *((int8_t*)(ptr + (57+13*sizeof(void*)))) = *payload16;
+    *((size_t*)(ptr + (56+15*sizeof(void*)))) = (*payload16).len;
+    *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) (*payload16).ptr;
   } else {
     *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 0;
   }
-  if (((*filter).policy_reject).is_some) {
-    const bool *payload18 = &((*filter).policy_reject).val;
-    *((int8_t*)(ptr + (58+13*sizeof(void*)))) = 1;
-    *((int8_t*)(ptr + (59+13*sizeof(void*)))) = *payload18;
+  if (((*filter).pwhash).is_some) {
+    const policy_string_t *payload18 = &((*filter).pwhash).val;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+18*sizeof(void*)))) = (*payload18).len;
+    *((uint8_t **)(ptr + (56+17*sizeof(void*)))) = (uint8_t *) (*payload18).ptr;
   } else {
-    *((int8_t*)(ptr + (58+13*sizeof(void*)))) = 0;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 0;
   }
-  *((size_t*)(ptr + (56+15*sizeof(void*)))) = ((*filter).attributes).len;
-  *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
-  uint8_t *ptr19 = (uint8_t *) &ret_area;
-  __wasm_import_portcullis_policy_reports_first_and_last(ptr, ptr19);
+  if (((*filter).success).is_some) {
+    const bool *payload20 = &((*filter).success).val;
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (57+19*sizeof(void*)))) = *payload20;
+  } else {
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).policy_reject).is_some) {
+    const bool *payload22 = &((*filter).policy_reject).val;
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (59+19*sizeof(void*)))) = *payload22;
+  } else {
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).confirmations).is_some) {
+    const portcullis_policy_reports_list_confirmation_t *payload24 = &((*filter).confirmations).val;
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+22*sizeof(void*)))) = (*payload24).len;
+    *((uint8_t **)(ptr + (56+21*sizeof(void*)))) = (uint8_t *) (*payload24).ptr;
+  } else {
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 0;
+  }
+  *((size_t*)(ptr + (56+24*sizeof(void*)))) = ((*filter).attributes).len;
+  *((uint8_t **)(ptr + (56+23*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
+  uint8_t *ptr25 = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_first_and_last(ptr, ptr25);
   portcullis_policy_reports_result_option_span_error_t result;
-  switch ((int32_t) *((uint8_t*) (ptr19 + 0))) {
+  switch ((int32_t) *((uint8_t*) (ptr25 + 0))) {
     case 0: {
       result.is_err = false;
       portcullis_policy_reports_option_span_t option;
-      switch ((int32_t) *((uint8_t*) (ptr19 + 8))) {
+      switch ((int32_t) *((uint8_t*) (ptr25 + 8))) {
         case 0: {
           option.is_some = false;
           break;
@@ -4852,8 +4926,8 @@ bool portcullis_policy_reports_first_and_last(portcullis_policy_reports_filter_t
         case 1: {
           option.is_some = true;
           option.val = (portcullis_policy_reports_span_t) {
-            (double) *((double*) (ptr19 + 16)),
-            (double) *((double*) (ptr19 + 24)),
+            (double) *((double*) (ptr25 + 16)),
+            (double) *((double*) (ptr25 + 24)),
           };
           break;
         }
@@ -4865,26 +4939,26 @@ bool portcullis_policy_reports_first_and_last(portcullis_policy_reports_filter_t
     case 1: {
       result.is_err = true;
       portcullis_policy_types_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr19 + 8));
+      variant.tag = (int32_t) *((uint8_t*) (ptr25 + 8));
       switch ((int32_t) variant.tag) {
         case 0: {
-          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (8+1*sizeof(void*))))), (*((size_t*) (ptr19 + (8+2*sizeof(void*))))) };
+          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (8+1*sizeof(void*))))), (*((size_t*) (ptr25 + (8+2*sizeof(void*))))) };
           break;
         }
         case 1: {
-          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (8+1*sizeof(void*))))), (*((size_t*) (ptr19 + (8+2*sizeof(void*))))) };
+          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (8+1*sizeof(void*))))), (*((size_t*) (ptr25 + (8+2*sizeof(void*))))) };
           break;
         }
         case 2: {
-          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (8+1*sizeof(void*))))), (*((size_t*) (ptr19 + (8+2*sizeof(void*))))) };
+          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (8+1*sizeof(void*))))), (*((size_t*) (ptr25 + (8+2*sizeof(void*))))) };
           break;
         }
         case 3: {
-          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (8+1*sizeof(void*))))), (*((size_t*) (ptr19 + (8+2*sizeof(void*))))) };
+          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (8+1*sizeof(void*))))), (*((size_t*) (ptr25 + (8+2*sizeof(void*))))) };
           break;
         }
         case 4: {
-          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (8+1*sizeof(void*))))), (*((size_t*) (ptr19 + (8+2*sizeof(void*))))) };
+          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (8+1*sizeof(void*))))), (*((size_t*) (ptr25 + (8+2*sizeof(void*))))) };
           break;
         }
       }
@@ -4904,7 +4978,7 @@ bool portcullis_policy_reports_first_and_last(portcullis_policy_reports_filter_t
 
 bool portcullis_policy_reports_count(portcullis_policy_reports_filter_t *filter, double *ret, portcullis_policy_reports_error_t *err) {
   __attribute__((__aligned__(8)))
-  uint8_t ret_area[(56+16*sizeof(void*))];
+  uint8_t ret_area[(64+24*sizeof(void*))];
   uint8_t *ptr = (uint8_t *) &ret_area;
   *((double*)(ptr + 0)) = (*filter).since;
   if (((*filter).until).is_some) {
@@ -4954,77 +5028,101 @@ bool portcullis_policy_reports_count(portcullis_policy_reports_filter_t *filter,
   } else {
     *((int8_t*)(ptr + (48+4*sizeof(void*)))) = 0;
   }
-  if (((*filter).asn).is_some) {
-    const uint32_t *payload10 = &((*filter).asn).val;
+  if (((*filter).city).is_some) {
+    const policy_string_t *payload10 = &((*filter).city).val;
     *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 1;
-    *((int32_t*)(ptr + (52+7*sizeof(void*)))) = (int32_t) (*payload10);
+    *((size_t*)(ptr + (48+9*sizeof(void*)))) = (*payload10).len;
+    *((uint8_t **)(ptr + (48+8*sizeof(void*)))) = (uint8_t *) (*payload10).ptr;
   } else {
     *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 0;
   }
-  if (((*filter).device).is_some) {
-    const policy_string_t *payload12 = &((*filter).device).val;
-    *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 1;
-    *((size_t*)(ptr + (56+9*sizeof(void*)))) = (*payload12).len;
-    *((uint8_t **)(ptr + (56+8*sizeof(void*)))) = (uint8_t *) (*payload12).ptr;
+  if (((*filter).asn).is_some) {
+    const uint32_t *payload12 = &((*filter).asn).val;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (52+10*sizeof(void*)))) = (int32_t) (*payload12);
   } else {
-    *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 0;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 0;
   }
-  if (((*filter).protocol).is_some) {
-    const policy_string_t *payload14 = &((*filter).protocol).val;
+  if (((*filter).device).is_some) {
+    const policy_string_t *payload14 = &((*filter).device).val;
     *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 1;
     *((size_t*)(ptr + (56+12*sizeof(void*)))) = (*payload14).len;
     *((uint8_t **)(ptr + (56+11*sizeof(void*)))) = (uint8_t *) (*payload14).ptr;
   } else {
     *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 0;
   }
-  if (((*filter).success).is_some) {
-    const bool *payload16 = &((*filter).success).val;
+  if (((*filter).protocol).is_some) {
+    const policy_string_t *payload16 = &((*filter).protocol).val;
     *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 1;
-    *((int8_t*)(ptr + (57+13*sizeof(void*)))) = *payload16;
+    *((size_t*)(ptr + (56+15*sizeof(void*)))) = (*payload16).len;
+    *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) (*payload16).ptr;
   } else {
     *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 0;
   }
-  if (((*filter).policy_reject).is_some) {
-    const bool *payload18 = &((*filter).policy_reject).val;
-    *((int8_t*)(ptr + (58+13*sizeof(void*)))) = 1;
-    *((int8_t*)(ptr + (59+13*sizeof(void*)))) = *payload18;
+  if (((*filter).pwhash).is_some) {
+    const policy_string_t *payload18 = &((*filter).pwhash).val;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+18*sizeof(void*)))) = (*payload18).len;
+    *((uint8_t **)(ptr + (56+17*sizeof(void*)))) = (uint8_t *) (*payload18).ptr;
   } else {
-    *((int8_t*)(ptr + (58+13*sizeof(void*)))) = 0;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 0;
   }
-  *((size_t*)(ptr + (56+15*sizeof(void*)))) = ((*filter).attributes).len;
-  *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
-  uint8_t *ptr19 = (uint8_t *) &ret_area;
-  __wasm_import_portcullis_policy_reports_count(ptr, ptr19);
+  if (((*filter).success).is_some) {
+    const bool *payload20 = &((*filter).success).val;
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (57+19*sizeof(void*)))) = *payload20;
+  } else {
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).policy_reject).is_some) {
+    const bool *payload22 = &((*filter).policy_reject).val;
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (59+19*sizeof(void*)))) = *payload22;
+  } else {
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).confirmations).is_some) {
+    const portcullis_policy_reports_list_confirmation_t *payload24 = &((*filter).confirmations).val;
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+22*sizeof(void*)))) = (*payload24).len;
+    *((uint8_t **)(ptr + (56+21*sizeof(void*)))) = (uint8_t *) (*payload24).ptr;
+  } else {
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 0;
+  }
+  *((size_t*)(ptr + (56+24*sizeof(void*)))) = ((*filter).attributes).len;
+  *((uint8_t **)(ptr + (56+23*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
+  uint8_t *ptr25 = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_count(ptr, ptr25);
   portcullis_policy_reports_result_f64_error_t result;
-  switch ((int32_t) *((uint8_t*) (ptr19 + 0))) {
+  switch ((int32_t) *((uint8_t*) (ptr25 + 0))) {
     case 0: {
       result.is_err = false;
-      result.val.ok = *((double*) (ptr19 + 8));
+      result.val.ok = *((double*) (ptr25 + 8));
       break;
     }
     case 1: {
       result.is_err = true;
       portcullis_policy_types_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr19 + 8));
+      variant.tag = (int32_t) *((uint8_t*) (ptr25 + 8));
       switch ((int32_t) variant.tag) {
         case 0: {
-          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (8+1*sizeof(void*))))), (*((size_t*) (ptr19 + (8+2*sizeof(void*))))) };
+          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (8+1*sizeof(void*))))), (*((size_t*) (ptr25 + (8+2*sizeof(void*))))) };
           break;
         }
         case 1: {
-          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (8+1*sizeof(void*))))), (*((size_t*) (ptr19 + (8+2*sizeof(void*))))) };
+          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (8+1*sizeof(void*))))), (*((size_t*) (ptr25 + (8+2*sizeof(void*))))) };
           break;
         }
         case 2: {
-          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (8+1*sizeof(void*))))), (*((size_t*) (ptr19 + (8+2*sizeof(void*))))) };
+          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (8+1*sizeof(void*))))), (*((size_t*) (ptr25 + (8+2*sizeof(void*))))) };
           break;
         }
         case 3: {
-          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (8+1*sizeof(void*))))), (*((size_t*) (ptr19 + (8+2*sizeof(void*))))) };
+          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (8+1*sizeof(void*))))), (*((size_t*) (ptr25 + (8+2*sizeof(void*))))) };
           break;
         }
         case 4: {
-          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (8+1*sizeof(void*))))), (*((size_t*) (ptr19 + (8+2*sizeof(void*))))) };
+          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (8+1*sizeof(void*))))), (*((size_t*) (ptr25 + (8+2*sizeof(void*))))) };
           break;
         }
       }
@@ -5044,7 +5142,7 @@ bool portcullis_policy_reports_count(portcullis_policy_reports_filter_t *filter,
 
 bool portcullis_policy_reports_distinct(portcullis_policy_reports_filter_t *filter, portcullis_policy_reports_field_t field, double *ret, portcullis_policy_reports_error_t *err) {
   __attribute__((__aligned__(8)))
-  uint8_t ret_area[(64+16*sizeof(void*))];
+  uint8_t ret_area[(72+24*sizeof(void*))];
   uint8_t *ptr = (uint8_t *) &ret_area;
   *((double*)(ptr + 0)) = (*filter).since;
   if (((*filter).until).is_some) {
@@ -5094,78 +5192,102 @@ bool portcullis_policy_reports_distinct(portcullis_policy_reports_filter_t *filt
   } else {
     *((int8_t*)(ptr + (48+4*sizeof(void*)))) = 0;
   }
-  if (((*filter).asn).is_some) {
-    const uint32_t *payload10 = &((*filter).asn).val;
+  if (((*filter).city).is_some) {
+    const policy_string_t *payload10 = &((*filter).city).val;
     *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 1;
-    *((int32_t*)(ptr + (52+7*sizeof(void*)))) = (int32_t) (*payload10);
+    *((size_t*)(ptr + (48+9*sizeof(void*)))) = (*payload10).len;
+    *((uint8_t **)(ptr + (48+8*sizeof(void*)))) = (uint8_t *) (*payload10).ptr;
   } else {
     *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 0;
   }
-  if (((*filter).device).is_some) {
-    const policy_string_t *payload12 = &((*filter).device).val;
-    *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 1;
-    *((size_t*)(ptr + (56+9*sizeof(void*)))) = (*payload12).len;
-    *((uint8_t **)(ptr + (56+8*sizeof(void*)))) = (uint8_t *) (*payload12).ptr;
+  if (((*filter).asn).is_some) {
+    const uint32_t *payload12 = &((*filter).asn).val;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (52+10*sizeof(void*)))) = (int32_t) (*payload12);
   } else {
-    *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 0;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 0;
   }
-  if (((*filter).protocol).is_some) {
-    const policy_string_t *payload14 = &((*filter).protocol).val;
+  if (((*filter).device).is_some) {
+    const policy_string_t *payload14 = &((*filter).device).val;
     *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 1;
     *((size_t*)(ptr + (56+12*sizeof(void*)))) = (*payload14).len;
     *((uint8_t **)(ptr + (56+11*sizeof(void*)))) = (uint8_t *) (*payload14).ptr;
   } else {
     *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 0;
   }
-  if (((*filter).success).is_some) {
-    const bool *payload16 = &((*filter).success).val;
+  if (((*filter).protocol).is_some) {
+    const policy_string_t *payload16 = &((*filter).protocol).val;
     *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 1;
-    *((int8_t*)(ptr + (57+13*sizeof(void*)))) = *payload16;
+    *((size_t*)(ptr + (56+15*sizeof(void*)))) = (*payload16).len;
+    *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) (*payload16).ptr;
   } else {
     *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 0;
   }
-  if (((*filter).policy_reject).is_some) {
-    const bool *payload18 = &((*filter).policy_reject).val;
-    *((int8_t*)(ptr + (58+13*sizeof(void*)))) = 1;
-    *((int8_t*)(ptr + (59+13*sizeof(void*)))) = *payload18;
+  if (((*filter).pwhash).is_some) {
+    const policy_string_t *payload18 = &((*filter).pwhash).val;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+18*sizeof(void*)))) = (*payload18).len;
+    *((uint8_t **)(ptr + (56+17*sizeof(void*)))) = (uint8_t *) (*payload18).ptr;
   } else {
-    *((int8_t*)(ptr + (58+13*sizeof(void*)))) = 0;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 0;
   }
-  *((size_t*)(ptr + (56+15*sizeof(void*)))) = ((*filter).attributes).len;
-  *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
-  *((int8_t*)(ptr + (56+16*sizeof(void*)))) = (int32_t) field;
-  uint8_t *ptr19 = (uint8_t *) &ret_area;
-  __wasm_import_portcullis_policy_reports_distinct(ptr, ptr19);
+  if (((*filter).success).is_some) {
+    const bool *payload20 = &((*filter).success).val;
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (57+19*sizeof(void*)))) = *payload20;
+  } else {
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).policy_reject).is_some) {
+    const bool *payload22 = &((*filter).policy_reject).val;
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (59+19*sizeof(void*)))) = *payload22;
+  } else {
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).confirmations).is_some) {
+    const portcullis_policy_reports_list_confirmation_t *payload24 = &((*filter).confirmations).val;
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+22*sizeof(void*)))) = (*payload24).len;
+    *((uint8_t **)(ptr + (56+21*sizeof(void*)))) = (uint8_t *) (*payload24).ptr;
+  } else {
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 0;
+  }
+  *((size_t*)(ptr + (56+24*sizeof(void*)))) = ((*filter).attributes).len;
+  *((uint8_t **)(ptr + (56+23*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
+  *((int8_t*)(ptr + (64+24*sizeof(void*)))) = (int32_t) field;
+  uint8_t *ptr25 = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_distinct(ptr, ptr25);
   portcullis_policy_reports_result_f64_error_t result;
-  switch ((int32_t) *((uint8_t*) (ptr19 + 0))) {
+  switch ((int32_t) *((uint8_t*) (ptr25 + 0))) {
     case 0: {
       result.is_err = false;
-      result.val.ok = *((double*) (ptr19 + 8));
+      result.val.ok = *((double*) (ptr25 + 8));
       break;
     }
     case 1: {
       result.is_err = true;
       portcullis_policy_types_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr19 + 8));
+      variant.tag = (int32_t) *((uint8_t*) (ptr25 + 8));
       switch ((int32_t) variant.tag) {
         case 0: {
-          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (8+1*sizeof(void*))))), (*((size_t*) (ptr19 + (8+2*sizeof(void*))))) };
+          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (8+1*sizeof(void*))))), (*((size_t*) (ptr25 + (8+2*sizeof(void*))))) };
           break;
         }
         case 1: {
-          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (8+1*sizeof(void*))))), (*((size_t*) (ptr19 + (8+2*sizeof(void*))))) };
+          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (8+1*sizeof(void*))))), (*((size_t*) (ptr25 + (8+2*sizeof(void*))))) };
           break;
         }
         case 2: {
-          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (8+1*sizeof(void*))))), (*((size_t*) (ptr19 + (8+2*sizeof(void*))))) };
+          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (8+1*sizeof(void*))))), (*((size_t*) (ptr25 + (8+2*sizeof(void*))))) };
           break;
         }
         case 3: {
-          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (8+1*sizeof(void*))))), (*((size_t*) (ptr19 + (8+2*sizeof(void*))))) };
+          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (8+1*sizeof(void*))))), (*((size_t*) (ptr25 + (8+2*sizeof(void*))))) };
           break;
         }
         case 4: {
-          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (8+1*sizeof(void*))))), (*((size_t*) (ptr19 + (8+2*sizeof(void*))))) };
+          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (8+1*sizeof(void*))))), (*((size_t*) (ptr25 + (8+2*sizeof(void*))))) };
           break;
         }
       }
@@ -5185,7 +5307,7 @@ bool portcullis_policy_reports_distinct(portcullis_policy_reports_filter_t *filt
 
 bool portcullis_policy_reports_top(portcullis_policy_reports_filter_t *filter, portcullis_policy_reports_field_t field, portcullis_policy_reports_measure_t *by, uint32_t limit, portcullis_policy_reports_list_ranked_t *ret, portcullis_policy_reports_error_t *err) {
   __attribute__((__aligned__(8)))
-  uint8_t ret_area[(64+16*sizeof(void*))];
+  uint8_t ret_area[(72+24*sizeof(void*))];
   uint8_t *ptr = (uint8_t *) &ret_area;
   *((double*)(ptr + 0)) = (*filter).since;
   if (((*filter).until).is_some) {
@@ -5235,95 +5357,123 @@ bool portcullis_policy_reports_top(portcullis_policy_reports_filter_t *filter, p
   } else {
     *((int8_t*)(ptr + (48+4*sizeof(void*)))) = 0;
   }
-  if (((*filter).asn).is_some) {
-    const uint32_t *payload10 = &((*filter).asn).val;
+  if (((*filter).city).is_some) {
+    const policy_string_t *payload10 = &((*filter).city).val;
     *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 1;
-    *((int32_t*)(ptr + (52+7*sizeof(void*)))) = (int32_t) (*payload10);
+    *((size_t*)(ptr + (48+9*sizeof(void*)))) = (*payload10).len;
+    *((uint8_t **)(ptr + (48+8*sizeof(void*)))) = (uint8_t *) (*payload10).ptr;
   } else {
     *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 0;
   }
-  if (((*filter).device).is_some) {
-    const policy_string_t *payload12 = &((*filter).device).val;
-    *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 1;
-    *((size_t*)(ptr + (56+9*sizeof(void*)))) = (*payload12).len;
-    *((uint8_t **)(ptr + (56+8*sizeof(void*)))) = (uint8_t *) (*payload12).ptr;
+  if (((*filter).asn).is_some) {
+    const uint32_t *payload12 = &((*filter).asn).val;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (52+10*sizeof(void*)))) = (int32_t) (*payload12);
   } else {
-    *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 0;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 0;
   }
-  if (((*filter).protocol).is_some) {
-    const policy_string_t *payload14 = &((*filter).protocol).val;
+  if (((*filter).device).is_some) {
+    const policy_string_t *payload14 = &((*filter).device).val;
     *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 1;
     *((size_t*)(ptr + (56+12*sizeof(void*)))) = (*payload14).len;
     *((uint8_t **)(ptr + (56+11*sizeof(void*)))) = (uint8_t *) (*payload14).ptr;
   } else {
     *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 0;
   }
-  if (((*filter).success).is_some) {
-    const bool *payload16 = &((*filter).success).val;
+  if (((*filter).protocol).is_some) {
+    const policy_string_t *payload16 = &((*filter).protocol).val;
     *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 1;
-    *((int8_t*)(ptr + (57+13*sizeof(void*)))) = *payload16;
+    *((size_t*)(ptr + (56+15*sizeof(void*)))) = (*payload16).len;
+    *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) (*payload16).ptr;
   } else {
     *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 0;
   }
-  if (((*filter).policy_reject).is_some) {
-    const bool *payload18 = &((*filter).policy_reject).val;
-    *((int8_t*)(ptr + (58+13*sizeof(void*)))) = 1;
-    *((int8_t*)(ptr + (59+13*sizeof(void*)))) = *payload18;
+  if (((*filter).pwhash).is_some) {
+    const policy_string_t *payload18 = &((*filter).pwhash).val;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+18*sizeof(void*)))) = (*payload18).len;
+    *((uint8_t **)(ptr + (56+17*sizeof(void*)))) = (uint8_t *) (*payload18).ptr;
   } else {
-    *((int8_t*)(ptr + (58+13*sizeof(void*)))) = 0;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 0;
   }
-  *((size_t*)(ptr + (56+15*sizeof(void*)))) = ((*filter).attributes).len;
-  *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
-  *((int8_t*)(ptr + (56+16*sizeof(void*)))) = (int32_t) field;
+  if (((*filter).success).is_some) {
+    const bool *payload20 = &((*filter).success).val;
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (57+19*sizeof(void*)))) = *payload20;
+  } else {
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).policy_reject).is_some) {
+    const bool *payload22 = &((*filter).policy_reject).val;
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (59+19*sizeof(void*)))) = *payload22;
+  } else {
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).confirmations).is_some) {
+    const portcullis_policy_reports_list_confirmation_t *payload24 = &((*filter).confirmations).val;
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+22*sizeof(void*)))) = (*payload24).len;
+    *((uint8_t **)(ptr + (56+21*sizeof(void*)))) = (uint8_t *) (*payload24).ptr;
+  } else {
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 0;
+  }
+  *((size_t*)(ptr + (56+24*sizeof(void*)))) = ((*filter).attributes).len;
+  *((uint8_t **)(ptr + (56+23*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
+  *((int8_t*)(ptr + (64+24*sizeof(void*)))) = (int32_t) field;
   switch ((int32_t) (*by).tag) {
     case 0: {
-      *((int8_t*)(ptr + (57+16*sizeof(void*)))) = 0;
+      *((int8_t*)(ptr + (65+24*sizeof(void*)))) = 0;
       break;
     }
     case 1: {
-      *((int8_t*)(ptr + (57+16*sizeof(void*)))) = 1;
+      *((int8_t*)(ptr + (65+24*sizeof(void*)))) = 1;
       break;
     }
     case 2: {
-      const portcullis_policy_reports_field_t *payload21 = &(*by).val.distinct;
-      *((int8_t*)(ptr + (57+16*sizeof(void*)))) = 2;
-      *((int8_t*)(ptr + (58+16*sizeof(void*)))) = (int32_t) *payload21;
+      *((int8_t*)(ptr + (65+24*sizeof(void*)))) = 2;
+      break;
+    }
+    case 3: {
+      const portcullis_policy_reports_field_t *payload28 = &(*by).val.distinct;
+      *((int8_t*)(ptr + (65+24*sizeof(void*)))) = 3;
+      *((int8_t*)(ptr + (66+24*sizeof(void*)))) = (int32_t) *payload28;
       break;
     }
   }
-  *((int32_t*)(ptr + (60+16*sizeof(void*)))) = (int32_t) (limit);
-  uint8_t *ptr22 = (uint8_t *) &ret_area;
-  __wasm_import_portcullis_policy_reports_top(ptr, ptr22);
+  *((int32_t*)(ptr + (68+24*sizeof(void*)))) = (int32_t) (limit);
+  uint8_t *ptr29 = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_top(ptr, ptr29);
   portcullis_policy_reports_result_list_ranked_error_t result;
-  switch ((int32_t) *((uint8_t*) (ptr22 + 0))) {
+  switch ((int32_t) *((uint8_t*) (ptr29 + 0))) {
     case 0: {
       result.is_err = false;
-      result.val.ok = (portcullis_policy_reports_list_ranked_t) { (portcullis_policy_reports_ranked_t*)(*((uint8_t **) (ptr22 + sizeof(void*)))), (*((size_t*) (ptr22 + (2*sizeof(void*))))) };
+      result.val.ok = (portcullis_policy_reports_list_ranked_t) { (portcullis_policy_reports_ranked_t*)(*((uint8_t **) (ptr29 + sizeof(void*)))), (*((size_t*) (ptr29 + (2*sizeof(void*))))) };
       break;
     }
     case 1: {
       result.is_err = true;
       portcullis_policy_types_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr22 + sizeof(void*)));
+      variant.tag = (int32_t) *((uint8_t*) (ptr29 + sizeof(void*)));
       switch ((int32_t) variant.tag) {
         case 0: {
-          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr22 + (2*sizeof(void*))))), (*((size_t*) (ptr22 + (3*sizeof(void*))))) };
+          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr29 + (2*sizeof(void*))))), (*((size_t*) (ptr29 + (3*sizeof(void*))))) };
           break;
         }
         case 1: {
-          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr22 + (2*sizeof(void*))))), (*((size_t*) (ptr22 + (3*sizeof(void*))))) };
+          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr29 + (2*sizeof(void*))))), (*((size_t*) (ptr29 + (3*sizeof(void*))))) };
           break;
         }
         case 2: {
-          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr22 + (2*sizeof(void*))))), (*((size_t*) (ptr22 + (3*sizeof(void*))))) };
+          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr29 + (2*sizeof(void*))))), (*((size_t*) (ptr29 + (3*sizeof(void*))))) };
           break;
         }
         case 3: {
-          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr22 + (2*sizeof(void*))))), (*((size_t*) (ptr22 + (3*sizeof(void*))))) };
+          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr29 + (2*sizeof(void*))))), (*((size_t*) (ptr29 + (3*sizeof(void*))))) };
           break;
         }
         case 4: {
-          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr22 + (2*sizeof(void*))))), (*((size_t*) (ptr22 + (3*sizeof(void*))))) };
+          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr29 + (2*sizeof(void*))))), (*((size_t*) (ptr29 + (3*sizeof(void*))))) };
           break;
         }
       }
@@ -5343,7 +5493,7 @@ bool portcullis_policy_reports_top(portcullis_policy_reports_filter_t *filter, p
 
 bool portcullis_policy_reports_significant(portcullis_policy_reports_filter_t *filter, portcullis_policy_reports_field_t field, double baseline_since, uint32_t limit, portcullis_policy_reports_list_outlier_t *ret, portcullis_policy_reports_error_t *err) {
   __attribute__((__aligned__(8)))
-  uint8_t ret_area[(80+16*sizeof(void*))];
+  uint8_t ret_area[(88+24*sizeof(void*))];
   uint8_t *ptr = (uint8_t *) &ret_area;
   *((double*)(ptr + 0)) = (*filter).since;
   if (((*filter).until).is_some) {
@@ -5393,80 +5543,104 @@ bool portcullis_policy_reports_significant(portcullis_policy_reports_filter_t *f
   } else {
     *((int8_t*)(ptr + (48+4*sizeof(void*)))) = 0;
   }
-  if (((*filter).asn).is_some) {
-    const uint32_t *payload10 = &((*filter).asn).val;
+  if (((*filter).city).is_some) {
+    const policy_string_t *payload10 = &((*filter).city).val;
     *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 1;
-    *((int32_t*)(ptr + (52+7*sizeof(void*)))) = (int32_t) (*payload10);
+    *((size_t*)(ptr + (48+9*sizeof(void*)))) = (*payload10).len;
+    *((uint8_t **)(ptr + (48+8*sizeof(void*)))) = (uint8_t *) (*payload10).ptr;
   } else {
     *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 0;
   }
-  if (((*filter).device).is_some) {
-    const policy_string_t *payload12 = &((*filter).device).val;
-    *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 1;
-    *((size_t*)(ptr + (56+9*sizeof(void*)))) = (*payload12).len;
-    *((uint8_t **)(ptr + (56+8*sizeof(void*)))) = (uint8_t *) (*payload12).ptr;
+  if (((*filter).asn).is_some) {
+    const uint32_t *payload12 = &((*filter).asn).val;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (52+10*sizeof(void*)))) = (int32_t) (*payload12);
   } else {
-    *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 0;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 0;
   }
-  if (((*filter).protocol).is_some) {
-    const policy_string_t *payload14 = &((*filter).protocol).val;
+  if (((*filter).device).is_some) {
+    const policy_string_t *payload14 = &((*filter).device).val;
     *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 1;
     *((size_t*)(ptr + (56+12*sizeof(void*)))) = (*payload14).len;
     *((uint8_t **)(ptr + (56+11*sizeof(void*)))) = (uint8_t *) (*payload14).ptr;
   } else {
     *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 0;
   }
-  if (((*filter).success).is_some) {
-    const bool *payload16 = &((*filter).success).val;
+  if (((*filter).protocol).is_some) {
+    const policy_string_t *payload16 = &((*filter).protocol).val;
     *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 1;
-    *((int8_t*)(ptr + (57+13*sizeof(void*)))) = *payload16;
+    *((size_t*)(ptr + (56+15*sizeof(void*)))) = (*payload16).len;
+    *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) (*payload16).ptr;
   } else {
     *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 0;
   }
-  if (((*filter).policy_reject).is_some) {
-    const bool *payload18 = &((*filter).policy_reject).val;
-    *((int8_t*)(ptr + (58+13*sizeof(void*)))) = 1;
-    *((int8_t*)(ptr + (59+13*sizeof(void*)))) = *payload18;
+  if (((*filter).pwhash).is_some) {
+    const policy_string_t *payload18 = &((*filter).pwhash).val;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+18*sizeof(void*)))) = (*payload18).len;
+    *((uint8_t **)(ptr + (56+17*sizeof(void*)))) = (uint8_t *) (*payload18).ptr;
   } else {
-    *((int8_t*)(ptr + (58+13*sizeof(void*)))) = 0;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 0;
   }
-  *((size_t*)(ptr + (56+15*sizeof(void*)))) = ((*filter).attributes).len;
-  *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
-  *((int8_t*)(ptr + (56+16*sizeof(void*)))) = (int32_t) field;
-  *((double*)(ptr + (64+16*sizeof(void*)))) = baseline_since;
-  *((int32_t*)(ptr + (72+16*sizeof(void*)))) = (int32_t) (limit);
-  uint8_t *ptr19 = (uint8_t *) &ret_area;
-  __wasm_import_portcullis_policy_reports_significant(ptr, ptr19);
+  if (((*filter).success).is_some) {
+    const bool *payload20 = &((*filter).success).val;
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (57+19*sizeof(void*)))) = *payload20;
+  } else {
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).policy_reject).is_some) {
+    const bool *payload22 = &((*filter).policy_reject).val;
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (59+19*sizeof(void*)))) = *payload22;
+  } else {
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).confirmations).is_some) {
+    const portcullis_policy_reports_list_confirmation_t *payload24 = &((*filter).confirmations).val;
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+22*sizeof(void*)))) = (*payload24).len;
+    *((uint8_t **)(ptr + (56+21*sizeof(void*)))) = (uint8_t *) (*payload24).ptr;
+  } else {
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 0;
+  }
+  *((size_t*)(ptr + (56+24*sizeof(void*)))) = ((*filter).attributes).len;
+  *((uint8_t **)(ptr + (56+23*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
+  *((int8_t*)(ptr + (64+24*sizeof(void*)))) = (int32_t) field;
+  *((double*)(ptr + (72+24*sizeof(void*)))) = baseline_since;
+  *((int32_t*)(ptr + (80+24*sizeof(void*)))) = (int32_t) (limit);
+  uint8_t *ptr25 = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_significant(ptr, ptr25);
   portcullis_policy_reports_result_list_outlier_error_t result;
-  switch ((int32_t) *((uint8_t*) (ptr19 + 0))) {
+  switch ((int32_t) *((uint8_t*) (ptr25 + 0))) {
     case 0: {
       result.is_err = false;
-      result.val.ok = (portcullis_policy_reports_list_outlier_t) { (portcullis_policy_reports_outlier_t*)(*((uint8_t **) (ptr19 + sizeof(void*)))), (*((size_t*) (ptr19 + (2*sizeof(void*))))) };
+      result.val.ok = (portcullis_policy_reports_list_outlier_t) { (portcullis_policy_reports_outlier_t*)(*((uint8_t **) (ptr25 + sizeof(void*)))), (*((size_t*) (ptr25 + (2*sizeof(void*))))) };
       break;
     }
     case 1: {
       result.is_err = true;
       portcullis_policy_types_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr19 + sizeof(void*)));
+      variant.tag = (int32_t) *((uint8_t*) (ptr25 + sizeof(void*)));
       switch ((int32_t) variant.tag) {
         case 0: {
-          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (2*sizeof(void*))))), (*((size_t*) (ptr19 + (3*sizeof(void*))))) };
+          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
           break;
         }
         case 1: {
-          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (2*sizeof(void*))))), (*((size_t*) (ptr19 + (3*sizeof(void*))))) };
+          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
           break;
         }
         case 2: {
-          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (2*sizeof(void*))))), (*((size_t*) (ptr19 + (3*sizeof(void*))))) };
+          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
           break;
         }
         case 3: {
-          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (2*sizeof(void*))))), (*((size_t*) (ptr19 + (3*sizeof(void*))))) };
+          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
           break;
         }
         case 4: {
-          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (2*sizeof(void*))))), (*((size_t*) (ptr19 + (3*sizeof(void*))))) };
+          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
           break;
         }
       }
@@ -5486,7 +5660,7 @@ bool portcullis_policy_reports_significant(portcullis_policy_reports_filter_t *f
 
 bool portcullis_policy_reports_histogram(portcullis_policy_reports_filter_t *filter, uint32_t seconds, portcullis_policy_reports_list_slot_t *ret, portcullis_policy_reports_error_t *err) {
   __attribute__((__aligned__(8)))
-  uint8_t ret_area[(64+16*sizeof(void*))];
+  uint8_t ret_area[(72+24*sizeof(void*))];
   uint8_t *ptr = (uint8_t *) &ret_area;
   *((double*)(ptr + 0)) = (*filter).since;
   if (((*filter).until).is_some) {
@@ -5536,78 +5710,102 @@ bool portcullis_policy_reports_histogram(portcullis_policy_reports_filter_t *fil
   } else {
     *((int8_t*)(ptr + (48+4*sizeof(void*)))) = 0;
   }
-  if (((*filter).asn).is_some) {
-    const uint32_t *payload10 = &((*filter).asn).val;
+  if (((*filter).city).is_some) {
+    const policy_string_t *payload10 = &((*filter).city).val;
     *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 1;
-    *((int32_t*)(ptr + (52+7*sizeof(void*)))) = (int32_t) (*payload10);
+    *((size_t*)(ptr + (48+9*sizeof(void*)))) = (*payload10).len;
+    *((uint8_t **)(ptr + (48+8*sizeof(void*)))) = (uint8_t *) (*payload10).ptr;
   } else {
     *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 0;
   }
-  if (((*filter).device).is_some) {
-    const policy_string_t *payload12 = &((*filter).device).val;
-    *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 1;
-    *((size_t*)(ptr + (56+9*sizeof(void*)))) = (*payload12).len;
-    *((uint8_t **)(ptr + (56+8*sizeof(void*)))) = (uint8_t *) (*payload12).ptr;
+  if (((*filter).asn).is_some) {
+    const uint32_t *payload12 = &((*filter).asn).val;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (52+10*sizeof(void*)))) = (int32_t) (*payload12);
   } else {
-    *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 0;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 0;
   }
-  if (((*filter).protocol).is_some) {
-    const policy_string_t *payload14 = &((*filter).protocol).val;
+  if (((*filter).device).is_some) {
+    const policy_string_t *payload14 = &((*filter).device).val;
     *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 1;
     *((size_t*)(ptr + (56+12*sizeof(void*)))) = (*payload14).len;
     *((uint8_t **)(ptr + (56+11*sizeof(void*)))) = (uint8_t *) (*payload14).ptr;
   } else {
     *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 0;
   }
-  if (((*filter).success).is_some) {
-    const bool *payload16 = &((*filter).success).val;
+  if (((*filter).protocol).is_some) {
+    const policy_string_t *payload16 = &((*filter).protocol).val;
     *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 1;
-    *((int8_t*)(ptr + (57+13*sizeof(void*)))) = *payload16;
+    *((size_t*)(ptr + (56+15*sizeof(void*)))) = (*payload16).len;
+    *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) (*payload16).ptr;
   } else {
     *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 0;
   }
-  if (((*filter).policy_reject).is_some) {
-    const bool *payload18 = &((*filter).policy_reject).val;
-    *((int8_t*)(ptr + (58+13*sizeof(void*)))) = 1;
-    *((int8_t*)(ptr + (59+13*sizeof(void*)))) = *payload18;
+  if (((*filter).pwhash).is_some) {
+    const policy_string_t *payload18 = &((*filter).pwhash).val;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+18*sizeof(void*)))) = (*payload18).len;
+    *((uint8_t **)(ptr + (56+17*sizeof(void*)))) = (uint8_t *) (*payload18).ptr;
   } else {
-    *((int8_t*)(ptr + (58+13*sizeof(void*)))) = 0;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 0;
   }
-  *((size_t*)(ptr + (56+15*sizeof(void*)))) = ((*filter).attributes).len;
-  *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
-  *((int32_t*)(ptr + (56+16*sizeof(void*)))) = (int32_t) (seconds);
-  uint8_t *ptr19 = (uint8_t *) &ret_area;
-  __wasm_import_portcullis_policy_reports_histogram(ptr, ptr19);
+  if (((*filter).success).is_some) {
+    const bool *payload20 = &((*filter).success).val;
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (57+19*sizeof(void*)))) = *payload20;
+  } else {
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).policy_reject).is_some) {
+    const bool *payload22 = &((*filter).policy_reject).val;
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (59+19*sizeof(void*)))) = *payload22;
+  } else {
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).confirmations).is_some) {
+    const portcullis_policy_reports_list_confirmation_t *payload24 = &((*filter).confirmations).val;
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+22*sizeof(void*)))) = (*payload24).len;
+    *((uint8_t **)(ptr + (56+21*sizeof(void*)))) = (uint8_t *) (*payload24).ptr;
+  } else {
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 0;
+  }
+  *((size_t*)(ptr + (56+24*sizeof(void*)))) = ((*filter).attributes).len;
+  *((uint8_t **)(ptr + (56+23*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
+  *((int32_t*)(ptr + (64+24*sizeof(void*)))) = (int32_t) (seconds);
+  uint8_t *ptr25 = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_histogram(ptr, ptr25);
   portcullis_policy_reports_result_list_slot_error_t result;
-  switch ((int32_t) *((uint8_t*) (ptr19 + 0))) {
+  switch ((int32_t) *((uint8_t*) (ptr25 + 0))) {
     case 0: {
       result.is_err = false;
-      result.val.ok = (portcullis_policy_reports_list_slot_t) { (portcullis_policy_reports_slot_t*)(*((uint8_t **) (ptr19 + sizeof(void*)))), (*((size_t*) (ptr19 + (2*sizeof(void*))))) };
+      result.val.ok = (portcullis_policy_reports_list_slot_t) { (portcullis_policy_reports_slot_t*)(*((uint8_t **) (ptr25 + sizeof(void*)))), (*((size_t*) (ptr25 + (2*sizeof(void*))))) };
       break;
     }
     case 1: {
       result.is_err = true;
       portcullis_policy_types_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr19 + sizeof(void*)));
+      variant.tag = (int32_t) *((uint8_t*) (ptr25 + sizeof(void*)));
       switch ((int32_t) variant.tag) {
         case 0: {
-          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (2*sizeof(void*))))), (*((size_t*) (ptr19 + (3*sizeof(void*))))) };
+          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
           break;
         }
         case 1: {
-          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (2*sizeof(void*))))), (*((size_t*) (ptr19 + (3*sizeof(void*))))) };
+          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
           break;
         }
         case 2: {
-          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (2*sizeof(void*))))), (*((size_t*) (ptr19 + (3*sizeof(void*))))) };
+          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
           break;
         }
         case 3: {
-          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (2*sizeof(void*))))), (*((size_t*) (ptr19 + (3*sizeof(void*))))) };
+          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
           break;
         }
         case 4: {
-          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr19 + (2*sizeof(void*))))), (*((size_t*) (ptr19 + (3*sizeof(void*))))) };
+          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
           break;
         }
       }
@@ -5623,6 +5821,79 @@ bool portcullis_policy_reports_histogram(portcullis_policy_reports_filter_t *fil
     *err = result.val.err;
     return 0;
   }
+}
+
+bool portcullis_policy_reports_confirm(policy_string_t *id, portcullis_policy_reports_confirmation_t confirmation, bool *ret, portcullis_policy_reports_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_confirm((uint8_t *) (*id).ptr, (*id).len, (int32_t) confirmation, ptr);
+  portcullis_policy_reports_result_bool_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      portcullis_policy_types_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 2: {
+          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 3: {
+          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 4: {
+          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool portcullis_policy_reports_current(policy_string_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_current(ptr);
+  policy_option_string_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
 }
 
 bool portcullis_policy_reports_search(policy_string_t *index, policy_string_t *query, policy_string_t *ret, portcullis_policy_reports_error_t *err) {

@@ -626,47 +626,6 @@ typedef portcullis_policy_types_netmask_t portcullis_policy_reports_netmask_t;
 
 typedef portcullis_policy_types_pair_t portcullis_policy_reports_pair_t;
 
-typedef struct {
-  bool is_some;
-  portcullis_policy_reports_netmask_t val;
-} portcullis_policy_reports_option_netmask_t;
-
-typedef struct {
-  bool is_some;
-  bool val;
-} policy_option_bool_t;
-
-typedef struct {
-  portcullis_policy_reports_pair_t *ptr;
-  size_t len;
-} portcullis_policy_reports_list_pair_t;
-
-// Which reports a question is about: those that fit everything that is given.
-typedef struct portcullis_policy_reports_filter_t {
-  // From this time on, seconds since 1970.
-  double   since;
-  // Up to, but not including, this time; else up to now.
-  policy_option_f64_t   until;
-  // Of this login.
-  policy_option_string_t   login;
-  // From this network.
-  portcullis_policy_reports_option_netmask_t   network;
-  // From this country (ISO code).
-  policy_option_string_t   country;
-  // From this autonomous system.
-  policy_option_u32_t   asn;
-  // With this device: the text of `field.device`.
-  policy_option_string_t   device;
-  // With this protocol.
-  policy_option_string_t   protocol;
-  // Only good ones, or only failed ones.
-  policy_option_bool_t   success;
-  // Only those that a policy refused, or only others.
-  policy_option_bool_t   policy_reject;
-  // With these attributes.
-  portcullis_policy_reports_list_pair_t   attributes;
-} portcullis_policy_reports_filter_t;
-
 // What reports are told apart by.
 typedef uint8_t portcullis_policy_reports_field_t;
 
@@ -686,8 +645,10 @@ typedef uint8_t portcullis_policy_reports_field_t;
 #define PORTCULLIS_POLICY_REPORTS_FIELD_DEVICE 6
 // The protocol.
 #define PORTCULLIS_POLICY_REPORTS_FIELD_PROTOCOL 7
+// Why the login failed, as the client tells it.
+#define PORTCULLIS_POLICY_REPORTS_FIELD_FAIL_TYPE 8
 // The password's hash.
-#define PORTCULLIS_POLICY_REPORTS_FIELD_PWHASH 8
+#define PORTCULLIS_POLICY_REPORTS_FIELD_PWHASH 9
 
 // What a user said about a login.
 typedef uint8_t portcullis_policy_reports_confirmation_t;
@@ -698,9 +659,70 @@ typedef uint8_t portcullis_policy_reports_confirmation_t;
 #define PORTCULLIS_POLICY_REPORTS_CONFIRMATION_GOOD 1
 // It was not me.
 #define PORTCULLIS_POLICY_REPORTS_CONFIRMATION_BAD 2
+// As if it had not happened: the next one like it is new again.
+#define PORTCULLIS_POLICY_REPORTS_CONFIRMATION_FORGET 3
+
+typedef struct {
+  bool is_some;
+  portcullis_policy_reports_netmask_t val;
+} portcullis_policy_reports_option_netmask_t;
+
+typedef struct {
+  bool is_some;
+  bool val;
+} policy_option_bool_t;
+
+typedef struct {
+  portcullis_policy_reports_confirmation_t *ptr;
+  size_t len;
+} portcullis_policy_reports_list_confirmation_t;
+
+typedef struct {
+  bool is_some;
+  portcullis_policy_reports_list_confirmation_t val;
+} portcullis_policy_reports_option_list_confirmation_t;
+
+typedef struct {
+  portcullis_policy_reports_pair_t *ptr;
+  size_t len;
+} portcullis_policy_reports_list_pair_t;
+
+// Which reports a question is about: those that fit everything that is given.
+typedef struct portcullis_policy_reports_filter_t {
+  // From this time on, seconds since 1970.
+  double   since;
+  // Up to, but not including, this time; else up to now.
+  policy_option_f64_t   until;
+  // Of this login.
+  policy_option_string_t   login;
+  // From this network.
+  portcullis_policy_reports_option_netmask_t   network;
+  // From this country (ISO code).
+  policy_option_string_t   country;
+  // From the city of this name.
+  policy_option_string_t   city;
+  // From this autonomous system.
+  policy_option_u32_t   asn;
+  // With this device: the text of `field.device`.
+  policy_option_string_t   device;
+  // With this protocol.
+  policy_option_string_t   protocol;
+  // With this hash of the password.
+  policy_option_string_t   pwhash;
+  // Only good ones, or only failed ones.
+  policy_option_bool_t   success;
+  // Only those that a policy refused, or only others.
+  policy_option_bool_t   policy_reject;
+  // Only those of which the user said one of these.
+  portcullis_policy_reports_option_list_confirmation_t   confirmations;
+  // With these attributes; of one with several values, one of them is enough.
+  portcullis_policy_reports_list_pair_t   attributes;
+} portcullis_policy_reports_filter_t;
 
 // One report.
 typedef struct portcullis_policy_reports_report_t {
+  // Names it: for `confirm`, and for links that ask the user.
+  policy_string_t   id;
   // When, seconds since 1970.
   double   t;
   // The login.
@@ -753,8 +775,10 @@ typedef struct portcullis_policy_reports_measure_t {
 #define PORTCULLIS_POLICY_REPORTS_MEASURE_REPORTS 0
 // How many failed ones.
 #define PORTCULLIS_POLICY_REPORTS_MEASURE_FAILURES 1
+// How many good ones.
+#define PORTCULLIS_POLICY_REPORTS_MEASURE_SUCCESSES 2
 // How many different values of another field.
-#define PORTCULLIS_POLICY_REPORTS_MEASURE_DISTINCT 2
+#define PORTCULLIS_POLICY_REPORTS_MEASURE_DISTINCT 3
 
 // A value with its number.
 typedef struct portcullis_policy_reports_ranked_t {
@@ -1031,22 +1055,27 @@ extern void portcullis_policy_log_write(portcullis_policy_log_level_t level, pol
 // Imported Functions from `portcullis:policy/reports@0.1.0`
 // Reports, the newest first, at most so many (and never more than 10000).
 extern bool portcullis_policy_reports_find(portcullis_policy_reports_filter_t *filter, uint32_t limit, portcullis_policy_reports_list_report_t *ret, portcullis_policy_reports_error_t *err);
-// Whether there is a good report of this login with this value of a field, since then. Reports that their user called
-// bad do not count.
+// Whether there is a good report of this login with this value of a field (not `login` or `fail-type`), since then.
+// Reports that their user called bad, or wants forgotten, do not count.
 extern bool portcullis_policy_reports_seen(policy_string_t *login, portcullis_policy_reports_field_t field, policy_string_t *value, double since, bool *ret, portcullis_policy_reports_error_t *err);
 // When the first and the last such report came.
 extern bool portcullis_policy_reports_first_and_last(portcullis_policy_reports_filter_t *filter, portcullis_policy_reports_option_span_t *ret, portcullis_policy_reports_error_t *err);
 // How many there are.
 extern bool portcullis_policy_reports_count(portcullis_policy_reports_filter_t *filter, double *ret, portcullis_policy_reports_error_t *err);
-// How many different values of a field there are among them; large numbers are estimates.
+// How many different values of a field there are among them; on Elasticsearch numbers above 40,000 are estimates.
 extern bool portcullis_policy_reports_distinct(portcullis_policy_reports_filter_t *filter, portcullis_policy_reports_field_t field, double *ret, portcullis_policy_reports_error_t *err);
 // The values of a field with the highest rank, the highest first.
 extern bool portcullis_policy_reports_top(portcullis_policy_reports_filter_t *filter, portcullis_policy_reports_field_t field, portcullis_policy_reports_measure_t *by, uint32_t limit, portcullis_policy_reports_list_ranked_t *ret, portcullis_policy_reports_error_t *err);
 // The values of a field that are unusually frequent, compared with the time from `baseline-since` to `filter.since`.
 extern bool portcullis_policy_reports_significant(portcullis_policy_reports_filter_t *filter, portcullis_policy_reports_field_t field, double baseline_since, uint32_t limit, portcullis_policy_reports_list_outlier_t *ret, portcullis_policy_reports_error_t *err);
-// How many there were in each so many seconds, the oldest first.
+// How many there were in each so many seconds, the oldest first, empty ones included.
 extern bool portcullis_policy_reports_histogram(portcullis_policy_reports_filter_t *filter, uint32_t seconds, portcullis_policy_reports_list_slot_t *ret, portcullis_policy_reports_error_t *err);
-// A question in Elasticsearch's own JSON to the indexes of this name; the answer is JSON, too.
+// Notes what the user said about a report. False if there is no report with this id.
+extern bool portcullis_policy_reports_confirm(policy_string_t *id, portcullis_policy_reports_confirmation_t confirmation, bool *ret, portcullis_policy_reports_error_t *err);
+// The id of the report that is being processed: in the hook `report` of a daemon with a report store.
+extern bool portcullis_policy_reports_current(policy_string_t *ret);
+// A question in Elasticsearch's own JSON to the indexes of this name; the answer is JSON, too. An embedded store ignores
+// the name and understands part of the language.
 extern bool portcullis_policy_reports_search(policy_string_t *index, policy_string_t *query, policy_string_t *ret, portcullis_policy_reports_error_t *err);
 
 // Imported Functions from `portcullis:policy/settings@0.1.0`
@@ -1247,6 +1276,10 @@ void portcullis_policy_reports_pair_free(portcullis_policy_reports_pair_t *ptr);
 void portcullis_policy_reports_option_netmask_free(portcullis_policy_reports_option_netmask_t *ptr);
 
 void policy_option_bool_free(policy_option_bool_t *ptr);
+
+void portcullis_policy_reports_list_confirmation_free(portcullis_policy_reports_list_confirmation_t *ptr);
+
+void portcullis_policy_reports_option_list_confirmation_free(portcullis_policy_reports_option_list_confirmation_t *ptr);
 
 void portcullis_policy_reports_list_pair_free(portcullis_policy_reports_list_pair_t *ptr);
 
