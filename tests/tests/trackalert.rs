@@ -168,12 +168,14 @@ fn jobs_run_and_tell_how_it_went() {
 setBackground("tick", function() infoLog("tick", {}) end)
 setBackground("bad", function() error("it broke") end)
 setBackground("byhand", function() infoLog("by hand", {}) end)
+setCustomEndpoint("Jobs", function(args) return true, {} end)
 intervalScheduleBackgroundFunc("00:00:01", "tick")
 intervalScheduleBackgroundFunc("00:00:01", "bad", { deadline = 10, missed = "run once" })
 cronScheduleBackgroundFunc("30 4 * * MON-FRI", "tick", { timezone = "UTC", jitter = 60, overlap = true })
 "#,
     );
     let client = daemon.client();
+    daemon.log().wait_for("the custom endpoint \"Jobs\" is never called");
     daemon.log().wait_for_count("tick", 3);
     let tick = until("a run", || Some(job(&client, "tick")).filter(|job| job["runs"].as_i64() >= Some(2)));
     assert_eq!((&tick["schedule"], &tick["last"]["result"]), (&json!("every 00:00:01"), &json!("done")));
@@ -396,6 +398,7 @@ const COMPONENT: &str = r#"(component
     (memory (export "memory") 2)
     (data (i32.const 64) "the component says no")
     (func (export "run") (param $name i32) (param $length i32) (result i32)
+      (i32.store (i32.const 0) (i32.const 0))
       (if (i32.eq (i32.load8_u (local.get $name)) (i32.const 98))
         (then
           (i32.store (i32.const 0) (i32.const 1))

@@ -250,6 +250,11 @@ impl<B: Backend> Shared<B> {
 fn callable<B: Backend>(backend: &B, daemon: Daemon, version: &str) -> Callable {
     let metrics = &backend.capabilities().metrics;
     let endpoints = backend.endpoints();
+    for name in hidden(daemon, &endpoints) {
+        let text =
+            format!("the custom endpoint \"{name}\" is never called: a built-in command has that name");
+        backend.capabilities().log.warn(text);
+    }
     let router = Router::new(daemon, &endpoints);
     let openapi = openapi(daemon, version, &endpoints).to_string().into();
     let endpoints = endpoints
@@ -266,6 +271,13 @@ fn callable<B: Backend>(backend: &B, daemon: Daemon, version: &str) -> Callable 
         })
         .collect();
     Callable { router, endpoints, openapi }
+}
+
+/// Custom endpoints that a built-in command hides.
+fn hidden(daemon: Daemon, endpoints: &[Endpoint]) -> impl Iterator<Item = &str> {
+    let built_in =
+        |name: &str| commands(daemon).iter().any(|command| command.name.eq_ignore_ascii_case(name));
+    endpoints.iter().map(|endpoint| &*endpoint.name).filter(move |name| built_in(name))
 }
 
 fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
