@@ -258,6 +258,12 @@ cronScheduleBackgroundFunc("@yearly", "tick", { timezone = "UTC" })
         (Some(0), &json!(1), &json!("done"))
     );
 
+    let checked = process::run(Command::new(tools::portcullis()).args(["check", config]));
+    let checked = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(
+        checked.contains("configuration is fine") && checked.contains("jobs       tick cron @yearly"),
+        "{checked}"
+    );
     let (code, _, told) = jobs(&[config, "--run", "nobody"]);
     assert_eq!((code, told.trim_end()), (Some(2), "portcullis: there is no background function \"nobody\""));
     let (code, _, told) = jobs(&["--url", &url]);

@@ -51,9 +51,16 @@ intervalScheduleBackgroundFunc("00:00:01", "slow-scan", {{ deadline = "0:05" }})
         (answer["status"] == -1).then_some(answer)
     });
     assert!(blocked["r_attrs"]["reason"].as_str().unwrap().contains("slow-scan"), "{blocked}");
-    assert_eq!(client.allow(&json!({"login": "another", "remote": "192.0.2.10", "pwhash": "2"}))["status"], 0);
+    assert_eq!(
+        client.allow(&json!({"login": "another", "remote": "192.0.2.10", "pwhash": "2"}))["status"],
+        0
+    );
     let jobs = track.client().get("/command/jobs").json();
-    assert_eq!((&jobs["jobs"][0]["failures"], &jobs["jobs"][0]["last"]["result"]), (&json!(0), &json!("done")), "{jobs}");
+    assert_eq!(
+        (&jobs["jobs"][0]["failures"], &jobs["jobs"][0]["last"]["result"]),
+        (&json!(0), &json!("done")),
+        "{jobs}"
+    );
 }
 
 /// Runs, and runs left to another daemon.
@@ -78,7 +85,9 @@ intervalScheduleBackgroundFunc("00:00:01", "scan", {{ once_per_cluster = true, d
         let (one, other) = (counts(&one), counts(&other));
         (one.0 + other.0, one.1 + other.1)
     };
-    until("runs here and runs left out there", || Some(sums()).filter(|(runs, skipped)| *runs >= 3 && *skipped >= 3));
+    until("runs here and runs left out there", || {
+        Some(sums()).filter(|(runs, skipped)| *runs >= 3 && *skipped >= 3)
+    });
     for daemon in [&one, &other] {
         assert_eq!(daemon.client().get("/command/jobs").json()["jobs"][0]["failures"], 0);
     }

@@ -276,7 +276,7 @@ fn callable<B: Backend>(backend: &B, daemon: Daemon, version: &str) -> Callable 
 /// Custom endpoints that a built-in command hides.
 fn hidden(daemon: Daemon, endpoints: &[Endpoint]) -> impl Iterator<Item = &str> {
     let built_in =
-        |name: &str| commands(daemon).iter().any(|command| command.name.eq_ignore_ascii_case(name));
+        move |name: &str| commands(daemon).iter().any(|command| command.name.eq_ignore_ascii_case(name));
     endpoints.iter().map(|endpoint| &*endpoint.name).filter(move |name| built_in(name))
 }
 

@@ -23,6 +23,8 @@ pub struct Options {
     pub budget: Option<Duration>,
     /// The fuel of components is counted, also where it has no limit.
     pub fuel: bool,
+    /// Whose configuration it is.
+    pub daemon: Daemon,
 }
 
 impl Default for Options {
@@ -33,6 +35,7 @@ impl Default for Options {
             log: None,
             budget: Some(Duration::from_secs(10)),
             fuel: false,
+            daemon: Daemon::Wforce,
         }
     }
 }
@@ -114,7 +117,7 @@ impl Desk {
         };
         let capabilities = Capabilities::new(capabilities::Options {
             log: log.clone(),
-            metrics_prefix: Daemon::Wforce.name().to_owned(),
+            metrics_prefix: options.daemon.name().to_owned(),
             regexes: None,
         })?;
         if let Some(start) = options.start {
@@ -126,13 +129,13 @@ impl Desk {
             .at_a_desk(options.budget.unwrap_or_default());
         let components = Arc::new(if options.fuel { components.counting_fuel() } else { components });
         let host = lua::Host {
-            daemon: Daemon::Wforce,
+            daemon: options.daemon,
             caps: capabilities.clone(),
             settings: settings.clone(),
             jobs: Arc::default(),
             output: Arc::default(),
             runtime: runtime.handle().clone(),
-            version: format!("wforce {}", env!("CARGO_PKG_VERSION")),
+            version: format!("{} {}", options.daemon, env!("CARGO_PKG_VERSION")),
             components: components.clone(),
             shutdown: Box::new(|| {}),
             bind_sockets: false,

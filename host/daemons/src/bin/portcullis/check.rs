@@ -1,7 +1,8 @@
 //! `portcullis check`: a configuration as the daemon would load it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use capabilities::Daemon;
 use lexopt::prelude::*;
 use portcullis_daemons::tool::desk::{Desk, Options};
 use serde_json::json;
@@ -10,16 +11,19 @@ use crate::{Outcome, Status, Trouble};
 
 pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
     let mut config: Option<PathBuf> = None;
-    let mut json = false;
+    let (mut json, mut daemon) = (false, None);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("json") => json = true,
+            Long("daemon") => daemon = Some(known(&arguments.value()?.string()?)?),
             Value(file) if config.is_none() => config = Some(file.into()),
             other => return Err(other.unexpected().into()),
         }
     }
     let config = config.ok_or_else(|| Trouble::new("check: which configuration?"))?;
-    let desk = Desk::open(&config, &Options::default()).map_err(Trouble::new)?;
+    let daemon = daemon.unwrap_or_else(|| named_after(&config));
+    let options = Options { daemon, ..Options::default() };
+    let desk = Desk::open(&config, &options).map_err(Trouble::new)?;
     let (count, first) = desk.settings.read(|values| {
         let first = values.complaints.first.as_ref().map(|complaint| {
             let place = complaint.place.as_ref();
@@ -43,11 +47,15 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
     let endpoints: Vec<String> =
         desk.chain.endpoints().iter().map(|endpoint| endpoint.name.to_string()).collect();
     let policies = desk.chain.components().names();
+    let jobs: Vec<String> = desk
+        .settings
+        .read(|values| values.planned().iter().map(|job| format!("{} {}", job.name, job.schedule)).collect());
     if json {
         println!(
             "{}",
             json!({
                 "config": config.display().to_string(),
+                "daemon": daemon.name(),
                 "fine": count == 0,
                 "complaints": count,
                 "first": first,
@@ -55,6 +63,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
                 "policies": policies,
                 "stats_dbs": dbs,
                 "endpoints": endpoints,
+                "jobs": jobs,
             })
         );
     } else if let Some(first) = &first {
@@ -67,6 +76,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
             ("policies", &policies.join(", ")),
             ("stats DBs", &dbs.join(", ")),
             ("endpoints", &endpoints.join(", ")),
+            ("jobs", &jobs.join(", ")),
         ] {
             if !what.is_empty() {
                 println!("{name:<10} {what}");
@@ -74,4 +84,16 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
         }
     }
     Ok(if count == 0 { Status::Fine } else { Status::Unexpected })
+}
+
+/// The daemon of this name.
+fn known(name: &str) -> Result<Daemon, Trouble> {
+    let found = [Daemon::Wforce, Daemon::Trackalert].into_iter().find(|daemon| daemon.name() == name);
+    found.ok_or_else(|| Trouble::new(format!("--daemon must be wforce or trackalert, not {name}")))
+}
+
+/// A `trackalert.conf` is trackalert's; any other name may be wforce's.
+fn named_after(config: &Path) -> Daemon {
+    let stem = config.file_stem().unwrap_or_default();
+    if stem == Daemon::Trackalert.name() { Daemon::Trackalert } else { Daemon::Wforce }
 }

@@ -78,6 +78,7 @@ LOGIN:
 Options:
   --json                  for machines (all commands)
   -v, --verbose           also what the policy logs, on standard error
+  check:    --daemon NAME wforce, or trackalert (which `trackalert.conf` is of by its name)
   run:      --report      reports the login instead;  --times N  that often, then asks
   test:     --only TEXT   cases whose name has this in it
   replay:   --most N      differences and logins that are named, default 20

@@ -36,7 +36,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
     let login = login.login()?;
     // What a login is decided like may well depend on the time of the day: it is now.
     let log = Some(if verbose { Level::Debug } else { Level::Warning });
-    let options = Options { start: None, budget: None, log, fuel: true };
+    let options = Options { start: None, budget: None, log, fuel: true, ..Options::default() };
     let desk = Desk::open(&config, &options).map_err(Trouble::new)?;
     if report || times.is_some() {
         for _ in 0..times.unwrap_or(1) {
