@@ -155,11 +155,12 @@ fn in_lua() {
     let folder = tools::workspace().join("policies/track");
     let mut lines = format!("track_folder = \"{}\"\n", folder.display());
     for policy in POLICIES {
-        lines += &format!(
+        let line = format!(
             "setBackground(\"{policy}\", assert(loadfile(\"{}/{policy}/policy.lua\"))({{ {} }}).background)\n",
             folder.display(),
             scan(policy)
         );
+        lines.push_str(&line);
     }
     assert_eq!(told(&lines, ""), expected());
 }
@@ -172,12 +173,13 @@ fn as_components() {
         let wasm =
             tools::wforce().ancestors().nth(2).unwrap().join("policies").join(format!("{policy}.wasm"));
         assert!(wasm.is_file(), "{} is missing: run `make policies` first", wasm.display());
-        lines += &format!(
+        let line = format!(
             "loadPolicy(\"{policy}\", \"{}\", {{ settings = {{ {} }}, deadline_ms = 60000, host_calls = 1000000,\n\
              capabilities = {{ reports = true, alerts = true }} }})\nsetBackground(\"{policy}\", \"{policy}\")\n",
             wasm.display(),
             scan(policy)
         );
+        lines.push_str(&line);
     }
     assert_eq!(told(&lines, ""), expected());
 }

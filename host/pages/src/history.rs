@@ -311,8 +311,8 @@ mod tests {
             login: "<b>ada".into(),
             // Three of each second.
             t: 1_764_111_265.0 + (number / 3) as f64,
-            success: number % 2 == 0,
-            fail_type: if number % 2 == 0 { "".into() } else { "credentials".into() },
+            success: number.is_multiple_of(2),
+            fail_type: if number.is_multiple_of(2) { "".into() } else { "credentials".into() },
             ..Login::default()
         };
         let mut all: Vec<Report> = (0..count).map(|number| Report::new(&login(number), 0, &ids)).collect();

@@ -42,7 +42,7 @@ fn native(alert: Alert) -> capability::Alert {
             Severity::Warning => capability::Severity::Warning,
             Severity::Critical => capability::Severity::Critical,
         },
-        ip: alert.ip.map(|ip| crate::convert::ip(ip)),
+        ip: alert.ip.map(crate::convert::ip),
         time: alert.time,
         text: alert.text,
         fields: alert.fields,
