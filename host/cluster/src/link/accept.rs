@@ -83,7 +83,7 @@ impl Serving<'_> {
             }
             Ok(())
         };
-        timeout(BEGIN, begin).await.unwrap_or_else(|_| Err(Ended::Truncated))?;
+        timeout(BEGIN, begin).await.unwrap_or(Err(Ended::Truncated))?;
         let theirs = bytes[OPENING.len()..all].first_chunk().copied();
         let (Some(theirs), Some(key)) = (theirs, context.security.key()) else { return Ok(()) };
         let own = opening()?;
