@@ -36,7 +36,7 @@ pub(crate) enum Channel {
     /// By a custom webhook of this name, which has a queue and attempts of its own.
     Webhook(String),
     /// By an entry on a blacklist.
-    Block(Blocker),
+    Block(Box<Blocker>),
 }
 
 impl Channel {
@@ -55,7 +55,7 @@ impl Channel {
         match self {
             Channel::Mail(mailer, audience) => {
                 let mail = mailer.write(story, *audience)?;
-                Ok(format!("mail to {}", mailer.recipients_of(&mail)))
+                Ok(format!("mail to {}", Mailer::recipients_of(&mail)))
             }
             Channel::Webhook(name) => Ok(format!("webhook {name}")),
             Channel::Block(blocker) => {

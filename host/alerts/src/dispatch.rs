@@ -162,7 +162,7 @@ fn channels(settings: &Settings) -> Result<Vec<(String, Channel)>, StartError> {
         channels.push((name.clone(), Channel::Webhook(name.clone())));
     }
     for block in &settings.blocks {
-        channels.push((block.name.clone(), Channel::Block(Blocker::new(block.clone())?)));
+        channels.push((block.name.clone(), Channel::Block(Box::new(Blocker::new(block.clone())?))));
     }
     Ok(channels)
 }
@@ -319,7 +319,7 @@ async fn attempt(channel: &Channel, story: &Story, capabilities: &Capabilities) 
     match channel {
         Channel::Mail(mailer, audience) => {
             let mail = mailer.write(story, *audience)?;
-            let to = mailer.recipients_of(&mail);
+            let to = Mailer::recipients_of(&mail);
             mailer
                 .send(mail)
                 .await

@@ -156,7 +156,9 @@ mod tests {
 
     fn values(pairs: &[(&str, &str)]) -> Values {
         let mut values = Values::default();
-        pairs.iter().for_each(|(name, text)| values.set(name, *text));
+        for (name, text) in pairs {
+            values.set(name, *text);
+        }
         values
     }
 

@@ -107,7 +107,7 @@ impl Templates {
         for file in std::fs::read_dir(folder).map_err(|error| cannot(folder, &error))? {
             let path = file.map_err(|error| cannot(folder, &error))?.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            if !(name.ends_with(".txt") || name.ends_with(".html")) {
+            if !matches!(name.rsplit_once('.'), Some((_, "txt" | "html"))) {
                 continue;
             }
             let size = path.metadata().map_err(|error| cannot(&path, &error))?.len();
@@ -119,8 +119,8 @@ impl Templates {
             own.push((name.to_owned(), text));
         }
         // Text of one's own without HTML of one's own must not come with the HTML of somebody else.
-        for (name, _) in own.iter().filter(|(name, _)| name.ends_with(".txt")) {
-            if let Some(key) = key_of(name.trim_end_matches(".txt")) {
+        for stem in own.iter().filter_map(|(name, _)| name.strip_suffix(".txt")) {
+            if let Some(key) = key_of(stem) {
                 templates.pages.remove(&key);
             }
         }

@@ -97,7 +97,7 @@ impl Mailer {
         Ok(vec![address(&pattern.replace("%{login}", &alert.login))?])
     }
 
-    pub(crate) fn recipients_of(&self, mail: &Message) -> String {
+    pub(crate) fn recipients_of(mail: &Message) -> String {
         let all: Vec<String> = mail.envelope().to().iter().map(ToString::to_string).collect();
         all.join(", ")
     }
@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    fn mailer(extra: Value) -> Mailer {
+    fn mailer(extra: &Value) -> Mailer {
         let mut table = json!({"host": "127.0.0.1", "security": "none", "from": "Mail team <alerts@example.com>",
             "to": ["ops@example.com", "noc@example.com"]});
         for (name, value) in extra.as_object().unwrap() {
@@ -187,23 +187,23 @@ mod tests {
 
     #[test]
     fn the_user_gets_the_link_and_the_operators_do_not() {
-        let mailer = mailer(json!({"user_to": "%{login}@example.com"}));
+        let mailer = mailer(&json!({"user_to": "%{login}@example.com"}));
         let story = story(Alert { login: "ada".into(), reason: "new-country".into(), ..Alert::default() });
         let mail = mailer.write(&story, Audience::User).unwrap();
-        assert_eq!(mailer.recipients_of(&mail), "ada@example.com");
+        assert_eq!(Mailer::recipients_of(&mail), "ada@example.com");
         let text = formatted(&mail);
         assert!(text.contains("TOKEN") && text.contains("multipart/alternative"), "{text}");
         assert!(
             text.contains("Auto-Submitted: auto-generated") && text.contains("Message-ID: <id1@example.com>")
         );
         let mail = mailer.write(&story, Audience::Operator).unwrap();
-        assert_eq!(mailer.recipients_of(&mail), "ops@example.com, noc@example.com");
+        assert_eq!(Mailer::recipients_of(&mail), "ops@example.com, noc@example.com");
         assert!(!formatted(&mail).contains("TOKEN"));
     }
 
     #[test]
     fn nothing_gets_into_the_headers() {
-        let mailer = mailer(json!({"user_to": "%{login}"}));
+        let mailer = mailer(&json!({"user_to": "%{login}"}));
         for login in
             ["a@b.example\r\nBcc: x@y.example", "a@b.example, x@y.example", "<a@b.example>", "a b@c", ""]
         {
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn subjects_are_utf8() {
-        let mailer = mailer(json!({"user_to": "%{login}", "language": "fr"}));
+        let mailer = mailer(&json!({"user_to": "%{login}", "language": "fr"}));
         let alert = Alert { login: "a@b.example".into(), reason: "r".into(), ..Alert::default() };
         let text = formatted(&mailer.write(&story(alert), Audience::User).unwrap());
         // "Une connexion à votre compte", RFC 2047.
