@@ -205,7 +205,8 @@ impl Cluster {
             }
             sessions.start(&self.context).map_err(StartError::Threads)?;
         }
-        for table in [&self.siblings, &self.destinations] {
+        // Those that are only heard, too: it is settled by that how they speak.
+        for table in [&self.siblings, &self.destinations, &self.sources] {
             table.start(runtime.handle());
         }
         *self.runtime.lock() = Some(runtime);
