@@ -291,7 +291,7 @@ impl From<Sibling> for cluster::PeerConfig {
 }
 
 /// A server to copy stats DBs from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SyncHost {
     /// Base URL of its API.
     pub url: BString,
@@ -301,6 +301,13 @@ pub struct SyncHost {
     pub replication: SocketAddr,
     /// Base URL of this server's API.
     pub callback: BString,
+}
+
+impl std::fmt::Debug for SyncHost {
+    /// Without its password.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("SyncHost").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 /// How webhooks are sent.

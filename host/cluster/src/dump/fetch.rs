@@ -53,7 +53,6 @@ pub enum FetchError {
 }
 
 /// Whom to ask, and where the answer goes.
-#[derive(Debug)]
 pub struct Wish<'a> {
     /// The REST API of the server, with or without the command.
     pub uri: &'a str,

@@ -12,7 +12,7 @@ use crate::context::Context;
 const CALL: Duration = Duration::from_secs(5);
 
 /// A daemon that may have what we want.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Host {
     /// Base URL of its API.
     pub url: String,
