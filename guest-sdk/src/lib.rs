@@ -68,6 +68,9 @@ mod error;
 #[doc(hidden)]
 pub mod export;
 pub mod geoip;
+#[cfg(any(test, all(feature = "heap", target_arch = "wasm32")))]
+#[allow(unsafe_code)]
+mod heap;
 #[cfg(target_arch = "wasm32")]
 use bindings::imports::portcullis::policy as host;
 #[cfg(not(target_arch = "wasm32"))]

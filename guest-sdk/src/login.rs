@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::address::ADDRESS;
 use crate::{Login, host};
 
 impl Login {
@@ -28,6 +29,10 @@ impl Login {
 
     /// The key of this address with this login, in the spelling that `getDBStats` and `reset` of the REST API use.
     pub fn pair(&self) -> String {
-        alloc::format!("{}:{}", self.remote, self.login)
+        let mut key = String::with_capacity(ADDRESS + 1 + self.login.len());
+        self.remote.write(&mut key);
+        key.push(':');
+        key.push_str(&self.login);
+        key
     }
 }

@@ -18,14 +18,22 @@ pub struct KnownGood {
     good: Distinct,
 }
 
+fn key(login: &Login, v4_bits: u8, v6_bits: u8) -> String {
+    let mut key = String::with_capacity(20 + login.login.len());
+    login.remote.write_network(&mut key, v4_bits, v6_bits);
+    key.push(':');
+    key.push_str(&login.login);
+    key
+}
+
 /// The key of the network that a login comes from. Wider than an address: dial-up customers change theirs daily.
 fn network(login: &Login) -> String {
-    format!("{}:{}", login.remote.network(24, 48), login.login)
+    key(login, 24, 48)
 }
 
 /// The key of the part of a provider that a login comes from.
 fn neighbourhood(login: &Login) -> String {
-    format!("{}:{}", login.remote.network(16, 32), login.login)
+    key(login, 16, 32)
 }
 
 impl KnownGood {
