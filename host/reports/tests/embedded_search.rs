@@ -88,3 +88,20 @@ async fn what_is_not_understood_is_refused_with_the_reason() {
         assert!(matches!(error, StoreError::Search(_)) && error.to_string().contains(word), "{error}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_question_sets_a_day_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, reports) = store(folder.path()).await;
+    for aggregation in [
+        json!({"terms": {"field": "login", "size": u32::MAX}}),
+        json!({"terms": {"field": "login", "size": 1_000_000_000}}),
+        json!({"range": {"field": "success", "ranges": []}}),
+        json!({"terms": {"field": "success"}, "aggs": {"inner": {"range": {"field": "tls", "ranges": []}}}}),
+    ] {
+        let answer = search(&store, &json!({"size": 0, "aggs": {"it": aggregation}})).await;
+        assert!(matches!(&answer, Err(StoreError::Search(_))), "{aggregation}: {answer:?}");
+    }
+    let all = search(&store, &json!({"size": 0})).await.unwrap();
+    assert_eq!(all["hits"]["total"]["value"], reports.len());
+}

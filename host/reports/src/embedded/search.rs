@@ -3,6 +3,7 @@
 
 mod clause;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
@@ -162,6 +163,10 @@ fn prepare(aggregations: &mut Value) -> Result<(), StoreError> {
                         return Err(refuse(format!("`{known}` of times is not known here (in \"{name}\")")));
                     }
                     body["field"] = column.into();
+                    let groups = body["size"].as_u64().unwrap_or_default();
+                    if known == "terms" && groups > u64::from(BUCKETS) {
+                        return Err(refuse(format!("\"{name}\" asks for more than {BUCKETS} groups")));
+                    }
                     if known == "terms" && body["segment_size"].is_null() {
                         if let Some(body) = body.as_object_mut() {
                             body.remove("shard_size");
@@ -217,26 +222,28 @@ impl Asking<'_> {
         for day in self.catalog.within(search.range) {
             scan::segments(self.catalog, &day, &self.deadline, |segment| {
                 let mut collector = match &search.aggregations {
-                    Some((_, request)) => Some(
+                    Some((_, request)) => Some(answerable(|| {
                         AggregationSegmentCollector::from_agg_req_and_reader(
                             request, segment, ordinal, &context,
                         )
-                        .map_err(|error| wrong(&error))?,
-                    ),
+                    })?),
                     None => None,
                 };
                 ordinal += 1;
                 scan::rows(segment, &search.condition, &self.deadline, |doc| {
                     total += 1;
                     if let Some(collector) = &mut collector {
-                        collector.collect(doc, 0.0);
+                        answerable(|| {
+                            collector.collect(doc, 0.0);
+                            Ok(())
+                        })?;
                     }
                     Ok(std::ops::ControlFlow::Continue(()))
                 })?;
                 if let Some(collector) = collector {
-                    let found = collector.harvest().map_err(|error| wrong(&error))?;
+                    let found = answerable(|| collector.harvest())?;
                     match &mut merged {
-                        Some(merged) => merged.merge_fruits(found).map_err(|error| wrong(&error))?,
+                        Some(merged) => answerable(|| merged.merge_fruits(found))?,
                         None => merged = Some(found),
                     }
                 }
@@ -245,7 +252,7 @@ impl Asking<'_> {
         }
         let Some((json, request)) = &search.aggregations else { return Ok((total, None)) };
         let merged = merged.unwrap_or_default();
-        let result = merged.into_final_result(request.clone(), limits).map_err(|error| wrong(&error))?;
+        let result = answerable(|| merged.into_final_result(request.clone(), limits))?;
         let mut result = serde_json::to_value(result).map_err(|error| refuse(error.to_string()))?;
         in_millis(json, &mut result);
         Ok((total, Some(result)))
@@ -273,9 +280,13 @@ fn in_millis(request: &Value, result: &mut Value) {
     }
 }
 
-/// What an aggregation cannot do is no damage of the index.
-fn wrong(error: &tantivy::TantivyError) -> StoreError {
-    refuse(error.to_string())
+/// What an aggregation cannot do is no damage of the index, also where tantivy panics over it: the day must not be set
+/// aside for a question that somebody asked.
+fn answerable<T>(work: impl FnOnce() -> tantivy::Result<T>) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| refuse(error.to_string())),
+        Err(_) => Err(refuse("its aggregations ask for what the embedded store cannot work out")),
+    }
 }
 
 fn hit(report: &Report, source: bool) -> Value {
