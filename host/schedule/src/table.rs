@@ -79,9 +79,11 @@ fn time(at: Timestamp) -> String {
     at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%:z").to_string()
 }
 
-/// The first line of an error: a traceback has no place in a table.
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+/// The first line of an error: a traceback has no place in a table. An error may hold what a client sent, which must not
+/// steer the terminal.
+fn first_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// A head and a line for each job.
@@ -99,7 +101,7 @@ pub fn table(rows: &[JobRow]) -> Vec<String> {
             Some((began, took, failed)) => (
                 time(*began),
                 format!("{:.3} s", took.as_secs_f64()),
-                failed.as_deref().map_or_else(|| "ok".to_owned(), |error| first_line(error).to_owned()),
+                failed.as_deref().map_or_else(|| "ok".to_owned(), first_line),
             ),
         };
         let [runs, failures, skipped] = [row.runs, row.failures, row.skipped].map(|count| count.to_string());
@@ -131,13 +133,13 @@ mod tests {
             runs: 12,
             failures: 1,
             skipped: 0,
-            last: Some((Timestamp::UNIX_EPOCH, Duration::from_millis(1500), Some("boom\nstack".to_owned()))),
+            last: Some((Timestamp::UNIX_EPOCH, Duration::from_millis(1500), Some("\u{1b}[31mboom\nstack".to_owned()))),
         };
         let idle = JobRow { running: 1, last: None, name: "other".to_owned(), ..row.clone() };
         let lines = table(&[row, idle]);
         assert!(lines[0].starts_with("Name   Schedule        Next run"), "{lines:#?}");
         assert!(lines[1].starts_with("scan   every 00:00:10  2001-09-0"), "{lines:#?}");
-        assert!(lines[1].ends_with("  1.500 s  boom"), "{lines:#?}");
+        assert!(lines[1].ends_with("  1.500 s  \u{fffd}[31mboom"), "{lines:#?}");
         assert!(lines[2].contains("  running  ") && lines[2].ends_with('-'), "{lines:#?}");
     }
 }

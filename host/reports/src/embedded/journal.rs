@@ -120,10 +120,10 @@ impl Journal {
     }
 }
 
-/// The whole records at the beginning, and how many bytes they are.
+/// The whole records, and where the last of them ends.
 fn records(bytes: &[u8]) -> (Vec<(u64, Record)>, usize) {
     let mut records = Vec::new();
-    let mut at = 0;
+    let (mut at, mut whole) = (0, 0);
     while let Some(head) = bytes.get(at..at + HEAD) {
         let number = |place: usize| {
             head.get(place..place + 8).and_then(|eight| eight.try_into().ok()).map_or(0, u64::from_le_bytes)
@@ -133,15 +133,16 @@ fn records(bytes: &[u8]) -> (Vec<(u64, Record)>, usize) {
             break;
         }
         let Some(payload) = bytes.get(at + HEAD..at + HEAD + length as usize) else { break };
-        if xxh3_64(payload) != hash {
-            break;
-        }
-        let record =
-            serde_json::from_slice::<Map<String, Value>>(payload).ok().and_then(|one| Record::read(&one));
-        records.extend(record.map(|record| (sequence, record)));
         at += HEAD + length as usize;
+        // Damage inside a record costs this record only, unless it hit the length.
+        if xxh3_64(payload) == hash {
+            let record =
+                serde_json::from_slice::<Map<String, Value>>(payload).ok().and_then(|one| Record::read(&one));
+            records.extend(record.map(|record| (sequence, record)));
+            whole = at;
+        }
     }
-    (records, at)
+    (records, whole)
 }
 
 #[cfg(test)]
@@ -181,6 +182,10 @@ mod tests {
             // No panic, and what is before the damage is there.
             assert!(Journal::open(&path).unwrap().1.len() <= 4);
         }
+        let mut damaged = whole.clone();
+        damaged[HEAD + 5] ^= 0x40;
+        std::fs::write(&path, damaged).unwrap();
+        assert_eq!(Journal::open(&path).unwrap().1, expected[1..], "one damaged record costs no other");
     }
 
     #[test]
