@@ -133,7 +133,11 @@ mod tests {
             runs: 12,
             failures: 1,
             skipped: 0,
-            last: Some((Timestamp::UNIX_EPOCH, Duration::from_millis(1500), Some("\u{1b}[31mboom\nstack".to_owned()))),
+            last: Some((
+                Timestamp::UNIX_EPOCH,
+                Duration::from_millis(1500),
+                Some("\u{1b}[31mboom\nstack".to_owned()),
+            )),
         };
         let idle = JobRow { running: 1, last: None, name: "other".to_owned(), ..row.clone() };
         let lines = table(&[row, idle]);
