@@ -57,7 +57,8 @@ fn ask(client: &Client, endpoint: &str, attrs: &Value) -> Value {
 /// Waits until so many reports of a login are found.
 fn counted(client: &Client, login: &str, number: u64) {
     let found = || ask(client, "count", &json!({"login": login}));
-    until("the reports are there", || (found()["count"] == number.to_string()).then_some(()));
+    let wanted = number.to_string();
+    until("the reports are there", || (found()["count"] == wanted).then_some(()));
 }
 
 fn report(client: &Client, login: &str, remote: &str) {

@@ -83,7 +83,7 @@ impl Intake {
             self.metrics().waiting.inc();
             self.metrics().waiting_bytes.add(i64::try_from(weight).unwrap_or(i64::MAX));
             let (chain, waiting) = (self.chain.clone(), self.waiting.clone());
-            return Ok(Place { chain, waiting, weight, place: Some(place) });
+            return Ok(Place { chain, waiting, weight, permit: Some(place) });
         }
         self.waiting.bytes.fetch_sub(weight, Ordering::Relaxed);
         let full = Full(self.waiting.reports.fetch_sub(1, Ordering::Relaxed) - 1);
@@ -110,13 +110,13 @@ pub(crate) struct Place {
     chain: Arc<Chain>,
     waiting: Arc<Counts>,
     weight: usize,
-    place: Option<mpsc::OwnedPermit<Waiting>>,
+    permit: Option<mpsc::OwnedPermit<Waiting>>,
 }
 
 impl Place {
     /// Takes the report.
     pub(crate) fn take(mut self, login: Arc<Login>) {
-        if let Some(place) = self.place.take() {
+        if let Some(place) = self.permit.take() {
             place.send(Waiting { login, weight: self.weight });
         }
     }
@@ -124,7 +124,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.place.is_some() {
+        if self.permit.is_some() {
             leave(&self.chain, &self.waiting, self.weight);
         }
     }
