@@ -72,8 +72,11 @@ fn a_configuration_with_components_is_checked() {
     assert!(stdout(&check()).contains("p (p.wasm): fine"), "{}", stdout(&check()));
     std::fs::write(folder.path().join("p.wasm"), b"not wasm").unwrap();
     let output = portcullis(folder.path(), &["check", "p.conf"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("p.wasm is no WebAssembly file: it is text"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("p.wasm is no WebAssembly file: it is text"), "{}", stdout(&output));
+    let output = portcullis(folder.path(), &["check", "p.conf", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(serde_json::from_str::<Value>(&stdout(&output)).unwrap()["fine"], false);
     // The same of the daemon's own check.
     let output = check();
     assert_eq!(output.status.code(), Some(1));

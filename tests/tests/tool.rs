@@ -93,6 +93,19 @@ fn wrong_usage_ends_with_two() {
         assert_eq!(portcullis(folder.path(), arguments).status.code(), Some(2), "{arguments:?}");
     }
     assert_eq!(portcullis(folder.path(), &["--help"]).status.code(), Some(0));
+    assert_eq!(portcullis(folder.path(), &["run", "--help"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_file_of_another_daemon_is_called_that() {
+    let folder = folder(&[("p.conf", "setBackground(\"x\", function() end)\n")]);
+    let output = portcullis(folder.path(), &["check", "p.conf"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stdout(&output).contains("setBackground is one of trackalert's functions"),
+        "{}",
+        stdout(&output)
+    );
 }
 
 #[test]

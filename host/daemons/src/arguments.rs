@@ -49,6 +49,8 @@ pub struct Arguments {
     pub key: bool,
     /// `-h`.
     pub help: bool,
+    /// `--version`.
+    pub version: bool,
     /// Options nobody knows; they are told about and ignored (wforce compatibility).
     pub unknown: Vec<String>,
 }
@@ -79,6 +81,7 @@ impl Default for Arguments {
             check_config: false,
             key: false,
             help: false,
+            version: false,
             unknown: Vec::new(),
         }
     }
@@ -147,6 +150,7 @@ impl Arguments {
                 Short('k') | Long("key") => parsed.key = true,
                 Short('v') | Long("verbose") => parsed.verbose = true,
                 Short('h') | Long("help") => parsed.help = true,
+                Short('V') | Long("version") => parsed.version = true,
                 Short(letter) => parsed.unknown.push(format!("-{letter}")),
                 Long(name) => {
                     parsed.unknown.push(format!("--{name}"));
@@ -197,6 +201,7 @@ Logs:
       --log-format FORMAT plain or json, on stdout
 
   -h, --help              this text
+  -V, --version
 "
     )
 }

@@ -40,6 +40,10 @@ fn run<F: Flavour>() -> ExitCode {
         print!("{}", usage(F::DAEMON));
         return ExitCode::SUCCESS;
     }
+    if arguments.version {
+        println!("{program} (Portcullis) {}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
     if arguments.key {
         if F::DAEMON == Daemon::Replfwd {
             return print_key();

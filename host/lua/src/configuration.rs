@@ -91,7 +91,7 @@ fn evaluate(source: &Source, role: Role, host: &Arc<Host>) -> Result<Lua, LoadEr
     let wrap = |error| LoadError::new(&source.path, &error);
     let lua = vm::open().map_err(wrap)?;
     bind::install(&lua, role, host).map_err(wrap)?;
-    source.run(&lua)?;
+    source.run(&lua).map_err(|error| error.of_daemon(host.daemon))?;
     Ok(lua)
 }
 

@@ -378,6 +378,15 @@ pub fn entries_of(daemon: Daemon) -> impl Iterator<Item = &'static Entry> {
     entries().filter(move |entry| entry.daemons.contains(daemon))
 }
 
+/// The daemon that has this global function, if this one has it not: its file may have been given to the wrong program.
+pub fn at_home_in(name: &str, daemon: Daemon) -> Option<Daemon> {
+    if entries_of(daemon).any(|entry| entry.name == name) {
+        return None;
+    }
+    let entry = entries().find(|entry| entry.name == name)?;
+    Daemon::ALL.into_iter().find(|other| entry.daemons.contains(*other))
+}
+
 /// What this daemon's console offers for completion: global functions with `(`, methods with `:` in front, sorted.
 pub fn completions(daemon: Daemon) -> Vec<String> {
     let mut words: Vec<String> = entries_of(daemon)

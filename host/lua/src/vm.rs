@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use capabilities::Daemon;
 use mlua::state::{GcIncParams, GcMode};
 use mlua::{Lua, LuaOptions, StdLib};
 
@@ -106,6 +107,21 @@ impl LoadError {
         let message = text.split_once("\nstack traceback:").map_or(text.as_str(), |(message, _)| message);
         let (file, line, reason) = position(main, message);
         LoadError { file, line, reason, text }
+    }
+
+    /// Says so if the file calls what only another daemon has.
+    pub(crate) fn of_daemon(mut self, daemon: Daemon) -> LoadError {
+        let missing = self.reason.strip_prefix("attempt to call global '");
+        let missing = missing.and_then(|rest| rest.split_once('\'')).map(|(name, _)| name);
+        if let Some(name) = missing
+            && let Some(other) = crate::surface::at_home_in(name, daemon)
+        {
+            let hint = format!(
+                "; {name} is one of {other}'s functions, and this is read as a configuration of {daemon}"
+            );
+            self.reason.push_str(&hint);
+        }
+        self
     }
 
     /// The message in Lua's own words, with its traceback.

@@ -1,5 +1,6 @@
 //! From a file to a component that has proved it can be used.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +25,13 @@ const FILE: u64 = 256 << 20;
 /// Reads a component's file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     let fail = |reason: String| LoadError::Read { path: path.display().to_string(), reason };
-    let length = std::fs::metadata(path).map_err(|error| fail(error.to_string()))?.len();
+    let missing = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => {
+            fail("there is no such file (`make policies` builds those that Portcullis comes with)".to_owned())
+        }
+        _ => fail(error.to_string()),
+    };
+    let length = std::fs::metadata(path).map_err(missing)?.len();
     if length > FILE {
         return Err(fail(format!("it has {length} bytes, more than {FILE}")));
     }

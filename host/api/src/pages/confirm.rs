@@ -7,6 +7,7 @@ use capabilities::alerts::{Alert, Severity};
 use capabilities::{Capabilities, Level};
 use http::StatusCode;
 use reports::{Confirmation, Filter, Query, Range, Report, ReportId};
+use tokio::sync::Semaphore;
 
 use super::{html, parameter};
 use crate::reply::{self, Reply};
@@ -17,6 +18,9 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 const OF_ONE_MOMENT: usize = 1000;
 /// The kind of alert that tells operators that a user disowned a login.
 const DISOWNED: &str = "disowned-login";
+
+/// Answers that are taken at the same time; more are asked to come again.
+static TAKING: Semaphore = Semaphore::const_new(8);
 
 /// Asks.
 pub(crate) async fn ask(confirm: Option<&Confirm>, caps: &Capabilities, query: &str, accept: &str) -> Reply {
@@ -47,6 +51,13 @@ pub(crate) async fn take(confirm: Option<&Confirm>, caps: &Capabilities, body: &
         return say(StatusCode::BAD_REQUEST, &State::Invalid);
     };
     let id = ReportId::from_text(claim.report);
+    // Each answer costs the store a commit. Whoever has one link must not keep it busy with nothing else.
+    let Ok(_taking) = TAKING.try_acquire() else {
+        return say(StatusCode::SERVICE_UNAVAILABLE, &State::Trouble);
+    };
+    if report(caps, &id).await.is_some_and(|report| report.confirmation == answer) {
+        return say(StatusCode::OK, &State::Thanks(answer));
+    }
     match caps.reports.confirm(&id, answer).await {
         Ok(true) => {}
         Ok(false) => return say(StatusCode::NOT_FOUND, &State::Gone),

@@ -56,6 +56,12 @@ fn refuse(text: impl Into<String>) -> SettingsError {
 }
 
 impl Table {
+    /// Something is missing; what was given instead is named, as it may be what was meant.
+    fn lacks(&self, text: &str) -> SettingsError {
+        let given = self.left.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        refuse(if given.is_empty() { text.to_owned() } else { format!("{text}; given: {given}") })
+    }
+
     fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
         self.left.remove(name)
@@ -136,7 +142,7 @@ impl Settings {
 fn embedded(table: &mut Table) -> Result<EmbeddedSettings, SettingsError> {
     let path = table
         .text("path")?
-        .ok_or_else(|| refuse("an embedded store needs path, the folder it is kept in"))?;
+        .ok_or_else(|| table.lacks("an embedded store needs path, the folder it is kept in"))?;
     let mut settings = EmbeddedSettings::new(PathBuf::from(path));
     if let Some(days) = table.number("retention_days", 1, 36_500)? {
         settings.keep_days = days as u32;
@@ -161,7 +167,7 @@ fn elastic(table: &mut Table) -> Result<ElasticSettings, SettingsError> {
                 several.iter().map(|host| host.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
             texts.ok_or_else(|| refuse("hosts must be a list of URLs"))?
         }
-        _ => return Err(refuse("elasticsearch needs hosts, a list of URLs")),
+        _ => return Err(table.lacks("elasticsearch needs hosts, a list of URLs")),
     };
     let mut settings = ElasticSettings::new(hosts);
     let password = secret(table, "password", "password_file")?;

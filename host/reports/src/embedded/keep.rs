@@ -64,7 +64,8 @@ impl Keeper {
             let too_old = day.number <= today - i64::from(settings.keep_days.max(1));
             let too_much = settings.keep_bytes > 0 && bytes > settings.keep_bytes;
             if too_old || too_much {
-                bytes -= day.bytes();
+                // Late reports may have made it larger since the sum.
+                bytes = bytes.saturating_sub(day.bytes());
                 let (done, forgotten) = oneshot::channel();
                 self.jobs.send(Job::Forget(day.number, done)).map_err(|_| StoreError::Closed)?;
                 forgotten.blocking_recv().map_err(|_| StoreError::Closed)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use capabilities::Daemon;
 use lexopt::prelude::*;
-use portcullis_daemons::tool::desk::{Desk, Options};
+use portcullis_daemons::tool::desk::{Desk, DeskError, Options};
 use serde_json::json;
 
 use crate::{Outcome, Status, Trouble};
@@ -23,7 +23,27 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
     let config = config.ok_or_else(|| Trouble::new("check: which configuration?"))?;
     let daemon = daemon.unwrap_or_else(|| named_after(&config));
     let options = Options { daemon, ..Options::default() };
-    let desk = Desk::open(&config, &options).map_err(Trouble::new)?;
+    let desk = match Desk::open(&config, &options) {
+        Ok(desk) => desk,
+        Err(DeskError::Read { path, error }) => {
+            return Err(Trouble::new(DeskError::Read { path, error }));
+        }
+        // A mistake in it is what was asked about.
+        Err(mistake) => {
+            let first = mistake.to_string();
+            if json {
+                let config = config.display().to_string();
+                let daemon = daemon.name();
+                println!(
+                    "{}",
+                    json!({"config": config, "daemon": daemon, "fine": false, "complaints": 1, "first": first})
+                );
+            } else {
+                println!("{first}");
+            }
+            return Ok(Status::Unexpected);
+        }
+    };
     let (count, first) = desk.settings.read(|values| {
         let first = values.complaints.first.as_ref().map(|complaint| {
             let place = complaint.place.as_ref();

@@ -127,6 +127,11 @@ fn dispatch() -> Outcome {
         Some(Value(command)) => command.string()?,
         Some(other) => return Err(other.unexpected().into()),
     };
+    // Directly after the command: anywhere else it may be a value.
+    if std::env::args_os().nth(2).is_some_and(|word| word == "--help" || word == "-h") {
+        print!("{USAGE}");
+        return Ok(Status::Fine);
+    }
     match command.as_str() {
         "run" => run::run(arguments),
         "check" => check::run(arguments),
