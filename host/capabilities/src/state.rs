@@ -110,7 +110,8 @@ impl StateDir {
                 Err(Damage::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(damage) => {
                     restored.damaged += 1;
-                    let aside = self.path.join("state.damaged");
+                    let name = if restored.damaged == 1 { "state.damaged" } else { "state.damaged.2" };
+                    let aside = self.path.join(name);
                     let kept = match std::fs::rename(&path, &aside) {
                         Ok(()) => format!("it is kept as {}", aside.display()),
                         Err(error) => format!("and it cannot be set aside: {error}"),

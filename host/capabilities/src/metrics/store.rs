@@ -21,7 +21,7 @@ pub(crate) struct StoreMetrics {
 }
 
 impl StoreMetrics {
-    /// Reports that became `stored`, `refused` or `full`.
+    /// Reports that became `stored`, `refused`, `full` or `unavailable`.
     pub(crate) fn reports(&self, result: &str, count: usize) {
         self.taken.with_label_values(&[result]).inc_by(count as u64);
     }

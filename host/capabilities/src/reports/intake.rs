@@ -19,6 +19,8 @@ const BATCH: usize = 1000;
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// So often a store is tried while somebody waits for an answer; then they are told, and bring the report again themselves.
+const TRIES: u32 = 3;
 
 /// A report on its way.
 struct Taken {
@@ -121,10 +123,13 @@ async fn bring(bringer: Arc<Bringer>) {
 }
 
 impl Bringer {
-    /// Brings a batch, again and again until the store took it or refused it for good.
+    /// Brings a batch, again and again until the store took it or refused it for good, or until everybody who waits for
+    /// it has been told that it cannot.
     async fn store(&self, reports: Vec<Report>, done: Vec<Option<oneshot::Sender<Result<(), StoreError>>>>) {
         let mut pause = PAUSE;
+        let mut tries = 0;
         let count = reports.len();
+        let waited_for = done.iter().all(Option::is_some);
         let result = loop {
             match self.store.ingest(reports.clone()).await {
                 Ok(()) => break Ok(()),
@@ -133,6 +138,14 @@ impl Bringer {
                 Err(error) => {
                     let text = format!("reports cannot be stored, trying again: {error}");
                     self.log.limited("reports not stored", Duration::from_secs(10), Level::Err, text);
+                    tries += 1;
+                    if waited_for && tries >= TRIES {
+                        for done in done.into_iter().flatten() {
+                            let _ = done.send(Err(StoreError::Unavailable(error.to_string())));
+                        }
+                        self.metrics.reports("unavailable", count);
+                        return;
+                    }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }

@@ -160,7 +160,8 @@ impl Ingest {
 
     fn take(&mut self, reports: Vec<Report>) -> Result<(), StoreError> {
         let keep = i64::from(self.catalog.settings.keep_days.max(1));
-        let oldest = number_of(Timestamp::now().as_millisecond()) - keep;
+        let today = number_of(Timestamp::now().as_millisecond());
+        let oldest = today - keep;
         let (mut count, mut reason) = (0, String::new());
         let mut good = Vec::with_capacity(reports.len());
         for report in reports {
@@ -168,6 +169,9 @@ impl Ingest {
                 reason = format!("{} is no id of a report of that time", report.id);
             } else if number_of(report.at) <= oldest {
                 reason = format!("report {} is older than {keep} days", report.id);
+            } else if number_of(report.at) > today + 1 {
+                // Its day would be kept until then.
+                reason = format!("report {} is dated more than a day ahead", report.id);
             } else {
                 good.push(Record::Report(Box::new(report)));
                 continue;
