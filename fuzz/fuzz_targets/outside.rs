@@ -83,8 +83,11 @@ fn redis_url(text: &[u8]) {
     if let Some((expiration, reason)) = entry::parse_value(text) {
         assert_eq!(entry::parse_value(&entry::value(expiration, reason)), Some((expiration, reason)));
     }
-    if let Ok(target) = target::Target::parse(text, &std::collections::BTreeMap::new()) {
+    if let Ok(mut target) = target::Target::parse(text, &std::collections::BTreeMap::new()) {
         assert!(!target.hosts.is_empty());
-        assert!(target.password.len() < 6 || !target.to_string().contains(&target.password));
+        // What is shown of it does not depend on the password.
+        let shown = target.to_string();
+        target.password.push('x');
+        assert_eq!(target.to_string(), shown);
     }
 }
