@@ -12,6 +12,7 @@ use wasmtime::{AsContextMut, Result, Store};
 use crate::bindings::types::IpAddress;
 use crate::convert;
 use crate::error::LoadError;
+use crate::lower::{Nothing, Text};
 use crate::state::{State, text};
 
 /// A login, lent.
@@ -21,15 +22,15 @@ use crate::state::{State, text};
 pub(crate) struct Login<'a> {
     t: f64,
     remote: IpAddress,
-    login: &'a str,
-    pwhash: &'a str,
+    login: Text<'a>,
+    pwhash: Text<'a>,
     #[component(name = "device-id")]
-    device_id: &'a str,
-    protocol: &'a str,
+    device_id: Text<'a>,
+    protocol: Text<'a>,
     #[component(name = "session-id")]
-    session_id: &'a str,
+    session_id: Text<'a>,
     #[component(name = "fail-type")]
-    fail_type: &'a str,
+    fail_type: Text<'a>,
     success: bool,
     #[component(name = "policy-reject")]
     policy_reject: bool,
@@ -287,6 +288,7 @@ struct Texts<'a> {
     protocol: std::borrow::Cow<'a, str>,
     session_id: std::borrow::Cow<'a, str>,
     fail_type: std::borrow::Cow<'a, str>,
+    nothing: Nothing,
 }
 
 impl<'a> Texts<'a> {
@@ -298,19 +300,21 @@ impl<'a> Texts<'a> {
             protocol: text(&login.protocol),
             session_id: text(&login.session_id),
             fail_type: text(&login.fail_type),
+            nothing: Nothing::default(),
         }
     }
 
     fn lend(&self, login: &login::Login) -> Login<'_> {
+        let lend = |text| Text { text, nothing: &self.nothing };
         Login {
             t: login.t,
             remote: convert::address(login.remote.ip),
-            login: &self.login,
-            pwhash: &self.pwhash,
-            device_id: &self.device_id,
-            protocol: &self.protocol,
-            session_id: &self.session_id,
-            fail_type: &self.fail_type,
+            login: lend(&self.login),
+            pwhash: lend(&self.pwhash),
+            device_id: lend(&self.device_id),
+            protocol: lend(&self.protocol),
+            session_id: lend(&self.session_id),
+            fail_type: lend(&self.fail_type),
             success: login.success,
             policy_reject: login.policy_reject,
             tls: login.tls,

@@ -145,12 +145,14 @@ fn trouble(error: &wasmtime::Error, store: &Store<State>) -> Trouble {
 /// Instances that wait for their next call, the one used last on top.
 #[derive(Default)]
 pub(crate) struct Pool {
-    idle: Mutex<Vec<Instance>>,
+    /// Boxed, as an instance is large and changes hands several times in a call.
+    #[expect(clippy::vec_box, reason = "see above")]
+    idle: Mutex<Vec<Box<Instance>>>,
     live: AtomicUsize,
 }
 
 impl Pool {
-    pub(crate) fn take(&self) -> Option<Instance> {
+    pub(crate) fn take(&self) -> Option<Box<Instance>> {
         self.idle.lock().pop()
     }
 
@@ -165,7 +167,7 @@ impl Pool {
     }
 
     /// Keeps an instance for its next call; false: it has served its time.
-    pub(crate) fn give_back(&self, instance: Instance, max_calls: u64) -> bool {
+    pub(crate) fn give_back(&self, instance: Box<Instance>, max_calls: u64) -> bool {
         if instance.calls >= max_calls {
             self.gone();
             return false;

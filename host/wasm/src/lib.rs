@@ -15,6 +15,7 @@ mod host;
 mod inspect;
 mod instance;
 mod load;
+mod lower;
 mod options;
 mod registry;
 mod slot;

@@ -158,6 +158,8 @@ fn linker(engine: &Engine, wasi: bool, stats_wait: bool) -> wasmtime::Result<Lin
     Imports::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
     if stats_wait {
         crate::host::stats::waiting::add_to_linker(&mut linker)?;
+    } else {
+        crate::host::stats::lent::add_to_linker(&mut linker)?;
     }
     if wasi {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

@@ -183,7 +183,7 @@ impl Slot {
         let instance = if let Some(instance) = version.pool.take() {
             instance
         } else {
-            let instance = version.recipe.start(Some(stop)).await?;
+            let instance = Box::new(version.recipe.start(Some(stop)).await?);
             version.pool.made();
             self.metrics.started.inc();
             instance
@@ -325,7 +325,7 @@ fn bit(hook: Hook) -> u8 {
 
 /// An instance out of the pool; gone unless it is given back.
 struct Lent {
-    instance: Option<Instance>,
+    instance: Option<Box<Instance>>,
     version: Arc<Version>,
 }
 

@@ -1,7 +1,9 @@
 //! Time-window databases.
 
+pub(crate) mod lent;
 pub(crate) mod waiting;
 
+use std::borrow::Cow;
 use std::ops::Deref;
 
 use capabilities::stats::Db;
@@ -23,12 +25,12 @@ const STEPS: usize = 1_000;
 pub struct Handle(Db);
 
 /// A key or a value where it lies.
-enum Text<A> {
-    Text(String),
+enum Text<'a, A> {
+    Text(Cow<'a, str>),
     Addr(A),
 }
 
-impl<A: Deref<Target = [u8]>> Deref for Text<A> {
+impl<A: Deref<Target = [u8]>> Deref for Text<'_, A> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -39,17 +41,17 @@ impl<A: Deref<Target = [u8]>> Deref for Text<A> {
     }
 }
 
-fn key(db: &Db, key: Key) -> Text<AddrKey> {
+fn key(db: &Db, key: Key) -> Text<'static, AddrKey> {
     match key {
-        Key::Text(text) => Text::Text(text),
+        Key::Text(text) => Text::Text(text.into()),
         Key::Address(address) => Text::Addr(db.addr_key(&convert::addr(address))),
     }
 }
 
-fn value(value: Value) -> Text<AddrText> {
+fn value(value: Value) -> Text<'static, AddrText> {
     match value {
-        Value::Text(text) => Text::Text(text),
-        Value::Number(number) => Text::Text(number.to_string()),
+        Value::Text(text) => Text::Text(text.into()),
+        Value::Number(number) => Text::Text(number.to_string().into()),
         Value::Address(address) => Text::Addr(convert::addr(address).text()),
     }
 }
@@ -59,18 +61,20 @@ fn not_a_number(error: statsdb::NotANumber) -> Error {
 }
 
 /// One step.
-fn step(db: &Db, now: u64, operation: Operation) -> Result<i32, Error> {
-    let Operation { action, key: of, field, value: with } = operation;
-    let (of, field, with) = (key(db, of), field.as_bytes(), with.map(value));
-    let one = || Text::Text("1".to_owned());
+fn step(
+    db: &Db,
+    now: u64,
+    action: Action,
+    (of, field, with): (&[u8], &[u8], Option<&[u8]>),
+) -> Result<i32, Error> {
     match action {
-        Action::Add => db.add(now, &of, field, &with.unwrap_or_else(one)).map(|()| 0).map_err(not_a_number),
-        Action::Sub => db.sub(now, &of, field, &with.unwrap_or_else(one)).map(|()| 0).map_err(not_a_number),
+        Action::Add => db.add(now, of, field, with.unwrap_or(b"1")).map(|()| 0).map_err(not_a_number),
+        Action::Sub => db.sub(now, of, field, with.unwrap_or(b"1")).map(|()| 0).map_err(not_a_number),
         Action::Get => Ok(match with {
-            Some(value) => db.get_value(now, &of, field, &value),
-            None => db.get(now, &of, field),
+            Some(value) => db.get_value(now, of, field, value),
+            None => db.get(now, of, field),
         }),
-        Action::Current => Ok(db.current(now, &of, field, with.as_deref())),
+        Action::Current => Ok(db.current(now, of, field, with)),
     }
 }
 
@@ -174,7 +178,10 @@ impl HostDb for State {
         if operations.len() > STEPS {
             return Ok(Err(Error::Limit(format!("{STEPS} steps of a batch"))));
         }
-        Ok(operations.into_iter().map(|operation| step(db, now, operation)).collect())
+        let found = operations.into_iter().map(|Operation { action, key: of, field, value: with }| {
+            step(db, now, action, (&key(db, of), field.as_bytes(), with.map(value).as_deref()))
+        });
+        Ok(found.collect())
     }
 
     fn reset(&mut self, db: Resource<Handle>, k: Key) -> Result<Result<(), Error>> {
