@@ -1,7 +1,7 @@
 //! A way between two daemons that a test can cut, hold up or spoil.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -136,6 +136,21 @@ fn copy(mut from: &TcpStream, mut to: &TcpStream, gate: &Gate, record: Option<&M
     // The other end may be gone already.
     let _ = from.shutdown(Shutdown::Both);
     let _ = to.shutdown(Shutdown::Both);
+}
+
+/// Passes datagrams that come to `addr` on to `to`, where they seem to come from `from`. Every `nth` is lost.
+pub fn pass_datagrams(addr: SocketAddr, to: SocketAddr, from: IpAddr, nth: usize) {
+    let (inward, outward) = (UdpSocket::bind(addr).unwrap(), UdpSocket::bind((from, 0)).unwrap());
+    aside(move || {
+        let mut buffer = [0; 2048];
+        for number in 1.. {
+            let Ok(read) = inward.recv(&mut buffer) else { continue };
+            if number % nth != 0 {
+                // Nobody may be there any more.
+                let _ = outward.send_to(&buffer[..read], to);
+            }
+        }
+    });
 }
 
 /// A connection whose other end sees it come from `ip`.

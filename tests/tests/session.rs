@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use portcullis_tests::cluster::{
     counts, find_metric, launch, metric, node, report, sibling_ports, stat, wait_for,
 };
-use portcullis_tests::relay::{Relay, Way};
+use portcullis_tests::relay::{Relay, Way, pass_datagrams};
 use portcullis_tests::{Daemon, address};
 use serde_json::json;
 
@@ -71,6 +71,32 @@ fn what_was_counted_before_between_and_after_a_kill_is_the_true_sum_on_both() {
         assert_eq!((counts(&a, "192.0.2.1"), counts(&b, "192.0.2.1")), (13, 13));
         assert_eq!(stat(&b, &json!({"login": "joe"}), "who"), 1);
     }
+}
+
+#[test]
+fn what_packets_lost_before_a_session_could_be_opened_is_made_good() {
+    let [one, other, _] = sibling_ports();
+    let beside = |addr: SocketAddr| SocketAddr::new(addr.ip(), address::fresh().port());
+    let (to_b, to_a) = (beside(other), beside(one));
+    // By TCP there is nothing yet at these ports.
+    pass_datagrams(to_b, other, one.ip(), 3);
+    pass_datagrams(to_a, one, other.ip(), 3);
+    let (a, b) = (node(one, &[to_b.to_string()], ""), node(other, &[to_a.to_string()], ""));
+    wait_for("they send packets", || state(&a, to_b) == Some(1) && state(&b, to_a) == Some(1));
+    report_many(&a, "192.0.2.1", 30);
+    report_many(&b, "192.0.2.1", 40);
+    for (daemon, own) in [(&a, 30), (&b, 40)] {
+        wait_for("packets arrive", || counts(daemon, "192.0.2.1") > own);
+        assert!(counts(daemon, "192.0.2.1") < 70, "some are lost");
+    }
+    let _ways = [Relay::start(to_b, other, one.ip()), Relay::start(to_a, one, other.ip())];
+    wait_for_sessions(&[(&a, to_b), (&b, to_a)]);
+    for daemon in [&a, &b] {
+        wait_for("nothing is missing, nothing counts twice", || counts(daemon, "192.0.2.1") == 70);
+    }
+    wait_for_rest(&a, to_b);
+    wait_for_rest(&b, to_a);
+    assert_eq!((counts(&a, "192.0.2.1"), counts(&b, "192.0.2.1")), (70, 70));
 }
 
 /// Three nodes, of which the first two reach each other only through relays.

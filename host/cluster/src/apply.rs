@@ -1,12 +1,13 @@
 //! Doing what siblings tell: their changes are made here, too, and told nobody further.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bstr::BStr;
 use capabilities::Capabilities;
 use capabilities::lists::{Colour, Kind as EntryKind, Origin};
-use statsdb::{FieldState, SiblingChange, Slot, StatsDb};
+use statsdb::{FieldState, SiblingChange, Slot, StatsDb, classic_origin};
 use wire::replication::{Kind, ListAction, ListOp, Message, StatsAction, StatsOp, SyncField};
 
 use crate::peer::Peer;
@@ -60,21 +61,21 @@ impl Applier {
         Self { caps }
     }
 
-    /// Makes a change. Whether the DB replicates here makes no difference (wforce compatibility). Unknown DBs, fields
+    /// Makes a change that the sibling at this address asks for. Whether the DB replicates here makes no difference (wforce compatibility). Unknown DBs, fields
     /// and kinds of entries are no error.
     ///
     /// # Errors
     /// See [`Unusable`]; nothing was changed then.
-    pub fn apply(&self, now: u64, message: &Message<'_>) -> Result<(), Unusable> {
+    pub fn apply(&self, now: u64, from: IpAddr, message: &Message<'_>) -> Result<(), Unusable> {
         match message.kind {
-            Kind::Stats => self.stats(now, &StatsOp::decode(message.op)?),
+            Kind::Stats => self.stats(now, from, &StatsOp::decode(message.op)?),
             Kind::Blacklist => self.list(now, Colour::Black, &ListOp::decode(message.op)?),
             Kind::Whitelist => self.list(now, Colour::White, &ListOp::decode(message.op)?),
             Kind::None => Err(Unusable::NoType),
         }
     }
 
-    fn stats(&self, now: u64, op: &StatsOp<'_>) -> Result<(), Unusable> {
+    fn stats(&self, now: u64, from: IpAddr, op: &StatsOp<'_>) -> Result<(), Unusable> {
         let Some(db) = self.caps.stats.get(op.db) else {
             let name = BStr::new(op.db);
             let text = format!("a sibling sent a change of the stats DB \"{name}\", which is unknown here");
@@ -86,7 +87,7 @@ impl Applier {
             );
             return Ok(());
         };
-        let outcome = change(db.local(), now, op);
+        let outcome = change(db.local(), now, from, op);
         outcome.map_err(|why| Unusable::Value { db: op.db.into(), why })
     }
 
@@ -107,7 +108,15 @@ impl Applier {
     }
 }
 
-fn change(db: &StatsDb, now: u64, op: &StatsOp<'_>) -> Result<(), String> {
+/// Who counted what packets from this address tell.
+pub(crate) fn told_by(from: IpAddr) -> u64 {
+    match from.to_canonical() {
+        IpAddr::V4(addr) => classic_origin(&addr.octets()),
+        IpAddr::V6(addr) => classic_origin(&addr.octets()),
+    }
+}
+
+fn change(db: &StatsDb, now: u64, from: IpAddr, op: &StatsOp<'_>) -> Result<(), String> {
     let key = op.key;
     let field = op.field.unwrap_or_default();
     let number = op.number.map(|number| number as i32);
@@ -134,7 +143,7 @@ fn change(db: &StatsDb, now: u64, op: &StatsOp<'_>) -> Result<(), String> {
         }
         (StatsAction::None, ..) => return Ok(()),
     };
-    db.apply_classic(now, key, field, change).map_err(|error| error.to_string())
+    db.apply_classic(now, key, field, (told_by(from), change)).map_err(|error| error.to_string())
 }
 
 fn state(field: &SyncField<'_>) -> FieldState {
@@ -143,8 +152,8 @@ fn state(field: &SyncField<'_>) -> FieldState {
 }
 
 impl Sink for Applier {
-    fn take(&self, _: &Arc<Peer>, message: &Message<'_>) -> Result<(), Unusable> {
-        self.apply(now(), message)
+    fn take(&self, peer: &Arc<Peer>, message: &Message<'_>) -> Result<(), Unusable> {
+        self.apply(now(), peer.addr().ip(), message)
     }
 }
 

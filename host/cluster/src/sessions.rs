@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use statsdb::{RESERVED, Secret};
+use statsdb::{ORIGINS_END, RESERVED, Secret};
 use tokio::runtime::{Handle, Runtime};
 
 use crate::apply::now;
@@ -95,7 +95,7 @@ impl Sessions {
             context.caps.log.error("no random bytes: siblings are only sent packets");
             return self.set_on(false);
         };
-        let origin = random.first_chunk().copied().map_or(0, u64::from_le_bytes) >> 1;
+        let origin = random.first_chunk().copied().map_or(0, u64::from_le_bytes) % ORIGINS_END;
         let origin = origin.max(RESERVED + 1);
         let entries = Arc::new(Entries::new(Arc::clone(&context.caps), origin));
         let bytes = self.journal_bytes.load(Ordering::Relaxed);

@@ -35,10 +35,26 @@ pub use walk::Blocks;
 
 /// Nobody in particular: counted where siblings are no subject.
 pub const NOBODY: u64 = 0;
-/// Siblings that speak classic packets: they send to every node themselves, so this part is never passed on.
+/// Siblings that speak classic packets, where they are not told apart: they send to every node themselves, so this part is
+/// never passed on.
 pub const CLASSIC: u64 = 1;
-/// Origins of nodes are above this.
+/// Origins of nodes are above this, and below [`ORIGINS_END`].
 pub const RESERVED: u64 = 15;
+/// From here on are the origins of single siblings that speak classic packets.
+pub const ORIGINS_END: u64 = 1 << 62;
+
+/// The origin of what one sibling tells by classic packets, so that it can be forgotten
+/// ([`StatsDb::forget_classic`](crate::StatsDb::forget_classic)) once the sibling tells the same in a session. `sibling`: bytes
+/// that stand for it, also after a restart.
+pub fn classic_origin(sibling: &[u8]) -> u64 {
+    ORIGINS_END | xxhash_rust::xxh3::xxh3_64(sibling) >> 2
+}
+
+/// Whether an origin is that of siblings that speak classic packets.
+pub(crate) fn is_classic(origin: u64) -> bool {
+    // The highest bit marks what `Target::named` makes of a node's own.
+    origin == CLASSIC || origin >> 62 == 1
+}
 
 /// In the place of a field's number: all fields.
 pub const ALL_FIELDS: u16 = u16::MAX;
@@ -114,7 +130,7 @@ pub(crate) fn newest_reset(resets: &[(u16, Reset)], field: u16) -> Reset {
 /// Which parts are wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scope {
-    /// All that nodes tell each other: not [`CLASSIC`].
+    /// All that nodes tell each other: not what siblings told by classic packets.
     Nodes,
     /// All.
     Everything,

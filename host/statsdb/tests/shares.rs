@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::{START, schema};
 use portcullis_statsdb::{
     Amount, KeyShare, Merged, Outline, Reader, Room, Schema, Scope, Secret, SiblingChange, StatsDb,
-    Translation, Writer, translate,
+    Translation, Writer, classic_origin, translate,
 };
 use proptest::prelude::*;
 
@@ -169,11 +169,12 @@ fn sketches_of_several_nodes_are_counted_together() {
 fn classic_siblings_count_at_each_node_and_are_not_passed_on() {
     let (a, b) = (node(100), node(200));
     for db in [&a, &b] {
-        db.apply_classic(START, b"k", b"i", SiblingChange::Add(b"5")).unwrap();
-        db.apply_classic(START, b"k", b"i", SiblingChange::SubInt(1)).unwrap();
-        db.apply_classic(START, b"k", b"c", SiblingChange::AddCount(b"x", 3)).unwrap();
-        db.apply_classic(START, b"k", b"h", SiblingChange::Add(b"x")).unwrap();
-        db.apply_classic(START, b"k", b"i", SiblingChange::Add(b"x")).unwrap_err();
+        let of = classic_origin(b"192.0.2.7");
+        db.apply_classic(START, b"k", b"i", (of, SiblingChange::Add(b"5"))).unwrap();
+        db.apply_classic(START, b"k", b"i", (of, SiblingChange::SubInt(1))).unwrap();
+        db.apply_classic(START, b"k", b"c", (of, SiblingChange::AddCount(b"x", 3))).unwrap();
+        db.apply_classic(START, b"k", b"h", (of, SiblingChange::Add(b"x"))).unwrap();
+        db.apply_classic(START, b"k", b"i", (of, SiblingChange::Add(b"x"))).unwrap_err();
         add(db, START, b"k", 100);
     }
     tell(&a, &b, START);
@@ -188,6 +189,37 @@ fn classic_siblings_count_at_each_node_and_are_not_passed_on() {
     again.merge(START, &travel(&all), &same(&again), Room::Make);
     assert_eq!(again.get(START, b"k", b"i"), 204);
     assert_eq!(again.get_value(START, b"k", b"c", b"x"), 3);
+}
+
+#[test]
+fn what_came_by_packets_is_forgotten_once_the_same_sibling_tells_all_of_it() {
+    let (a, b) = (node(100), node(200));
+    let (by_b, by_wforce) = (classic_origin(b"192.0.2.2"), classic_origin(b"192.0.2.3"));
+    for n in 1..=10i32 {
+        add(&b, START, b"k", n);
+        b.add_count(START, b"k", b"c", b"US", 1);
+        // Every fourth packet is lost.
+        if n % 4 != 0 {
+            a.apply_classic(START, b"k", b"i", (by_b, SiblingChange::AddInt(n))).unwrap();
+            a.apply_classic(START, b"k", b"c", (by_b, SiblingChange::AddCount(b"US", 1))).unwrap();
+        }
+    }
+    a.apply_classic(START, b"k", b"i", (by_wforce, SiblingChange::AddInt(1000))).unwrap();
+    add(&a, START, b"k", 100);
+    assert_eq!(a.get(START, b"k", b"i"), 1143);
+    // Also what a snapshot brought back.
+    let again = node(101);
+    let all = a.share(START, b"k", Scope::Everything).unwrap();
+    again.merge(START, &travel(&all), &same(&again), Room::Make);
+    for a in [a, again] {
+        tell(&b, &a, START);
+        a.forget_classic(by_b);
+        assert_eq!(a.get(START, b"k", b"i"), 1155);
+        assert_eq!(a.get_value(START, b"k", b"c", b"US"), 10);
+        a.forget_classic(by_b);
+        a.forget_classic(classic_origin(b"nobody"));
+        assert_eq!(a.get(START, b"k", b"i"), 1155);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::*;
 use crate::testing;
 
 const NOW: u64 = 1_700_000_050;
+const FROM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
 struct World {
     applier: Applier,
@@ -34,13 +35,13 @@ impl World {
     fn stats(&self, op: &StatsOp<'_>) -> Result<(), Unusable> {
         let mut bytes = Vec::new();
         encode_stats(op, false, &mut bytes);
-        self.applier.apply(NOW, &Message::decode(&bytes).unwrap())
+        self.applier.apply(NOW, FROM, &Message::decode(&bytes).unwrap())
     }
 
     fn list(&self, kind: Kind, op: &ListOp<'_>) -> Result<(), Unusable> {
         let mut bytes = Vec::new();
         encode_list(kind, op, false, &mut bytes);
-        self.applier.apply(NOW, &Message::decode(&bytes).unwrap())
+        self.applier.apply(NOW, FROM, &Message::decode(&bytes).unwrap())
     }
 
     fn get(&self, field: &[u8]) -> i32 {
@@ -106,7 +107,7 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
     let bad = ListOp { action: ListAction::Add, kind: 0, key: b"nonsense", ttl: 5, reason: b"" };
     assert!(matches!(world.list(Kind::Blacklist, &bad), Err(Unusable::Address(_))));
     assert!(matches!(
-        world.applier.apply(NOW, &Message { kind: Kind::None, op: b"", forwarded: false }),
+        world.applier.apply(NOW, FROM, &Message { kind: Kind::None, op: b"", forwarded: false }),
         Err(Unusable::NoType)
     ));
     assert_eq!(world.get(b"i"), 0);

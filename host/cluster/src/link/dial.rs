@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::{ANSWER, Ended, OPENING, READ, opening_bytes};
-use crate::apply::now;
+use crate::apply::{now, told_by};
 use crate::context::Context;
 use crate::peer::Peer;
 use crate::send::tcp::connect;
@@ -327,11 +327,26 @@ impl Dialing<'_> {
         }
         let caught_up = status.connected && !status.needs_repair && next == Some(status.acked);
         standing.caught_up.store(caught_up, Ordering::Release);
+        if status.repairs > before.repairs {
+            self.forget_packets();
+        }
         self.peer.counters.sent(status.sent - before.sent);
         self.gauges.resumed.inc_by(status.resumed - before.resumed);
         self.gauges.gaps.inc_by(status.gaps - before.gaps);
         self.gauges.repairs.inc_by(status.repairs - before.repairs);
         self.gauges.repaired_keys.inc_by(status.repaired_keys - before.repaired_keys);
+    }
+
+    /// The sibling has told all that it counted. What came by packets before is part of that, unless another sibling at the same
+    /// address may have sent it.
+    fn forget_packets(&self) {
+        let Some(siblings) = self.sessions.siblings() else { return };
+        let ip = self.peer.addr().ip();
+        let at_it = |peer: &&Arc<Peer>| peer.is_at(ip);
+        if siblings.peers().iter().filter(at_it).all(|peer| peer.standing.kind() == Kind::Session) {
+            let sibling = told_by(ip);
+            self.context.caps.stats.all().iter().for_each(|db| db.local().forget_classic(sibling));
+        }
     }
 }
 

@@ -109,29 +109,47 @@ impl Shard {
         }
     }
 
-    /// Counts `n` as the part of siblings that speak classic packets. It was or will be added to the record.
-    pub fn add_classic_int(&mut self, handle: u32, field: u16, window: u32, n: i32) {
+    /// Counts `n` as the part of a sibling that speaks classic packets, by its origin's number. It was or will be added to
+    /// the record.
+    pub fn add_classic_int(&mut self, handle: u32, (field, window, origin): (u16, u32, u16), n: i32) {
         self.change_overlay(handle, |overlay| {
-            let cell = overlay.ints.get_or_insert((field, window, CLASSIC_NUMBER), || 0);
+            let cell = overlay.ints.get_or_insert((field, window, origin), || 0);
             *cell = cell.wrapping_add(n);
         });
     }
 
-    /// Counts a value `n` times in the sketch of siblings that speak classic packets.
+    /// Counts a value `n` times in the sketch of a sibling that speaks classic packets.
     pub fn add_classic_count(
         &mut self,
         layout: &Layout,
         handle: u32,
-        (field, window): (u16, u32),
-        value: u32,
-        n: i32,
+        at: (u16, u32, u16),
+        (value, n): (u32, i32),
     ) {
-        let Some(plan) = layout.plan(field) else { return };
+        let Some(plan) = layout.plan(at.0) else { return };
         self.change_overlay(handle, |overlay| {
-            let at = (field, window, CLASSIC_NUMBER);
             let sketch = overlay.sketches.get_or_insert(at, || Box::new(Sketch::new(plan)));
             sketch.add(plan, value, n);
         });
+    }
+
+    /// Takes back what an origin counted of a key. Of sketches a record has only this node's own: nothing is to be
+    /// subtracted there.
+    pub fn forget_origin(&mut self, layout: &Layout, handle: u32, number: u16) {
+        let Some(mut overlay) = self.overlays.take(handle) else { return };
+        if handle < self.entries.places() {
+            let record = &mut self.entries[handle].record;
+            for cell in overlay.ints.iter().filter(|cell| cell.origin() == number) {
+                let Ok(field) = record.field(layout, cell.field()) else { continue };
+                let Some(local) = layout.relative(&field, cell.window()) else { continue };
+                let mut windows = record.windows(layout.kind(cell.field()), &field);
+                let Some((_, at)) = windows.find(|(other, _)| *other == local) else { continue };
+                drop(windows);
+                record.add_int(at, cell.amount.wrapping_neg());
+            }
+        }
+        overlay.erase_origin(number);
+        self.overlays.put(handle, overlay);
     }
 
     /// Takes what a field's record says for the part of siblings that speak classic packets: it came from one of them.

@@ -1,7 +1,7 @@
 //! From a record and its overlay to parts.
 
 use super::overlay::Overlay;
-use super::{Amount, CLASSIC, KeyShare, NOBODY, Part, Scope};
+use super::{Amount, CLASSIC, KeyShare, NOBODY, Part, Scope, is_classic};
 use crate::FieldKind;
 use crate::countmin::Sketch;
 use crate::heavies::{Heavies, Heavy};
@@ -39,10 +39,10 @@ impl Source<'_> {
         if let Some(overlay) = self.overlay {
             share.resets.extend_from_slice(overlay.resets());
             let id = |number: u16| ids.get(usize::from(number)).copied().unwrap_or(CLASSIC);
-            let wanted = |window, classic: bool| {
-                self.layout.alive(window, current) && (scope == Scope::Everything || !classic)
+            let wanted = |window, origin| {
+                self.layout.alive(window, current) && (scope == Scope::Everything || !is_classic(id(origin)))
             };
-            let ints = overlay.ints.iter().filter(|cell| wanted(cell.window(), cell.is_classic()));
+            let ints = overlay.ints.iter().filter(|cell| wanted(cell.window(), cell.origin()));
             share.parts.extend(ints.map(|cell| Part {
                 field: cell.field(),
                 window: cell.window(),
@@ -50,7 +50,7 @@ impl Source<'_> {
                 version: cell.version,
                 amount: Amount::Int(cell.amount),
             }));
-            let sketches = overlay.sketches.iter().filter(|cell| wanted(cell.window(), cell.is_classic()));
+            let sketches = overlay.sketches.iter().filter(|cell| wanted(cell.window(), cell.origin()));
             share.parts.extend(sketches.filter_map(|cell| {
                 Some(Part {
                     field: cell.field(),

@@ -59,6 +59,11 @@ impl Origins {
         Some(number)
     }
 
+    /// The number of an origin that has one.
+    pub fn known(&self, origin: u64) -> Option<u16> {
+        self.table.read().numbers.get(&origin).copied()
+    }
+
     /// The origins by number.
     pub fn ids(&self) -> Vec<u64> {
         self.table.read().ids.clone()

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::origins::CLASSIC_NUMBER;
 use super::{Reset, newest_reset};
 use crate::countmin::Sketch;
 
@@ -27,10 +26,6 @@ impl<T> Cell<T> {
     /// The origin's number.
     pub fn origin(&self) -> u16 {
         self.id as u16
-    }
-
-    pub fn is_classic(&self) -> bool {
-        self.origin() == CLASSIC_NUMBER
     }
 }
 
@@ -150,6 +145,12 @@ impl Overlay {
     pub fn erase(&mut self, field: u16, last: u32) {
         self.ints.erase(field, last);
         self.sketches.erase(field, last);
+    }
+
+    /// Drops all that an origin counted.
+    pub fn erase_origin(&mut self, number: u16) {
+        self.ints.retain(|cell| cell.origin() != number);
+        self.sketches.retain(|cell| cell.origin() != number);
     }
 
     /// Drops what no longer counts. `oldest`: the first window that does; `window_ms`: milliseconds of a window.

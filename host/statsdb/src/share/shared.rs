@@ -1,8 +1,9 @@
 //! The database as other nodes' sessions, snapshots and packets see it.
 
+use super::origins::CLASSIC_NUMBER;
 use super::{Catalogue, KeyShare, Line, Merged, NOBODY, Part, Room, Scope, Secret, Translation};
 use crate::db::cut;
-use crate::shard::Change;
+use crate::shard::{Change, Shard};
 use crate::{FieldKind, NotANumber, StatsDb, countmin, hll, int};
 
 /// A change that a sibling's classic packet asks for.
@@ -22,7 +23,7 @@ pub enum SiblingChange<'a> {
 
 impl StatsDb {
     /// Makes a change that a sibling's classic packet asks for. In a database that is shared between nodes it counts as the
-    /// part of such siblings, who tell every node themselves.
+    /// part of that sibling ([`super::classic_origin`]), who tells every node itself.
     ///
     /// # Errors
     /// As for [`StatsDb::add`].
@@ -31,7 +32,7 @@ impl StatsDb {
         now: u64,
         key: &[u8],
         field: &[u8],
-        change: SiblingChange<'_>,
+        (sibling, change): (u64, SiblingChange<'_>),
     ) -> Result<(), NotANumber> {
         let shared = self.own_origin() != NOBODY;
         let known = self.layout().field(field).filter(|(_, kind)| shared && *kind != FieldKind::Hll);
@@ -74,12 +75,11 @@ impl StatsDb {
         let mut locked = self.shard_of(key).lock();
         locked.write(self.layout(), hash, key, number, now, first);
         if let Some(handle) = locked.handle(hash, key) {
-            let window = self.layout().current(now);
+            let origin = self.origins().number(sibling).unwrap_or(CLASSIC_NUMBER);
+            let at = (number, self.layout().current(now), origin);
             match (int, count) {
-                (Ok(n), None) if n != 0 => locked.add_classic_int(handle, number, window, n),
-                (_, Some((value, n))) => {
-                    locked.add_classic_count(self.layout(), handle, (number, window), value, n);
-                }
+                (Ok(n), None) if n != 0 => locked.add_classic_int(handle, at, n),
+                (_, Some(counted)) => locked.add_classic_count(self.layout(), handle, at, counted),
                 _ => {}
             }
         }
@@ -163,6 +163,19 @@ impl StatsDb {
     /// Forgets what other nodes counted in windows that are over.
     pub fn prune(&self, now: u64) {
         let current = self.layout().current(now);
+        self.for_each_key(|shard, handle| shard.prune(self.layout(), handle, current));
+    }
+
+    /// Forgets what a sibling ([`super::classic_origin`]) told by classic packets: what it counted is known in another way now,
+    /// from it, and would count twice. Distinct counts stay as they are; they are the same either way.
+    pub fn forget_classic(&self, sibling: u64) {
+        if let Some(number) = self.origins().known(sibling) {
+            self.for_each_key(|shard, handle| shard.forget_origin(self.layout(), handle, number));
+        }
+    }
+
+    /// All places of keys, some of which may be empty, with short locks.
+    fn for_each_key(&self, mut change: impl FnMut(&mut Shard, u32)) {
         for shard in 0..self.schema().shards {
             let mut from = 0;
             loop {
@@ -171,7 +184,7 @@ impl StatsDb {
                 if from >= end {
                     break;
                 }
-                (from..end).for_each(|handle| locked.prune(self.layout(), handle, current));
+                (from..end).for_each(|handle| change(&mut locked, handle));
                 from = end;
             }
         }
