@@ -1,5 +1,5 @@
 //! What other programs keep or send, and what operators write: values in Redis, dumps of a wforce, schedules, recordings, questions to
-//! the report store.
+//! the report store, its log and what servers of Elasticsearch's kind answer it.
 //!
 //! The first byte says what the rest is.
 #![no_main]
@@ -19,12 +19,15 @@ mod value;
 
 fuzz_target!(|data: &[u8]| {
     let Some((choice, rest)) = data.split_first() else { return };
-    match choice % 6 {
+    match choice % 9 {
         0 => redis_values(rest),
         1 => dump(rest),
         2 => schedules(rest),
         3 => _ = line::Line::parse(rest),
         4 => _ = reports::Query::parse(rest),
+        6 => log(rest),
+        7 => log(&reports::outside::framed(rest)),
+        8 => servers(rest),
         _ => redis_url(rest),
     }
 });
@@ -72,6 +75,31 @@ fn schedules(text: &[u8]) {
         assert!(next > after);
     }
     let _ = text.parse::<schedule::Interval>();
+}
+
+/// What was read is written so that it is read again, and nothing else.
+fn log(bytes: &[u8]) {
+    let first = reports::outside::log(bytes);
+    assert!(first.whole <= bytes.len());
+    let second = reports::outside::log(&first.again);
+    assert_eq!((second.records, second.whole), (first.records, first.again.len()));
+    assert_eq!(reports::outside::log(&second.again).again, second.again);
+}
+
+/// The first two bytes are the status of the answer and how many reports were sent.
+fn servers(bytes: &[u8]) {
+    let [status, count, body @ ..] = bytes else { return };
+    let (status, count) = (100 + 2 * u16::from(*status), usize::from(*count));
+    let (again, refused) = reports::outside::bulk(status, body, count);
+    assert!(again.len() + refused <= count);
+    assert!(again.iter().all(|place| *place < count) && again.is_sorted());
+    let (found, bins) = reports::outside::answers(status, body);
+    assert_eq!(bins, 20);
+    for report in found {
+        let document = report.to_document();
+        let back = reports::Report::from_document(report.id, &document).expect("a document of ours");
+        assert_eq!((back.login, back.remote), (report.login, report.remote));
+    }
 }
 
 fn redis_url(text: &[u8]) {

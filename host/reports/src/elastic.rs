@@ -6,18 +6,20 @@ mod ask;
 mod bulk;
 mod hosts;
 mod lease;
+pub(crate) mod outside;
 mod read;
 mod settings;
 mod setup;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use outbound::Method;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::{
     Answer, Answering, Confirmation, Health, Lease, Limits, Query, Report, ReportId, ReportStore, StoreError,
@@ -49,9 +51,12 @@ pub struct ElasticStore {
 struct Inner {
     settings: ElasticSettings,
     hosts: Hosts,
-    /// What is known of the servers.
+    /// What is known of the servers. Never held while they are asked: of several that find nothing known each asks, so
+    /// that none waits for another's time limit.
     known: Mutex<Known>,
     bulks: Semaphore,
+    /// Whether this side has taken leases, so that there may be old ones.
+    leased: AtomicBool,
     ingested: AtomicU64,
     refused: AtomicU64,
 }
@@ -75,6 +80,7 @@ impl ElasticStore {
             hosts,
             known: Mutex::default(),
             bulks: Semaphore::new(BULKS),
+            leased: AtomicBool::new(false),
             ingested: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         });
@@ -90,11 +96,13 @@ impl ElasticStore {
         usable(settings).map(drop)
     }
 
-    /// Drops indexes that are too old now, where the servers do not do that themselves. Says how many.
+    /// Drops indexes that are too old now, where the servers do not do that themselves, and leases that ran out. Says how
+    /// many indexes.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn tidy(&self) -> Result<usize, StoreError> {
+        self.inner.expire_leases(now()).await?;
         match self.inner.ready().await? {
             Lifecycle::Policy => Ok(0),
             Lifecycle::Ours => self.inner.expire(now()).await,
@@ -135,7 +143,12 @@ async fn keep(inner: Weak<Inner>) {
     loop {
         turns.tick().await;
         let Some(inner) = inner.upgrade() else { return };
-        if inner.known.lock().await.lifecycle != Some(Lifecycle::Ours) {
+        if inner.leased.load(Ordering::Relaxed)
+            && let Err(error) = inner.expire_leases(now()).await
+        {
+            (inner.settings.complain)(&format!("Leases that ran out cannot be removed: {error}"));
+        }
+        if inner.known.lock().lifecycle != Some(Lifecycle::Ours) {
             continue;
         }
         let turn = async {
@@ -151,10 +164,9 @@ async fn keep(inner: Weak<Inner>) {
 }
 
 impl Inner {
-    /// What the servers are. They are asked once.
+    /// What the servers are. They are asked until they have answered once.
     async fn server(&self) -> Result<Server, StoreError> {
-        let mut known = self.known.lock().await;
-        if let Some(server) = &known.server {
+        if let Some(server) = &self.known.lock().server {
             return Ok(server.clone());
         }
         let reply = self.hosts.send(Method::GET, "/", Body::None, HEALTH).await?;
@@ -162,25 +174,24 @@ impl Inner {
             return Err(StoreError::Unavailable(reply.reason()));
         }
         let server = Server::read(&reply.body)?;
-        known.server = Some(server.clone());
+        self.known.lock().server = Some(server.clone());
         Ok(server)
     }
 
-    /// Before the first report: template and policy are installed.
+    /// Before the first report: template and policy are installed. It does no harm to do that twice.
     async fn ready(&self) -> Result<Lifecycle, StoreError> {
-        let server = self.server().await?;
-        let mut known = self.known.lock().await;
-        if let Some(lifecycle) = known.lifecycle {
+        if let Some(lifecycle) = self.known.lock().lifecycle {
             return Ok(lifecycle);
         }
+        let server = self.server().await?;
         let lifecycle = self.install(&server).await?;
-        known.lifecycle = Some(lifecycle);
+        self.known.lock().lifecycle = Some(lifecycle);
         Ok(lifecycle)
     }
 
     async fn ingest(&self, reports: &[Report]) -> Result<(), StoreError> {
-        self.ready().await?;
         let _turn = self.bulks.acquire().await.map_err(|_| StoreError::Closed)?;
+        self.ready().await?;
         let result = self.bring(reports).await;
         let refused = match &result {
             Ok(()) => 0,

@@ -6,14 +6,17 @@ mod check;
 mod condition;
 mod day;
 mod fold;
+mod folder;
 mod ingest;
 mod journal;
 mod keep;
+pub(crate) mod outside;
 mod row;
 mod scan;
 mod schema;
 mod search;
 mod settings;
+mod sketch;
 mod tally;
 
 use std::collections::HashMap;
@@ -120,7 +123,7 @@ impl EmbeddedStore {
             let _turn = turn;
             work(&Asking { catalog: &catalog, limits, deadline: Deadline::after(left) })
         });
-        task.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+        task.await.map_err(|error| StoreError::Failed(error.to_string()))?
     }
 
     /// Drops days that are too old or too many now, and merges finished ones, instead of within a minute.

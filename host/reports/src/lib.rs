@@ -9,6 +9,8 @@ mod answer;
 mod elastic;
 mod embedded;
 mod limits;
+#[doc(hidden)]
+pub mod outside;
 mod query;
 mod report;
 mod store;

@@ -104,6 +104,9 @@ pub enum StoreError {
         "the question needs more than {0} different values in memory; ask about a shorter time or fewer reports"
     )]
     TooManyValues(usize),
+    /// The engine made a mistake over this question; others are answered.
+    #[error("the report store failed over this question, see its log: {0}")]
+    Failed(String),
     /// The server cannot be reached or answers with an error.
     #[error("the report store is unavailable: {0}")]
     Unavailable(String),

@@ -132,6 +132,59 @@ async fn a_lease_has_one_holder() {
     assert_eq!(held, 1);
 }
 
+/// Each run of a cron job takes a lease of its own: they must not stay for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_that_ran_out_go() {
+    let server = osmem();
+    let store = ElasticStore::new(settings(&server.url)).unwrap();
+    let long = Duration::from_secs(1000);
+    assert_eq!(store.lease("lives", "a", long).await.unwrap(), Lease::Held);
+    assert_eq!(store.lease("ran out just now", "a", Duration::ZERO).await.unwrap(), Lease::Held);
+    let old = json!({"name": "job", "holder": "b", "until": battery::begin()});
+    for number in 0..30 {
+        let path = format!("/wforce-reports_leases/_doc/old{number}?refresh=true");
+        server.request("PUT", &path, Some(&old));
+    }
+    let count = || server.request("GET", "/wforce-reports_leases/_count", None)["count"].as_u64();
+    assert_eq!(count(), Some(32));
+    store.tidy().await.unwrap();
+    server.request("POST", "/wforce-reports_leases/_refresh", None);
+    assert_eq!(count(), Some(2));
+    assert!(matches!(store.lease("lives", "b", long).await.unwrap(), Lease::Taken { .. }));
+}
+
+/// Servers that hang keep each who asks for its own time limit, not all of them for the sum.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_the_answers_of_others() {
+    let (first, waiting) = (Arc::new(Mutex::new(true)), Arc::new(Mutex::new(())));
+    let (hold, is_first) = (waiting.clone(), first.clone());
+    let held = waiting.lock();
+    let stub = Stub::start(move |request| {
+        // The first question about the server hangs until the test ends.
+        if request.path == "/" && std::mem::take(&mut *is_first.lock()) {
+            drop(hold.lock());
+        }
+        if request.path == "/" {
+            root(true)
+        } else {
+            answer(200, json!({"hits": {"total": {"value": 0}, "hits": []}}))
+        }
+    });
+    let store = Arc::new(ElasticStore::new(settings(&stub.url())).unwrap());
+    let ask = |store: Arc<ElasticStore>| async move {
+        let query = Query::Logins { filter: Filter::default(), range: Range::EVER, limit: 10 };
+        store.query(&query, patient()).await
+    };
+    let hangs = tokio::spawn(ask(store.clone()));
+    while *first.lock() {
+        tokio::task::yield_now().await;
+    }
+    assert!(ask(store).await.is_ok(), "the second question waits for the first one");
+    assert!(!hangs.is_finished());
+    hangs.abort();
+    drop(held);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn old_days_go_where_the_server_has_no_lifecycles() {
     let server = osmem();

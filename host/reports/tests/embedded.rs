@@ -52,6 +52,50 @@ async fn every_question_is_answered() {
     battery::run(&store, &reports).await;
 }
 
+/// What is known of finished days without opening them never hides a report: not one that came late, nor after a restart,
+/// nor when the file of what is known is damaged or of another segment.
+#[tokio::test(flavor = "multi_thread")]
+async fn sketches_hide_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut reports = battery::reports(400);
+    let late = reports.split_off(300);
+    {
+        let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
+        store.ingest(reports.clone()).await.unwrap();
+        store.flush().await.unwrap();
+        store.tidy().await.unwrap();
+        battery::run(&store, &reports).await;
+        store.ingest(late.clone()).await.unwrap();
+        store.flush().await.unwrap();
+        reports.extend(late);
+        battery::run(&store, &reports).await;
+        reports[5].confirmation = Confirmation::Bad;
+        assert!(store.confirm(&reports[5].id, Confirmation::Bad).await.unwrap());
+        battery::run(&store, &reports).await;
+    }
+    let sketches = || {
+        let days = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let files = days.filter(|path| path.is_dir()).flat_map(|day| std::fs::read_dir(day).unwrap());
+        let paths = files.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|ending| ending == "sketch")).collect::<Vec<_>>()
+    };
+    {
+        let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
+        store.tidy().await.unwrap();
+        battery::run(&store, &reports).await;
+    }
+    let whole = sketches();
+    assert_eq!(whole.len(), 3, "one for each day's only segment, none left over: {whole:?}");
+    let first = std::fs::read(&whole[0]).unwrap();
+    std::fs::write(&whole[0], &first[..first.len() / 2]).unwrap();
+    let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
+    battery::run(&store, &reports).await;
+    store.tidy().await.unwrap();
+    assert_eq!(std::fs::read(&whole[0]).unwrap(), first, "it is made again");
+    battery::run(&store, &reports).await;
+    assert_eq!(store.stats().await.unwrap().broken_days, 0);
+}
+
 /// A process that ingests is killed again and again, each time after another number of batches; whatever it was told is
 /// taken must be there, each report once.
 #[tokio::test(flavor = "multi_thread")]

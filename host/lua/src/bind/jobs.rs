@@ -61,12 +61,13 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         Ok(Ret::None)
     }),
     ("setReportQueueSize", |state, args| {
-        let reports = args.unsigned(1)?.max(1);
-        let megabytes = if args.given(2) { Some(args.unsigned(2)?.max(1)) } else { None };
+        let reports = amount(args, 1, "reports", MOST_REPORTS)?;
+        let megabytes =
+            if args.given(2) { Some(amount(args, 2, "megabytes", MOST_MEGABYTES)?) } else { None };
         state.host.settings.change(|values| {
-            values.report_queue.reports = reports as usize;
+            values.report_queue.reports = reports;
             if let Some(megabytes) = megabytes {
-                values.report_queue.bytes = (megabytes as usize) << 20;
+                values.report_queue.bytes = megabytes << 20;
             }
         });
         Ok(Ret::None)
@@ -89,6 +90,21 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         Ok(Ret::None)
     }),
 ];
+
+/// Reports that may wait at most.
+const MOST_REPORTS: usize = 100_000_000;
+/// Megabytes that those may take at most: a terabyte.
+const MOST_MEGABYTES: usize = 1 << 20;
+
+/// A whole number from 1 on. Taken as an unsigned one, -1 would be four thousand million.
+fn amount(args: &Args<'_>, index: i32, what: &str, most: usize) -> Result<usize, Fault> {
+    let number = args.double(index)?;
+    if number >= 1.0 && number <= most as f64 && number.fract() == 0.0 {
+        return Ok(number as usize);
+    }
+    let setter = args.bound().map_or("", |bound| bound.entry.name);
+    Err(Fault::caught(format!("{setter}: {what} must be a whole number from 1 to {most}, not {number}")))
+}
 
 /// A function, given by its name, is due by this schedule.
 fn plan<'a>(state: &'a State, args: &Args<'a>, schedule: Schedule) -> Result<Ret<'a>, Fault> {

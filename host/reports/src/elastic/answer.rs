@@ -11,9 +11,7 @@ use super::ask::{GROUPS, Names};
 use super::hosts::Body;
 use super::{Inner, read};
 use crate::answer::by_value;
-use crate::{
-    Answer, Bin, Field, Filter, Limits, Query, Range, Rank, Report, Significant, StoreError, Totals,
-};
+use crate::{Answer, Field, Filter, Limits, Query, Range, Rank, Report, Significant, StoreError, Totals};
 
 /// Reports in one answer of the server; it allows 10,000.
 const PAGE: usize = 5_000;
@@ -80,14 +78,7 @@ impl<'a> Asking<'a> {
                 let aggs = json!({"size": 0, "aggs": {"first": {"min": {"field": "@timestamp"}},
                     "last": {"max": {"field": "@timestamp"}}}});
                 let body = self.search(self.body(&filter.clone().of_user(), *range, aggs)).await?;
-                let end = |name: &str| read::number(&body["aggregations"][name]["value"]);
-                // Some servers answer 0 or infinity where there is nothing.
-                let some = end("first").zip(end("last")).filter(|(first, last)| first <= last);
-                let some = some.filter(|_| read::total(&body) > 0);
-                Ok(Answer::FirstLast {
-                    first: some.map(|(first, _)| first),
-                    last: some.map(|(_, last)| last),
-                })
+                Ok(read::first_last(&body))
             }
             Query::Count { filter, range, distinct } => self.count(filter, *range, distinct).await,
             Query::Top { by, rank, filter, range, limit } => {
@@ -221,14 +212,7 @@ impl<'a> Asking<'a> {
             "min_doc_count": 1}, "aggs": {"failures": Names::failures()}});
         let more = json!({"size": 0, "aggs": {"bins": histogram}});
         let answer = self.search(self.body(filter, range, more)).await?;
-        let mut bins = Bin::empty(range, interval);
-        let first = bins.first().map_or(0, |bin| bin.at);
-        for bucket in read::buckets(&answer["aggregations"]["bins"]) {
-            let at = read::number(&bucket["key"]).unwrap_or_default();
-            if let Some(bin) = bins.get_mut(((at - first) / interval) as usize) {
-                bin.totals = read::totals(bucket);
-            }
-        }
+        let bins = read::bins(&answer["aggregations"]["bins"], range, interval);
         Ok(Answer::Histogram { bins })
     }
 }

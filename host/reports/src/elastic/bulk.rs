@@ -22,10 +22,10 @@ struct Lines(String);
 
 /// What became of the reports of one request.
 #[derive(Default)]
-struct Outcome {
+pub(super) struct Outcome {
     /// Places of those that have to be sent again.
-    again: Vec<usize>,
-    refused: usize,
+    pub(super) again: Vec<usize>,
+    pub(super) refused: usize,
     reason: String,
 }
 
@@ -123,7 +123,7 @@ fn everything(count: usize, reason: String) -> Outcome {
 }
 
 /// Reads what became of each report.
-fn outcome(reply: &Reply, count: usize) -> Outcome {
+pub(super) fn outcome(reply: &Reply, count: usize) -> Outcome {
     let items = reply.body["items"].as_array().map(Vec::as_slice).unwrap_or_default();
     if items.len() != count {
         return everything(count, "the answer to a bulk request is not one".into());

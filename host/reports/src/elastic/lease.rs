@@ -1,18 +1,23 @@
 //! Leases as documents: whoever writes first has it, as the servers refuse a write that does not follow the state it saw.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use outbound::Method;
 use serde_json::json;
 
-use super::Inner;
 use super::hosts::Body;
+use super::{Inner, escaped};
 use crate::{Lease, StoreError};
 
 /// How often it is tried when others write at the same moment.
 const ATTEMPTS: usize = 4;
 /// How long one request may take.
 const TIME: Duration = Duration::from_secs(5);
+/// Milliseconds that a lease stays after it ran out: longer than clocks differ, so that nobody who still heeds it misses it.
+const STAY: i64 = 5 * 60_000;
+/// Leases that are removed at a time; more wait for the next one.
+const MOST_EXPIRED: usize = 1000;
 
 impl Inner {
     /// `now`: unix milliseconds. The clocks of those who share leases must not differ by much of a lease's length.
@@ -23,6 +28,7 @@ impl Inner {
         ttl: Duration,
         now: i64,
     ) -> Result<Lease, StoreError> {
+        self.leased.store(true, Ordering::Relaxed);
         let path = self.lease_path(name);
         let until = now.saturating_add(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
         let body = json!({"name": name, "holder": holder, "until": until});
@@ -70,6 +76,39 @@ impl Inner {
         } else {
             Err(StoreError::Unavailable(gone.reason()))
         }
+    }
+
+    /// Removes the documents of leases that ran out a while ago: each run of a cron job has one of its own. One that somebody
+    /// takes at this moment stays. `now`: unix milliseconds.
+    pub(super) async fn expire_leases(&self, now: i64) -> Result<(), StoreError> {
+        let leases = self.settings.leases();
+        let oldest = now.saturating_sub(STAY);
+        let query =
+            json!({"size": MOST_EXPIRED, "_source": false, "query": {"range": {"until": {"lt": oldest}}}});
+        let path = format!("/{leases}/_search?ignore_unavailable=true&allow_no_indices=true");
+        let found = self.hosts.send(Method::POST, &path, (&query).into(), TIME).await?;
+        if found.status == 404 {
+            return Ok(());
+        }
+        if !found.good() {
+            return Err(StoreError::Unavailable(found.reason()));
+        }
+        let hits = found.body["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for id in hits.iter().filter_map(|hit| hit["_id"].as_str()) {
+            let path = format!("/{leases}/_doc/{}", escaped(id));
+            let there = self.hosts.send(Method::GET, &path, Body::None, TIME).await?;
+            let ran_out = there.body["_source"]["until"].as_i64().is_some_and(|until| until < oldest);
+            if !there.good() || !ran_out {
+                continue;
+            }
+            let (number, term) = (&there.body["_seq_no"], &there.body["_primary_term"]);
+            let path = format!("{path}?if_seq_no={number}&if_primary_term={term}");
+            let gone = self.hosts.send(Method::DELETE, &path, Body::None, TIME).await?;
+            if !gone.good() && !matches!(gone.status, 404 | 409) {
+                return Err(StoreError::Unavailable(gone.reason()));
+            }
+        }
+        Ok(())
     }
 
     /// Names of leases may have any characters.

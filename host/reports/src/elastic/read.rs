@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::{Field, Group, Report, ReportId, StoreError, Totals};
+use crate::{Answer, Bin, Field, Group, Range, Report, ReportId, StoreError, Totals};
 
 /// A search's answer that is whole.
 pub(super) fn whole(body: &Value) -> Result<(), StoreError> {
@@ -86,4 +86,27 @@ pub(super) fn groups(aggregation: &Value, field: Field, distinct: bool) -> Vec<G
         })
     };
     buckets(aggregation).iter().filter_map(group).collect()
+}
+
+/// The ends of a search's reports, by its aggregations `first` and `last`.
+pub(super) fn first_last(body: &Value) -> Answer {
+    let end = |name: &str| number(&body["aggregations"][name]["value"]);
+    // Some servers answer 0 or infinity where there is nothing.
+    let some = end("first").zip(end("last")).filter(|(first, last)| first <= last);
+    let some = some.filter(|_| total(body) > 0);
+    Answer::FirstLast { first: some.map(|(first, _)| first), last: some.map(|(_, last)| last) }
+}
+
+/// The intervals of a bounded range; buckets outside of it are left out.
+pub(super) fn bins(aggregation: &Value, range: Range, interval: i64) -> Vec<Bin> {
+    let mut bins = Bin::empty(range, interval);
+    let first = bins.first().map_or(0, |bin| bin.at);
+    for bucket in buckets(aggregation) {
+        let place = number(&bucket["key"]).and_then(|at| at.checked_sub(first));
+        let place = place.filter(|place| *place >= 0).map(|place| place / interval);
+        if let Some(bin) = place.and_then(|place| bins.get_mut(usize::try_from(place).ok()?)) {
+            bin.totals = totals(bucket);
+        }
+    }
+    bins
 }

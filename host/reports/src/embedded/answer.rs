@@ -6,18 +6,20 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tantivy::columnar::Column;
-use tantivy::{DateTime, SegmentReader};
+use tantivy::{DateTime, DocId, SegmentReader};
 
 use super::catalog::Catalog;
 use super::condition::Condition;
 use super::day::Day;
 use super::row::Rows;
 use super::scan::{self, Deadline, Stop};
-use super::schema::name;
+use super::schema::{self, name};
+use super::sketch::Sought;
 use super::tally::{Reader, Tallies, Tally, Values};
 use crate::answer::by_value;
 use crate::{
-    Answer, Bin, Field, Filter, Group, Limits, Query, Range, Rank, Report, Significant, StoreError, Totals,
+    Answer, Bin, Field, Filter, Group, Limits, Query, Range, Rank, Report, ReportId, Significant, StoreError,
+    Totals,
 };
 
 /// One question on its way through the days.
@@ -25,6 +27,30 @@ pub(super) struct Asking<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) limits: Limits,
     pub(super) deadline: Deadline,
+}
+
+/// The columns that rows are ordered by, opened at the first row that needs them: most segments have none.
+struct Order {
+    at: Column<DateTime>,
+    sequence: Column<u64>,
+}
+
+impl Order {
+    fn of<'a>(order: &'a mut Option<Self>, segment: &SegmentReader) -> tantivy::Result<&'a Self> {
+        let columns = segment.fast_fields();
+        Ok(match order {
+            Some(there) => there,
+            None => {
+                order.insert(Self { at: columns.date(name::AT)?, sequence: columns.u64(name::SEQUENCE)? })
+            }
+        })
+    }
+
+    /// Time and number of a row.
+    fn row(&self, doc: DocId) -> (i64, i64) {
+        let time = self.at.first(doc).map_or(0, DateTime::into_timestamp_millis);
+        (time, self.sequence.first(doc).unwrap_or_default() as i64)
+    }
 }
 
 const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
@@ -38,8 +64,8 @@ impl Asking<'_> {
             }
             Query::Seen { login, with, range, filter } => {
                 let filter = filter.seen(login, with)?;
-                let newest = self.newest(&Condition::of(&filter, *range), *range, 1)?.pop();
-                Ok(Answer::Seen { seen: newest.is_some(), report: newest.map(|report| report.id) })
+                let report = self.newest_id(&Condition::of(&filter, *range), *range)?;
+                Ok(Answer::Seen { seen: report.is_some(), report })
             }
             Query::FirstLast { filter, range } => self.first_last(&filter.clone().of_user(), *range),
             Query::Count { filter, range, distinct } => self.count(filter, *range, distinct),
@@ -51,13 +77,15 @@ impl Asking<'_> {
         }
     }
 
-    /// Calls `work` with each segment of these days.
+    /// Calls `work` with each segment of these days that may have what is sought.
     fn over(
         &self,
         days: impl IntoIterator<Item = Arc<Day>>,
+        sought: &Sought,
         mut work: impl FnMut(&SegmentReader) -> Result<(), Stop>,
     ) -> Result<(), StoreError> {
-        days.into_iter().try_for_each(|day| scan::segments(self.catalog, &day, &self.deadline, &mut work))
+        let mut days = days.into_iter();
+        days.try_for_each(|day| scan::segments(self.catalog, &day, sought, &self.deadline, &mut work))
     }
 
     /// The newest reports, newest first.
@@ -83,6 +111,7 @@ impl Asking<'_> {
         if newest {
             days.reverse();
         }
+        let sought = Sought::of(condition);
         // The greatest keys are kept.
         let sign = if newest { 1 } else { -1 };
         for day in days {
@@ -92,15 +121,13 @@ impl Asking<'_> {
             let mut columns = Vec::new();
             let mut reports = Vec::new();
             let condition = &condition.within(day.range());
-            scan::segments(self.catalog, &day, &self.deadline, |segment| {
-                let at: Column<DateTime> = segment.fast_fields().date(name::AT)?;
-                let sequence = segment.fast_fields().u64(name::SEQUENCE)?;
+            scan::segments(self.catalog, &day, &sought, &self.deadline, |segment| {
+                let mut order = None;
                 let number = columns.len();
                 columns.push(None);
                 let mut hit = false;
                 scan::rows(segment, condition, &self.deadline, |doc| {
-                    let time = at.first(doc).map_or(0, DateTime::into_timestamp_millis);
-                    let sequence = sequence.first(doc).unwrap_or_default() as i64;
+                    let (time, sequence) = Order::of(&mut order, segment)?.row(doc);
                     let key = (time * sign, sequence * sign, number, doc);
                     if kept.len() < wanted {
                         kept.push(Reverse(key));
@@ -135,14 +162,56 @@ impl Asking<'_> {
         Ok(found)
     }
 
+    /// The newest report's id. Only the columns that make an id are read.
+    fn newest_id(&self, condition: &Condition, range: Range) -> Result<Option<ReportId>, StoreError> {
+        let sought = Sought::of(condition);
+        for day in self.catalog.within(range).into_iter().rev() {
+            let condition = &condition.within(day.range());
+            let mut newest: Option<(i64, i64, String)> = None;
+            scan::segments(self.catalog, &day, &sought, &self.deadline, |segment| {
+                let mut order = None;
+                let mut here: Vec<DocId> = Vec::new();
+                let mut best = newest.as_ref().map(|(time, sequence, _)| (*time, *sequence));
+                scan::rows(segment, condition, &self.deadline, |doc| {
+                    let row = Some(Order::of(&mut order, segment)?.row(doc));
+                    if row > best {
+                        here.clear();
+                    }
+                    if row >= best {
+                        best = row;
+                        here.push(doc);
+                    }
+                    Ok(GO_ON)
+                })?;
+                let Some((time, sequence)) = best.filter(|_| !here.is_empty()) else { return Ok(()) };
+                let nodes = segment.fast_fields().str(name::NODE)?;
+                for doc in here {
+                    let mut node = String::new();
+                    if let Some(nodes) = &nodes
+                        && let Some(ordinal) = nodes.ords().first(doc)
+                    {
+                        nodes.ord_to_str(ordinal, &mut node)?;
+                    }
+                    newest = newest.take().max(Some((time, sequence, node)));
+                }
+                Ok(())
+            })?;
+            if let Some((time, sequence, node)) = newest {
+                return Ok(Some(schema::id(time, sequence.unsigned_abs(), &node)));
+            }
+        }
+        Ok(None)
+    }
+
     fn first_last(&self, filter: &Filter, range: Range) -> Result<Answer, StoreError> {
         let condition = Condition::of(filter, range);
+        let sought = Sought::of(&condition);
         let ends = |day: Arc<Day>| {
             let mut ends: Option<(i64, i64)> = None;
-            self.over([day], |segment| {
-                let at: Column<DateTime> = segment.fast_fields().date(name::AT)?;
+            self.over([day], &sought, |segment| {
+                let mut order = None;
                 scan::rows(segment, &condition, &self.deadline, |doc| {
-                    let time = at.first(doc).map_or(0, DateTime::into_timestamp_millis);
+                    let (time, _) = Order::of(&mut order, segment)?.row(doc);
                     let (first, last) = ends.unwrap_or((time, time));
                     ends = Some((first.min(time), last.max(time)));
                     Ok(GO_ON)
@@ -173,7 +242,7 @@ impl Asking<'_> {
         let mut totals = Totals::default();
         let mut counts: Vec<(Values, u64)> = distinct.iter().map(|_| Default::default()).collect();
         let mut room = self.limits.values;
-        let result = self.over(self.catalog.within(range), |segment| {
+        let result = self.over(self.catalog.within(range), &Sought::of(&condition), |segment| {
             let success = segment.fast_fields().bool(name::SUCCESS)?;
             let mut readers =
                 distinct.iter().map(|field| Reader::open(*field, segment)).collect::<Result<Vec<_>, _>>()?;
@@ -206,7 +275,7 @@ impl Asking<'_> {
         let condition = Condition::of(filter, range);
         let mut tallies = Tallies::default();
         let mut room = self.limits.values;
-        let result = self.over(self.catalog.within(range), |segment| {
+        let result = self.over(self.catalog.within(range), &Sought::of(&condition), |segment| {
             let success = segment.fast_fields().bool(name::SUCCESS)?;
             let mut group = Reader::open(by, segment)?;
             let mut other = other.map(|field| Reader::open(field, segment)).transpose()?;
@@ -291,7 +360,7 @@ impl Asking<'_> {
         let condition = Condition::of(filter, range);
         let mut bins = Bin::empty(range, interval);
         let first = bins.first().map_or(0, |bin| bin.at);
-        self.over(self.catalog.within(range), |segment| {
+        self.over(self.catalog.within(range), &Sought::of(&condition), |segment| {
             let success = segment.fast_fields().bool(name::SUCCESS)?;
             let at: Column<DateTime> = segment.fast_fields().date(name::AT)?;
             scan::rows(segment, &condition, &self.deadline, |doc| {

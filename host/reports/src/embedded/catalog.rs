@@ -11,6 +11,7 @@ use tantivy::{Searcher, TantivyError};
 
 use super::day::{Day, folder_name, number_in, number_of};
 use super::settings::EmbeddedSettings;
+use super::sketch::ROOM;
 use crate::{Range, StoreError};
 
 /// Folders with this at the beginning of their name are set aside.
@@ -55,7 +56,30 @@ impl Catalog {
                 }
             }
         }
+        catalog.sketched(|day| {
+            day.load_sketches();
+            Ok(())
+        })?;
         Ok(catalog)
+    }
+
+    /// Calls `load` with finished days, newest first, for as long as there is room for their sketches in memory; days for
+    /// which there is none have none.
+    pub(super) fn sketched(
+        &self,
+        mut load: impl FnMut(&Arc<Day>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let today = number_of(jiff::Timestamp::now().as_millisecond());
+        let mut room = ROOM;
+        for day in self.all().iter().rev().filter(|day| day.number < today) {
+            if room > 0 {
+                load(day)?;
+                room = room.saturating_sub(day.sketch_bytes());
+            } else {
+                day.forget_sketches();
+            }
+        }
+        Ok(())
     }
 
     /// The day of this number, made if there is none.

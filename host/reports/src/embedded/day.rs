@@ -1,14 +1,19 @@
 //! The index of one day (UTC).
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
+use tantivy::index::SegmentId;
 use tantivy::indexer::IndexWriterOptions;
 use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher};
 
+use super::folder::Folder;
 use super::schema::FIELDS;
+use super::sketch::{EXTENSION, Sketch, Sought};
 
 /// Milliseconds of a day.
 pub(super) const DAY: i64 = 86_400_000;
@@ -24,8 +29,19 @@ pub(super) struct Day {
     reader: Mutex<Option<IndexReader>>,
     /// Held by who writes: the ingest thread, or maintenance while it merges.
     pub(super) writing: Mutex<()>,
+    segments: RwLock<Segments>,
     reports: AtomicU64,
     bytes: AtomicU64,
+}
+
+/// What is known of the segments without opening them.
+#[derive(Default)]
+struct Segments {
+    /// Those of the last commit.
+    all: Vec<SegmentId>,
+    sketches: HashMap<SegmentId, Arc<Sketch>>,
+    /// Those whose files were found whole, byte by byte, after a question had failed.
+    sound: Vec<SegmentId>,
 }
 
 /// The day an instant (unix milliseconds) lies in.
@@ -51,7 +67,7 @@ impl Day {
     pub(super) fn open(root: &Path, number: i64) -> tantivy::Result<Self> {
         let folder = root.join(folder_name(number));
         let index = if folder.join("meta.json").exists() {
-            Index::open_in_dir(&folder)?
+            Index::open(Folder::open(&folder)?)?
         } else {
             // A crash between making the folder and the index leaves nothing that was promised to anybody.
             if folder.exists() {
@@ -60,7 +76,7 @@ impl Day {
             fs::create_dir_all(&folder)?;
             let settings =
                 IndexSettings { docstore_compress_dedicated_thread: false, ..IndexSettings::default() };
-            Index::builder().schema(FIELDS.schema.clone()).settings(settings).create_in_dir(&folder)?
+            Index::create(Folder::open(&folder)?, FIELDS.schema.clone(), settings)?
         };
         let day = Self {
             number,
@@ -68,6 +84,7 @@ impl Day {
             index,
             reader: Mutex::default(),
             writing: Mutex::default(),
+            segments: RwLock::default(),
             reports: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         };
@@ -98,15 +115,116 @@ impl Day {
         Ok(searcher)
     }
 
+    /// Whether no report of the day can have what is sought; says so without opening the index.
+    pub(super) fn lacks(&self, sought: &Sought) -> bool {
+        let segments = self.segments.read();
+        segments
+            .all
+            .iter()
+            .all(|segment| segments.sketches.get(segment).is_some_and(|sketch| sketch.lacks(sought)))
+    }
+
+    /// The same for one of its segments.
+    pub(super) fn segment_lacks(&self, segment: SegmentId, sought: &Sought) -> bool {
+        self.segments.read().sketches.get(&segment).is_some_and(|sketch| sketch.lacks(sought))
+    }
+
+    /// Whether these are the segments that were there at the last look.
+    pub(super) fn knows(&self, segments: &[SegmentId]) -> bool {
+        self.segments.read().all == segments
+    }
+
+    /// Segments of the last commit that have no sketch in memory.
+    pub(super) fn unsketched(&self) -> Vec<SegmentId> {
+        let segments = self.segments.read();
+        segments.all.iter().filter(|id| !segments.sketches.contains_key(id)).copied().collect()
+    }
+
+    /// Reads the sketches that lie beside the segments. One that is damaged is made again some time.
+    pub(super) fn load_sketches(&self) {
+        for segment in self.unsketched() {
+            let file = fs::read(self.sketch_file(segment)).ok();
+            if let Some(sketch) = file.and_then(|bytes| Sketch::from_file(&bytes)) {
+                self.segments.write().sketches.insert(segment, Arc::new(sketch));
+            }
+        }
+    }
+
+    /// Takes a sketch of a segment and writes it to disk, for the next start.
+    pub(super) fn keep_sketch(&self, segment: SegmentId, sketch: Sketch) -> std::io::Result<()> {
+        let (file, part) = (self.sketch_file(segment), self.folder.join("sketch.part"));
+        let bytes = sketch.to_file();
+        self.segments.write().sketches.insert(segment, Arc::new(sketch));
+        // A torn one is known by its hash.
+        fs::write(&part, bytes).and_then(|()| fs::rename(&part, file))
+    }
+
+    /// Removes sketches of segments that are no more.
+    pub(super) fn drop_old_sketches(&self) -> std::io::Result<()> {
+        let names: Vec<String> = {
+            let segments = &mut *self.segments.write();
+            segments.sketches.retain(|segment, _| segments.all.contains(segment));
+            segments.all.iter().map(SegmentId::uuid_string).collect()
+        };
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let ours = path.extension().is_some_and(|ending| ending == EXTENSION);
+            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            if ours && !names.iter().any(|name| name == stem) {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the memory of the sketches back; their files stay.
+    pub(super) fn forget_sketches(&self) {
+        self.segments.write().sketches = HashMap::new();
+    }
+
+    /// Memory of the sketches.
+    pub(super) fn sketch_bytes(&self) -> u64 {
+        self.segments.read().sketches.values().map(|sketch| sketch.bytes()).sum()
+    }
+
+    fn sketch_file(&self, segment: SegmentId) -> PathBuf {
+        self.folder.join(format!("{}.{EXTENSION}", segment.uuid_string()))
+    }
+
+    /// What is wrong with the files by their checksums, if anything. All are read; those that were sound once are not read
+    /// again, so that questions that fail over and over do not keep the disk busy.
+    pub(super) fn damage(&self) -> Option<String> {
+        let before = self.segments.read().all.clone();
+        if self.segments.read().sound == before {
+            return None;
+        }
+        match self.index.validate_checksum() {
+            Ok(damaged) => {
+                let first = damaged.iter().min();
+                if first.is_none() {
+                    self.segments.write().sound = before;
+                }
+                first.map(|path| format!("the checksum of {} is wrong", path.display()))
+            }
+            Err(error) => super::catalog::is_damage(&error).then(|| error.to_string()),
+        }
+    }
+
     /// Closes the files that were open for reading. Questions under way keep theirs.
     pub(super) fn close(&self) {
         self.reader.lock().take();
     }
 
-    /// Lets readers see the last commit, and counts again.
+    /// Lets readers see the last commit, and counts again. Questions meanwhile go on with what was there before.
     pub(super) fn reload(&self) -> tantivy::Result<()> {
-        if let Some(reader) = &*self.reader.lock() {
+        let reader = self.reader.lock().clone();
+        if let Some(reader) = reader {
             reader.reload()?;
+            // Segments are opened anew each time; who asks next need not do that.
+            for segment in reader.searcher().segment_readers() {
+                // What is wrong with one is told to who asks.
+                let _ = segment.inverted_index(FIELDS.login);
+            }
         }
         self.measure()
     }
@@ -126,7 +244,7 @@ impl Day {
         Ok(payload.and_then(|payload| payload.parse().ok()).unwrap_or_default())
     }
 
-    pub(super) fn segments(&self) -> tantivy::Result<Vec<tantivy::index::SegmentId>> {
+    pub(super) fn segments(&self) -> tantivy::Result<Vec<SegmentId>> {
         self.index.searchable_segment_ids()
     }
 
@@ -134,6 +252,7 @@ impl Day {
         let metas = self.index.searchable_segment_metas()?;
         let reports = metas.iter().map(|meta| u64::from(meta.num_docs())).sum();
         self.reports.store(reports, Ordering::Relaxed);
+        self.segments.write().all = metas.iter().map(tantivy::SegmentMeta::id).collect();
         let mut bytes = 0;
         for entry in fs::read_dir(&self.folder)? {
             // A merge may have just removed it.

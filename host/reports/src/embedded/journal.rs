@@ -24,7 +24,7 @@ pub(super) enum Record {
 }
 
 impl Record {
-    fn write(&self) -> Value {
+    pub(super) fn write(&self) -> Value {
         match self {
             Self::Report(report) => {
                 let mut document = report.to_document();
@@ -85,14 +85,7 @@ impl Journal {
     pub(super) fn append(&mut self, records: &[Record], sync: bool) -> std::io::Result<()> {
         self.buffer.clear();
         for record in records {
-            let at = self.buffer.len();
-            self.buffer.extend_from_slice(&[0; HEAD]);
-            serde_json::to_writer(&mut self.buffer, &record.write())?;
-            let hash = xxh3_64(&self.buffer[at + HEAD..]);
-            let length = (self.buffer.len() - at - HEAD) as u64;
-            for (place, number) in [(0, length), (8, self.next), (16, hash)] {
-                self.buffer[at + place..at + place + 8].copy_from_slice(&number.to_le_bytes());
-            }
+            frame(&mut self.buffer, self.next, record.write().to_string().as_bytes());
             self.next += 1;
         }
         let result = self
@@ -120,8 +113,16 @@ impl Journal {
     }
 }
 
+/// Appends a record as it lies in the file.
+pub(super) fn frame(to: &mut Vec<u8>, number: u64, payload: &[u8]) {
+    for head in [payload.len() as u64, number, xxh3_64(payload)] {
+        to.extend_from_slice(&head.to_le_bytes());
+    }
+    to.extend_from_slice(payload);
+}
+
 /// The whole records, and where the last of them ends.
-fn records(bytes: &[u8]) -> (Vec<(u64, Record)>, usize) {
+pub(super) fn records(bytes: &[u8]) -> (Vec<(u64, Record)>, usize) {
     let mut records = Vec::new();
     let (mut at, mut whole) = (0, 0);
     while let Some(head) = bytes.get(at..at + HEAD) {

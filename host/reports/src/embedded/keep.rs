@@ -10,6 +10,8 @@ use tokio::sync::oneshot;
 use super::catalog::{Catalog, disk};
 use super::day::{Day, number_of};
 use super::ingest::Job;
+use super::scan::{self, Deadline};
+use super::sketch::{Sketch, Sought};
 use crate::StoreError;
 
 /// Between two looks at what is too old.
@@ -53,6 +55,25 @@ impl Keeper {
         for day in self.catalog.all().iter().filter(|day| day.number < today) {
             merge(day)?;
         }
+        self.catalog.sketched(|day| self.sketch(day))
+    }
+
+    /// Gives a finished day's segment a sketch, unless it has one. While there are several, others are on the way.
+    fn sketch(&self, day: &Arc<Day>) -> Result<(), StoreError> {
+        day.load_sketches();
+        let [missing] = *day.unsketched() else { return Ok(()) };
+        let failed = |error: std::io::Error| disk(&day.folder, &error);
+        let mut made = None;
+        scan::segments(&self.catalog, day, &Sought::default(), &Deadline::never(), |segment| {
+            if segment.segment_id() == missing {
+                made = Some(Sketch::build(segment, &Deadline::never())?);
+            }
+            Ok(())
+        })?;
+        if let Some(sketch) = made {
+            day.keep_sketch(missing, sketch).map_err(failed)?;
+            day.drop_old_sketches().map_err(failed)?;
+        }
         Ok(())
     }
 
@@ -82,7 +103,8 @@ fn merge(day: &Day) -> Result<(), StoreError> {
     let Some(_ours) = day.writing.try_lock() else { return Ok(()) };
     let segments = day.segments().map_err(|error| failed(&error))?;
     if segments.len() < 2 {
-        return Ok(());
+        // The writer may have merged them after its last commit.
+        return if day.knows(&segments) { Ok(()) } else { day.reload().map_err(|error| failed(&error)) };
     }
     // The ingest thread has it open: another time.
     let Ok(mut writer) = day.writer() else { return Ok(()) };

@@ -1,5 +1,6 @@
 //! Going through the rows that meet a condition.
 
+use std::any::Any;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -10,10 +11,11 @@ use tantivy::{DocId, DocSet as _, SegmentReader, TERMINATED, Term};
 use super::catalog::{Catalog, disk, is_damage};
 use super::check::Check;
 use super::condition::Condition;
-use super::day::Day;
+use super::day::{Day, folder_name};
 use super::ingest::is_row;
 use super::row::Rows;
 use super::schema::FIELDS;
+use super::sketch::Sought;
 use crate::{Range, Report, ReportId, StoreError};
 
 /// Rows between two looks at the clock.
@@ -69,19 +71,25 @@ impl From<std::io::Error> for Stop {
     }
 }
 
-/// Calls `work` with each segment of a day. A day that turns out to be damaged is set aside: the question is then answered
-/// without it.
+/// Calls `work` with each segment of a day that may have what is sought. A day that turns out to be damaged is set aside:
+/// the question is then answered without it. A fault of the program over a question is that question's alone.
 pub(super) fn segments(
     catalog: &Catalog,
     day: &Day,
+    sought: &Sought,
     deadline: &Deadline,
     mut work: impl FnMut(&SegmentReader) -> Result<(), Stop>,
 ) -> Result<(), StoreError> {
     deadline.check()?;
+    if day.lacks(sought) {
+        return Ok(());
+    }
     let attempt = catch_unwind(AssertUnwindSafe(|| {
         let searcher = catalog.searcher(day)?;
         for segment in searcher.segment_readers() {
-            work(segment)?;
+            if !day.segment_lacks(segment.segment_id(), sought) {
+                work(segment)?;
+            }
         }
         Ok(())
     }));
@@ -92,8 +100,24 @@ pub(super) fn segments(
         Ok(Err(Stop::Index(_))) if catalog.get(day.number).is_none() => Ok(()),
         Ok(Err(Stop::Index(error))) if is_damage(&error) => catalog.set_aside(day.number, &error),
         Ok(Err(Stop::Index(error))) => Err(disk(&day.folder, &error)),
-        Err(_) => catalog.set_aside(day.number, &"its files contradict themselves"),
+        Err(fault) => failed(catalog, day, &fault),
     }
+}
+
+/// After a panic: damaged files can be its cause, and so can a mistake in a program. The files' checksums tell.
+fn failed(catalog: &Catalog, day: &Day, fault: &(dyn Any + Send)) -> Result<(), StoreError> {
+    if let Some(damage) = day.damage() {
+        return catalog.set_aside(day.number, &damage);
+    }
+    let text = fault.downcast_ref::<&str>().copied();
+    let text =
+        text.or_else(|| fault.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given");
+    let error = StoreError::Failed(format!("{}: {text}", folder_name(day.number)));
+    (catalog.settings.complain)(&format!(
+        "A question about reports failed over a mistake in this program, please tell its developers: {error}. The files of \
+         that day are sound"
+    ));
+    Err(error)
 }
 
 /// Calls `each` with the rows of a segment that meet the condition, until it breaks.
@@ -104,24 +128,10 @@ pub(super) fn rows(
     mut each: impl FnMut(DocId) -> Result<ControlFlow<()>, Stop>,
 ) -> Result<(), Stop> {
     if let Some(user) = condition.user() {
-        let index = segment.inverted_index(FIELDS.login)?;
-        let term = Term::from_field_text(FIELDS.login, user);
-        let Some(mut postings) = index.read_postings(&term, IndexRecordOption::Basic)? else { return Ok(()) };
-        let check = Check::bind(&condition.of_user(user), segment)?;
-        if matches!(check, Check::Never) {
-            return Ok(());
-        }
-        let mut seen = 0_u32;
-        let mut doc = postings.doc();
-        while doc != TERMINATED {
-            seen += 1;
-            if seen.is_multiple_of(STRIDE) {
-                deadline.check()?;
-            }
-            if !segment.is_deleted(doc) && check.meets(doc) && each(doc)?.is_break() {
+        for doc in of_user(segment, user, condition, deadline)? {
+            if each(doc)?.is_break() {
                 return Ok(());
             }
-            doc = postings.advance();
         }
         return Ok(());
     }
@@ -138,6 +148,48 @@ pub(super) fn rows(
         }
     }
     Ok(())
+}
+
+/// The rows of a user that meet the condition. Its parts are bound to the columns one after the other, as mostly no row is
+/// left after the first.
+fn of_user(
+    segment: &SegmentReader,
+    user: &str,
+    condition: &Condition,
+    deadline: &Deadline,
+) -> Result<Vec<DocId>, Stop> {
+    let index = segment.inverted_index(FIELDS.login)?;
+    let term = Term::from_field_text(FIELDS.login, user);
+    let mut docs = Vec::new();
+    let Some(mut postings) = index.read_postings(&term, IndexRecordOption::Basic)? else { return Ok(docs) };
+    let mut seen = 0_u32;
+    let mut doc = postings.doc();
+    while doc != TERMINATED {
+        seen += 1;
+        if seen.is_multiple_of(STRIDE) {
+            deadline.check()?;
+        }
+        if !segment.is_deleted(doc) {
+            docs.push(doc);
+        }
+        doc = postings.advance();
+    }
+    let rest = match condition.of_user(user) {
+        Condition::And(all) => all,
+        other => vec![other],
+    };
+    for part in rest {
+        if docs.is_empty() {
+            break;
+        }
+        deadline.check()?;
+        match Check::bind(&part, segment)? {
+            Check::Always => {}
+            Check::Never => docs.clear(),
+            check => docs.retain(|doc| check.meets(*doc)),
+        }
+    }
+    Ok(docs)
 }
 
 /// The rows of a segment that meet the condition.
@@ -177,7 +229,7 @@ pub(super) fn by_id(
     let Some((at, _, _)) = id.parts() else { return Ok(None) };
     let condition = Condition::Time(Range { from: at, to: at + 1 });
     let mut found = None;
-    segments(catalog, day, deadline, |segment| {
+    segments(catalog, day, &Sought::default(), deadline, |segment| {
         let columns = Rows::open(segment)?;
         rows(segment, &condition, deadline, |doc| {
             found = is_row(&columns, doc, id)?.or(found.take());
@@ -186,3 +238,6 @@ pub(super) fn by_id(
     })?;
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use tantivy::tokenizer::TokenizerManager;
 use super::answer::Asking;
 use super::condition::Condition;
 use super::day::folder_name;
+use super::sketch::Sought;
 use super::{scan, schema};
 use crate::{Range, Report, StoreError};
 use clause::{Kind, Reader};
@@ -219,8 +220,9 @@ impl Asking<'_> {
         let mut total = 0;
         let mut merged: Option<IntermediateAggregationResults> = None;
         let mut ordinal = 0;
+        let sought = Sought::of(&search.condition);
         for day in self.catalog.within(search.range) {
-            scan::segments(self.catalog, &day, &self.deadline, |segment| {
+            scan::segments(self.catalog, &day, &sought, &self.deadline, |segment| {
                 let mut collector = match &search.aggregations {
                     Some((_, request)) => Some(answerable(|| {
                         AggregationSegmentCollector::from_agg_req_and_reader(

@@ -8,6 +8,7 @@ use tantivy::{DocId, SegmentReader};
 
 use super::fold::Fold;
 use super::schema::name;
+use super::sketch::network_bits;
 use crate::{Field, StoreError, Totals, network_of};
 
 /// Different values, each with a number. Values of all segments and days meet here.
@@ -119,10 +120,7 @@ impl Reader {
                 return Ok(ordinal.copied().filter(|number| *number != UNKNOWN));
             }
             Source::Address(column) => column.first(doc).map(Ipv6Addr::to_bits),
-            Source::Network(column) => column.first(doc).map(|address| {
-                let mask = if address.to_ipv4_mapped().is_some() { u128::MAX << 8 } else { u128::MAX << 64 };
-                address.to_bits() & mask
-            }),
+            Source::Network(column) => column.first(doc).map(network_bits),
             Source::Number(column) => column.first(doc).map(u128::from),
             Source::None => None,
         };

@@ -40,6 +40,10 @@ fn what_is_wrong_is_an_error_where_it_acts() {
             ("return durationToSeconds(10)", "36000"),
             ("return durationToSeconds('1:2:3')", "0"),
             ("return setNumReportThreads(3)", "none"),
+            ("setReportQueueSize(-1)", "~setReportQueueSize: reports must be a whole number from 1 to"),
+            ("setReportQueueSize(0)", "~not 0"),
+            ("setReportQueueSize(0 / 0)", "~reports must be"),
+            ("setReportQueueSize(10, -1)", "~setReportQueueSize: megabytes must be"),
         ],
     );
 }
