@@ -34,6 +34,12 @@ impl Folder {
     pub(super) fn open(path: &Path) -> tantivy::Result<Self> {
         Ok(Self { files: MmapDirectory::open(path)?, path: path.to_owned() })
     }
+
+    fn columns(&self, name: &Path) -> io::Result<Columns> {
+        let file = File::open(self.path.join(name))?;
+        let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+        Ok(Columns { file, length, name: name.to_owned(), files: self.files.clone() })
+    }
 }
 
 /// A file with columns. It is open even if its name is gone.
@@ -76,12 +82,7 @@ impl Directory for Folder {
         if path.extension().is_none_or(|ending| ending != COLUMNS) {
             return self.files.get_file_handle(path);
         }
-        let open = || {
-            let file = File::open(self.path.join(path))?;
-            let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-            Ok(Columns { file, length, name: path.to_owned(), files: self.files.clone() })
-        };
-        match open() {
+        match self.columns(path) {
             Ok(columns) => Ok(Arc::new(columns)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(OpenReadError::FileDoesNotExist(path.to_owned()))

@@ -100,7 +100,7 @@ pub(super) fn segments(
         Ok(Err(Stop::Index(_))) if catalog.get(day.number).is_none() => Ok(()),
         Ok(Err(Stop::Index(error))) if is_damage(&error) => catalog.set_aside(day.number, &error),
         Ok(Err(Stop::Index(error))) => Err(disk(&day.folder, &error)),
-        Err(fault) => failed(catalog, day, &fault),
+        Err(fault) => failed(catalog, day, &*fault),
     }
 }
 
