@@ -7,7 +7,8 @@ mod battery;
 mod servers;
 mod stub;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -156,19 +157,18 @@ async fn leases_that_ran_out_go() {
 /// Servers that hang keep each who asks for its own time limit, not all of them for the sum.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_for_the_answers_of_others() {
-    let (first, waiting) = (Arc::new(Mutex::new(true)), Arc::new(Mutex::new(())));
-    let (hold, is_first) = (waiting.clone(), first.clone());
-    let held = waiting.lock();
+    let (end, ended) = mpsc::channel::<()>();
+    let (asked, ended) = (Arc::new(AtomicBool::new(false)), Mutex::new(ended));
+    let before = asked.clone();
     let stub = Stub::start(move |request| {
+        if request.path != "/" {
+            return answer(200, json!({"hits": {"total": {"value": 0}, "hits": []}}));
+        }
         // The first question about the server hangs until the test ends.
-        if request.path == "/" && std::mem::take(&mut *is_first.lock()) {
-            drop(hold.lock());
+        if !before.swap(true, Ordering::Relaxed) {
+            let _ = ended.lock().recv();
         }
-        if request.path == "/" {
-            root(true)
-        } else {
-            answer(200, json!({"hits": {"total": {"value": 0}, "hits": []}}))
-        }
+        root(true)
     });
     let store = Arc::new(ElasticStore::new(settings(&stub.url())).unwrap());
     let ask = |store: Arc<ElasticStore>| async move {
@@ -176,13 +176,13 @@ async fn nobody_waits_for_the_answers_of_others() {
         store.query(&query, patient()).await
     };
     let hangs = tokio::spawn(ask(store.clone()));
-    while *first.lock() {
+    while !asked.load(Ordering::Relaxed) {
         tokio::task::yield_now().await;
     }
     assert!(ask(store).await.is_ok(), "the second question waits for the first one");
     assert!(!hangs.is_finished());
     hangs.abort();
-    drop(held);
+    drop(end);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,7 +75,9 @@ impl Sought {
     fn add(&mut self, condition: &Condition, login: u64) {
         let (kind, value) = match condition {
             Condition::And(all) => {
-                all.iter().for_each(|one| self.add(one, login));
+                for one in all {
+                    self.add(one, login);
+                }
                 return;
             }
             Condition::Text(column, any) => match any.as_slice() {
