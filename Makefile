@@ -2,7 +2,7 @@
 
 .PHONY: run test bench docs policies simulate simulate-track
 
-# Builds wforce and starts it on the demo configuration (policies/), listening on 127.0.0.1:8084. Ctrl-C ends it.
+# Builds all programs into target/release and starts wforce on the demo configuration (policies/), listening on 127.0.0.1:8084. Ctrl-C ends it.
 run:
 	@scripts/run
 

@@ -89,6 +89,30 @@ pub fn map<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     input.deserialize_any(TableVisitor(PhantomData))
 }
 
+/// Refuses limits and counts below 0; each comes with the setting's name.
+///
+/// # Errors
+///
+/// One of them is.
+pub fn not_below_zero(settings: &[(&str, i32)]) -> crate::Result<()> {
+    match settings.iter().find(|(_, value)| *value < 0) {
+        Some((name, _)) => Err(Failure::new(format!("setting {name:?}: must not be below 0"))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a limit above the one that is to be reached after it, as where "wait" lies above "block".
+///
+/// # Errors
+///
+/// It is.
+pub fn not_above(lower: (&str, i32), upper: (&str, i32)) -> crate::Result<()> {
+    if lower.1 > upper.1 {
+        return Err(Failure::new(format!("setting {:?}: must not be above {}", lower.0, upper.0)));
+    }
+    Ok(())
+}
+
 /// The settings as a type of the policy's own.
 ///
 /// # Errors

@@ -18,17 +18,13 @@ newStringStatsDB("brute_force", 600, 6, { different = "hll" })
 local counts = getStringStatsDB("brute_force")
 counts:twSetv6Prefix(64)
 
-local function pair_key(address, login)
-    return address:tostring() .. ":" .. login
-end
-
 local policy = {}
 
 function policy.report(lt)
     if not known.counts(lt) then
         return
     end
-    local pair = pair_key(lt.remote, lt.login)
+    local pair = known.pair(lt.remote, lt.login)
     if lt.success then
         counts:twReset(pair)
         known.note(lt)
@@ -44,7 +40,7 @@ function policy.report(lt)
 end
 
 function policy.allow(lt)
-    local by_pair = counts:twGet(pair_key(lt.remote, lt.login), "different")
+    local by_pair = counts:twGet(known.pair(lt.remote, lt.login), "different")
     if by_pair > settings.pair_block then
         return -1, "Too many failed logins - try again later", "pair_block", { different_passwords = by_pair }
     end
@@ -75,7 +71,7 @@ function policy.reset(kind, login, address)
     elseif kind == "login" then
         counts:twReset(login)
     elseif kind == "ip:login" then
-        counts:twReset(pair_key(address, login))
+        counts:twReset(known.pair(address, login))
         counts:twReset(address)
         counts:twReset(login)
     else

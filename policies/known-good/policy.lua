@@ -43,6 +43,11 @@ function known.password(lt)
     return lt.pwhash
 end
 
+-- The key under which a login at an address is counted.
+function known.pair(address, login)
+    return address:tostring() .. ":" .. login
+end
+
 -- The settings of a policy: what it has, with what the operator gave instead. A name that it does not have is a mistake.
 function known.settings(policy, has, given)
     for name, value in pairs(given or {}) do

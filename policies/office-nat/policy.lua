@@ -16,17 +16,13 @@ local week, hour = getStringStatsDB("office_week"), getStringStatsDB("office_hou
 week:twSetv6Prefix(64)
 hour:twSetv6Prefix(64)
 
-local function pair_key(address, login)
-    return address:tostring() .. ":" .. login
-end
-
 local policy = {}
 
 function policy.report(lt)
     if not known.counts(lt) then
         return
     end
-    local pair = pair_key(lt.remote, lt.login)
+    local pair = known.pair(lt.remote, lt.login)
     if lt.success then
         hour:twReset(pair)
         week:twAdd(lt.remote, "people", lt.login)
@@ -44,7 +40,7 @@ function policy.allow(lt)
     if people < settings.people then
         return "pass"
     end
-    if hour:twGet(pair_key(lt.remote, lt.login), "different") > settings.passwords then
+    if hour:twGet(known.pair(lt.remote, lt.login), "different") > settings.passwords then
         return "pass"
     end
     local usual = settings.strangers + math.floor(people * settings.strangers_percent / 100)
@@ -58,7 +54,7 @@ function policy.reset(kind, login, address)
     if kind ~= "login" and kind ~= "ja3" then
         hour:twReset(address)
         if kind == "ip:login" then
-            hour:twReset(pair_key(address, login))
+            hour:twReset(known.pair(address, login))
         end
     end
     return kind ~= "ja3"

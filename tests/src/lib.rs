@@ -10,12 +10,14 @@
 
 pub mod address;
 pub mod bash;
+pub mod browser;
 pub mod cluster;
 pub mod daemon;
 pub mod http;
 pub mod imap;
 pub mod lines;
 pub mod markdown;
+pub mod netns;
 pub mod notify;
 pub mod osmem;
 pub mod process;

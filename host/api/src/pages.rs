@@ -8,7 +8,6 @@ use http::header::{
 };
 use http::{HeaderValue, StatusCode};
 
-use crate::query;
 use crate::reply::{self, Reply};
 
 pub(crate) use confirm::{ask, take};
@@ -40,18 +39,4 @@ fn html(status: StatusCode, page: String) -> Reply {
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply
-}
-
-/// The parameters of a query or of a form, decoded; the first of each name counts.
-fn parameters(text: &str) -> impl Iterator<Item = (String, String)> + '_ {
-    text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let decode = |text: &str| String::from_utf8_lossy(&query::decode(text.as_bytes(), true)).into_owned();
-        (decode(name), decode(value))
-    })
-}
-
-/// The value of one parameter; empty if it is not there.
-fn parameter(text: &str, name: &str) -> String {
-    parameters(text).find(|(given, _)| given == name).map(|(_, value)| value).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! The text of request targets: percent-coding and the `command` parameter. Nothing here can fail: a bad escape stays as
-//! it is written.
+//! The text of request targets and forms: percent-coding and parameters. Nothing here can fail: a bad escape stays as it is
+//! written.
 
 use std::borrow::Cow;
 
@@ -9,6 +9,20 @@ pub(crate) fn command_of(query: &str) -> Option<Cow<'_, [u8]>> {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (&*decode(key.as_bytes(), true) == b"command").then(|| decode(value.as_bytes(), true))
     })
+}
+
+/// The parameters of a query or of a form, decoded.
+pub(crate) fn parameters(text: &str) -> impl Iterator<Item = (String, String)> + '_ {
+    text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let decode = |text: &str| String::from_utf8_lossy(&decode(text.as_bytes(), true)).into_owned();
+        (decode(name), decode(value))
+    })
+}
+
+/// The value of one parameter, the first if it is given several times; empty if it is not there.
+pub(crate) fn parameter(text: &str, name: &str) -> String {
+    parameters(text).find(|(given, _)| given == name).map(|(_, value)| value).unwrap_or_default()
 }
 
 /// Percent-decodes; in a query `+` is a blank. Borrows when there is nothing to do. A `%` that two hex digits do not

@@ -180,7 +180,7 @@ impl Custom {
 /// The pages for people. Behind a signed link there is no password.
 fn find_page(method: &Method, verb: Option<Verb>, path: &[u8]) -> Option<Route> {
     let inside = |page| own_path(method, verb, Target::Page(page), Password::Needed);
-    match path {
+    match &path.to_ascii_lowercase()[..] {
         b"/reports" => Some(inside(Page::History)),
         b"/reports.json" => Some(inside(Page::HistoryJson)),
         b"/confirm" => Some(match verb {

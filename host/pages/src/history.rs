@@ -195,8 +195,8 @@ fn form(html: &mut Html, search: &Search) {
     for (name, label, kind, value) in [
         ("login", "Login", "text", &search.login),
         ("ip", "Address or network", "text", &search.ip),
-        ("from", "From (UTC)", "date", &search.from),
-        ("to", "To (UTC)", "date", &search.to),
+        ("from", "From (UTC)", kind_of_time(&search.from), &search.from),
+        ("to", "To (UTC)", kind_of_time(&search.to), &search.to),
     ] {
         html.raw("<label>").text(label).raw("<input type=\"").raw(kind).raw("\" name=\"").raw(name);
         html.raw("\" value=\"").text(value).raw("\" autocomplete=\"off\"></label>\n");
@@ -207,6 +207,12 @@ fn form(html: &mut Html, search: &Search) {
         html.raw("<option value=\"").raw(value).raw("\"").raw(chosen).raw(">").raw(text).raw("</option>");
     }
     html.raw("</select></label>\n<button>Search</button>\n</form>\n");
+}
+
+/// The input that shows a time as it was asked for: a browser's field for a day drops everything else.
+fn kind_of_time(text: &str) -> &'static str {
+    let day = text.parse::<jiff::civil::Date>().is_ok_and(|day| day.to_string() == text);
+    if text.is_empty() || day { "date" } else { "text" }
 }
 
 /// Bars of equal time, the failed part in another colour.
@@ -384,5 +390,17 @@ mod tests {
         assert!(!page.contains("<script") && page.contains("&lt;b&gt;ada"));
         assert!(page.contains("Tuesday, 2025-11-25") && page.contains("failed (credentials)"));
         assert!(page.contains("rel=\"next\"") && page.contains("<rect"));
+    }
+
+    #[test]
+    fn the_form_keeps_the_time_that_was_asked_for() {
+        for (text, kind) in
+            [("", "date"), ("2025-11-25", "date"), ("1764111265", "text"), ("2025-11-25T10:00:00Z", "text")]
+        {
+            let search = Search { from: text.to_owned(), ..Search::default() };
+            let page = page(&search, Ok((&[], false)), &[]);
+            let input = format!("<input type=\"{kind}\" name=\"from\" value=\"{text}\"");
+            assert!(page.contains(&input), "{page}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The limits. Counts are different wrong passwords within the last hour; a limit is exceeded by more than its value.
 
-use portcullis::{Failure, Result};
+use portcullis::{Result, settings};
 use serde::Deserialize;
 
 /// Settings of the policy; README.md says what each is for.
@@ -43,23 +43,12 @@ impl Default for Settings {
 impl Settings {
     /// Refuses limits that contradict each other.
     pub fn check(&self) -> Result<()> {
-        for (name, value) in [
-            ("address_wait", self.address_wait),
-            ("address_block", self.address_block),
-            ("pair_wait", self.pair_wait),
-            ("pair_block", self.pair_block),
-            ("login_wait", self.login_wait),
-        ] {
-            if value < 0 {
-                return Err(Failure::new(format!("setting {name:?}: must not be below 0")));
-            }
-        }
-        if self.address_wait > self.address_block {
-            return Err(Failure::new("setting \"address_wait\": must not be above address_block"));
-        }
-        if self.pair_wait > self.pair_block {
-            return Err(Failure::new("setting \"pair_wait\": must not be above pair_block"));
-        }
-        Ok(())
+        let address = [("address_wait", self.address_wait), ("address_block", self.address_block)];
+        let pair = [("pair_wait", self.pair_wait), ("pair_block", self.pair_block)];
+        settings::not_below_zero(&address)?;
+        settings::not_below_zero(&pair)?;
+        settings::not_below_zero(&[("login_wait", self.login_wait)])?;
+        settings::not_above(address[0], address[1])?;
+        settings::not_above(pair[0], pair[1])
     }
 }

@@ -1,6 +1,6 @@
 //! The limits. Counts are of the last 24 hours; a limit is exceeded by more than its value.
 
-use portcullis::{Failure, Result};
+use portcullis::{Result, settings};
 use serde::Deserialize;
 
 /// Settings of the policy; README.md says what each is for.
@@ -24,14 +24,8 @@ impl Default for Settings {
 impl Settings {
     /// Refuses limits that contradict each other.
     pub fn check(&self) -> Result<()> {
-        for (name, value) in [("wait", self.wait), ("block", self.block)] {
-            if value < 0 {
-                return Err(Failure::new(format!("setting {name:?}: must not be below 0")));
-            }
-        }
-        if self.wait > self.block {
-            return Err(Failure::new("setting \"wait\": must not be above block"));
-        }
-        Ok(())
+        let limits = [("wait", self.wait), ("block", self.block)];
+        settings::not_below_zero(&limits)?;
+        settings::not_above(limits[0], limits[1])
     }
 }

@@ -1,6 +1,6 @@
 //! The limits.
 
-use portcullis::{Failure, Result};
+use portcullis::{Failure, Result, settings};
 use serde::Deserialize;
 
 /// Settings of the policy; README.md says what each is for.
@@ -29,15 +29,10 @@ impl Settings {
         if self.people < 2 {
             return Err(Failure::new("setting \"people\": one login does not make an office; at least 2"));
         }
-        for (name, value) in [
+        settings::not_below_zero(&[
             ("strangers", self.strangers),
             ("strangers_percent", self.strangers_percent),
             ("passwords", self.passwords),
-        ] {
-            if value < 0 {
-                return Err(Failure::new(format!("setting {name:?}: must not be below 0")));
-            }
-        }
-        Ok(())
+        ])
     }
 }

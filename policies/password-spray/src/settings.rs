@@ -1,6 +1,6 @@
 //! The limits. Counts are different logins within the last six hours; a limit is exceeded by more than its value.
 
-use portcullis::{Failure, Result};
+use portcullis::{Result, settings};
 use serde::Deserialize;
 
 /// Settings of the policy; README.md says what each is for.
@@ -43,23 +43,12 @@ impl Default for Settings {
 impl Settings {
     /// Refuses limits that contradict each other.
     pub fn check(&self) -> Result<()> {
-        for (name, value) in [
-            ("address_wait", self.address_wait),
-            ("address_block", self.address_block),
-            ("credit", self.credit),
-            ("hash_wait", self.hash_wait),
-            ("hash_block", self.hash_block),
-        ] {
-            if value < 0 {
-                return Err(Failure::new(format!("setting {name:?}: must not be below 0")));
-            }
-        }
-        if self.address_wait > self.address_block {
-            return Err(Failure::new("setting \"address_wait\": must not be above address_block"));
-        }
-        if self.hash_wait > self.hash_block {
-            return Err(Failure::new("setting \"hash_wait\": must not be above hash_block"));
-        }
-        Ok(())
+        let address = [("address_wait", self.address_wait), ("address_block", self.address_block)];
+        let hash = [("hash_wait", self.hash_wait), ("hash_block", self.hash_block)];
+        settings::not_below_zero(&address)?;
+        settings::not_below_zero(&hash)?;
+        settings::not_below_zero(&[("credit", self.credit)])?;
+        settings::not_above(address[0], address[1])?;
+        settings::not_above(hash[0], hash[1])
     }
 }

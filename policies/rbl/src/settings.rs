@@ -49,9 +49,7 @@ impl Settings {
         if self.zones.is_empty() || self.zones.len() > MAX_ZONES {
             return Err(Failure::new(format!("setting \"zones\": 1 to {MAX_ZONES} block lists")));
         }
-        if self.block_failures < 0 {
-            return Err(Failure::new("setting \"block_failures\": must not be below 0"));
-        }
+        settings::not_below_zero(&[("block_failures", self.block_failures)])?;
         for zone in &mut self.zones {
             if zone.name.is_empty() || !zone.name.contains('.') || zone.name.contains(char::is_whitespace) {
                 return Err(Failure::new(format!("setting \"zones\": {:?} is no zone", zone.name)));

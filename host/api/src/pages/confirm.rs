@@ -9,7 +9,8 @@ use http::StatusCode;
 use reports::{Confirmation, Filter, Query, Range, Report, ReportId};
 use tokio::sync::Semaphore;
 
-use super::{html, parameter};
+use super::html;
+use crate::query::parameter;
 use crate::reply::{self, Reply};
 
 /// What a look into the report store may take.

@@ -7,7 +7,8 @@ use capabilities::Capabilities;
 use http::StatusCode;
 use reports::{Answer, Bin, Query, Range, Report};
 
-use super::{html, parameters};
+use super::html;
+use crate::query::parameters;
 use crate::reply::{self, Reply};
 
 /// What a question may take.

@@ -1,0 +1,103 @@
+//! A network of the test's own: a network namespace that has nothing but a loopback interface, on which the kernel can be told
+//! to drop packets.
+//!
+//! A test in it runs in a process of its own, which `unshare` starts: as root, or in a user namespace otherwise. Nothing leaves
+//! it, and what is dropped in it nobody else misses. Packets are dropped by nftables, when they arrive: senders hear
+//! nothing of it, as with `tc netem` (which many kernels are built without).
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::{process, tools};
+
+/// Tells the process inside which namespace it came from.
+const OUTSIDE: &str = "PORTCULLIS_OUTSIDE_NETWORK";
+
+/// The network that a test has for itself.
+pub struct Network(());
+
+/// Runs `body` in a network of its own. `test`: the name of the test that calls this, which is run again inside.
+///
+/// # Panics
+/// The machine allows no network namespaces, or the test failed in there.
+pub fn inside(test: &str, body: impl FnOnce(&Network)) {
+    let Some(outside) = std::env::var_os(OUTSIDE) else { return run_inside(test) };
+    assert_ne!(PathBuf::from(outside), namespace(), "{OUTSIDE} is set outside of a namespace");
+    process::run_ok(Command::new(tools::system_tool("ip")).args(["link", "set", "lo", "up"]));
+    body(&Network(()));
+}
+
+fn namespace() -> PathBuf {
+    fs::read_link("/proc/self/ns/net").unwrap()
+}
+
+fn run_inside(test: &str) {
+    let mut unshare = Command::new(tools::system_tool("unshare"));
+    unshare.arg("--net");
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        unshare.arg("--map-root-user");
+    }
+    let may = process::run(Command::new(unshare.get_program()).args(unshare.get_args()).arg("true"));
+    assert!(
+        may.status.success(),
+        "this test needs a network namespace, which this machine does not allow: {}",
+        String::from_utf8_lossy(&may.stderr)
+    );
+    unshare
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", test])
+        .env(OUTSIDE, namespace());
+    let printed = process::run_ok(&mut unshare);
+    assert!(printed.contains("1 passed"), "there is no test {test}:\n{printed}");
+}
+
+impl Network {
+    /// From now on the kernel drops so many of a hundred packets from one of these addresses to one of those, and back.
+    pub fn lose(&self, percent: u8, these: &[IpAddr], those: &[IpAddr]) {
+        let list = |addrs: &[IpAddr]| addrs.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
+        let (these, those) = (list(these), list(those));
+        // One transaction; the counter and the table outlive it.
+        let mut rules = String::from(
+            "add table ip loss\nadd counter ip loss lost\nadd chain ip loss lossy\n\
+             add chain ip loss input { type filter hook input priority 0; policy accept; }\n\
+             flush chain ip loss input\nflush chain ip loss lossy\n",
+        );
+        for (from, to) in [(&these, &those), (&those, &these)] {
+            // The first rule that fits is the last one that is looked at.
+            writeln!(rules, "add rule ip loss input ip saddr {{ {from} }} ip daddr {{ {to} }} goto lossy")
+                .unwrap();
+        }
+        match percent {
+            0 => {}
+            1..100 => writeln!(
+                rules,
+                "add rule ip loss lossy numgen random mod 100 < {percent} counter name lost drop"
+            )
+            .unwrap(),
+            _ => rules.push_str("add rule ip loss lossy counter name lost drop\n"),
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rules");
+        fs::write(&file, rules).unwrap();
+        process::run_ok(nft().arg("-f").arg(file));
+    }
+
+    /// Packets that were dropped so far.
+    pub fn lost(&self) -> u64 {
+        let text = process::run_ok(nft().args(["-j", "list", "counter", "ip", "loss", "lost"]));
+        let found: Value = serde_json::from_str(&text).unwrap();
+        let objects = found["nftables"].as_array().unwrap();
+        let counter = objects.iter().find_map(|object| object.get("counter")).expect("the counter");
+        counter["packets"].as_u64().unwrap()
+    }
+}
+
+fn nft() -> Command {
+    Command::new(tools::system_tool("nft"))
+}
