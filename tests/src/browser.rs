@@ -1,4 +1,4 @@
-//! A Chromium without a screen, told by chromedriver what to do (the W3C's WebDriver: JSON over HTTP).
+//! A Chromium without a screen, told by chromedriver what to do (`WebDriver` of the W3C: JSON over HTTP).
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::http::Client;
 use crate::process::Process;
 use crate::tools;
 
-/// The name of an element's id in WebDriver's JSON.
+/// The name of an element's id in `WebDriver`'s JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// What the addresses of its own pages begin with.
@@ -55,7 +55,7 @@ impl Browser {
         }}});
         let mut browser = Browser { driver, session: String::new(), profile, process };
         let session = browser.ask("POST", "/session", &wanted);
-        browser.session = session["sessionId"].as_str().unwrap().to_owned();
+        session["sessionId"].as_str().unwrap().clone_into(&mut browser.session);
         browser
     }
 

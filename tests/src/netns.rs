@@ -58,17 +58,17 @@ fn run_inside(test: &str) {
 }
 
 impl Network {
-    /// From now on the kernel drops so many of a hundred packets from one of these addresses to one of those, and back.
-    pub fn lose(&self, percent: u8, these: &[IpAddr], those: &[IpAddr]) {
+    /// From now on the kernel drops so many of a hundred packets from one of `ones` to one of `others`, and back.
+    pub fn lose(&self, percent: u8, ones: &[IpAddr], others: &[IpAddr]) {
         let list = |addrs: &[IpAddr]| addrs.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
-        let (these, those) = (list(these), list(those));
+        let (ones, others) = (list(ones), list(others));
         // One transaction; the counter and the table outlive it.
         let mut rules = String::from(
             "add table ip loss\nadd counter ip loss lost\nadd chain ip loss lossy\n\
              add chain ip loss input { type filter hook input priority 0; policy accept; }\n\
              flush chain ip loss input\nflush chain ip loss lossy\n",
         );
-        for (from, to) in [(&these, &those), (&those, &these)] {
+        for (from, to) in [(&ones, &others), (&others, &ones)] {
             // The first rule that fits is the last one that is looked at.
             writeln!(rules, "add rule ip loss input ip saddr {{ {from} }} ip daddr {{ {to} }} goto lossy")
                 .unwrap();

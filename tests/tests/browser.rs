@@ -29,7 +29,7 @@ fn trackalert(smtp: &Smtp) -> Daemon {
         smtp.addr.port(),
         launch.http,
     );
-    config.lines().fold(launch, |launch, line| launch.with_line(line)).start()
+    config.lines().fold(launch, Launch::with_line).start()
 }
 
 fn report(daemon: &Daemon, login: &str, remote: &str, more: &Value) {
