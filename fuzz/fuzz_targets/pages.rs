@@ -70,7 +70,7 @@ fn form(text: &[u8]) {
         given.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
     let again: Vec<(String, String)> = query::parameters(&written.join("&")).collect();
     assert_eq!(given, again);
-    for (name, value) in &given {
+    for (name, value) in given.iter().take(8) {
         assert!(given.iter().any(|(_, known)| *known == query::parameter(&text, name)));
         let page = pages::confirm::page(&State::Ask(value, None), &[value]);
         is_guarded(&page, 3);
