@@ -134,7 +134,7 @@ fn signed(expires: u64, report: &str) -> Vec<u8> {
 /// The key in this file; a new one if there is no such file.
 fn kept_key(path: &Path) -> Result<Secret, ConfigError> {
     let cannot = |error: std::io::Error| ConfigError(format!("setAlertConfirm: {}: {error}", path.display()));
-    match std::fs::read(path) {
+    match files::read(path, files::SECRET) {
         Ok(key) if key.len() >= 32 => return Ok(Secret::new(key)),
         Ok(_) => {
             let text =

@@ -110,12 +110,7 @@ impl Templates {
             if !matches!(name.rsplit_once('.'), Some((_, "txt" | "html"))) {
                 continue;
             }
-            let size = path.metadata().map_err(|error| cannot(&path, &error))?.len();
-            if size > LONGEST {
-                let reason = format!("it is longer than {LONGEST} bytes");
-                return Err(TemplateError::Read { path, reason });
-            }
-            let text = std::fs::read_to_string(&path).map_err(|error| cannot(&path, &error))?;
+            let text = files::read_text(&path, LONGEST).map_err(|error| cannot(&path, &error))?;
             own.push((name.to_owned(), text));
         }
         // Text of one's own without HTML of one's own must not come with the HTML of somebody else.

@@ -133,13 +133,16 @@ fn certified(config: &TlsConfig) -> Result<Arc<CertifiedKey>, TlsError> {
     let bad_certificates =
         |reason: String| TlsError::Certificates { path: config.certificates.clone(), reason };
     let bad_key = |reason: String| TlsError::Key { path: config.key.clone(), reason };
-    let chain = CertificateDer::pem_file_iter(&config.certificates)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let pem =
+        files::read(&config.certificates, files::PEM).map_err(|error| bad_certificates(error.to_string()))?;
+    let chain = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|error| bad_certificates(error.to_string()))?;
     if chain.is_empty() {
         return Err(bad_certificates("holds no certificate".to_owned()));
     }
-    let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|error| bad_key(error.to_string()))?;
+    let pem = files::read(&config.key, files::PEM).map_err(|error| bad_key(error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| bad_key(error.to_string()))?;
     let key = ring::sign::any_supported_type(&key).map_err(|error| bad_key(error.to_string()))?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {

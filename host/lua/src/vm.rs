@@ -11,6 +11,9 @@ use mlua::{Lua, LuaOptions, StdLib};
 /// The configuration file in messages and positions.
 pub(crate) const MAIN_CHUNK: &str = "[string \"chunk\"]";
 
+/// Bytes of the longest configuration file.
+const LONGEST: u64 = 64 << 20;
+
 /// Opens a state with every standard library.
 ///
 /// # Errors
@@ -55,7 +58,7 @@ impl Source {
     /// # Errors
     /// The file cannot be read.
     pub fn read(path: &Path) -> std::io::Result<Source> {
-        Ok(Source::from_text(path, &std::fs::read(path)?))
+        Ok(Source::from_text(path, &files::read_or_pipe(path, LONGEST)?))
     }
 
     /// The same text under the name that messages use for it.
@@ -104,8 +107,13 @@ impl LoadError {
     /// Takes an error apart into file, line and reason.
     pub(crate) fn new(main: &Path, error: &mlua::Error) -> LoadError {
         let text = crate::error::error_text(error);
-        let message = text.split_once("\nstack traceback:").map_or(text.as_str(), |(message, _)| message);
-        let (file, line, reason) = position(main, message);
+        let (message, traceback) = text.split_once(TRACEBACK).unwrap_or((text.as_str(), ""));
+        let (mut file, mut line, reason) = position(main, message);
+        if line.is_none()
+            && let Some((where_, at)) = innermost(main, traceback)
+        {
+            (file, line) = (where_, Some(at));
+        }
         LoadError { file, line, reason, text }
     }
 
@@ -124,10 +132,33 @@ impl LoadError {
         self
     }
 
+    /// Its traceback, a line each; empty if there is none.
+    pub fn traceback(&self) -> impl Iterator<Item = &str> {
+        self.text
+            .split_once(TRACEBACK)
+            .map_or("", |(_, traceback)| traceback)
+            .lines()
+            .filter(|line| !line.is_empty())
+    }
+
     /// The message in Lua's own words, with its traceback.
     pub fn lua_text(&self) -> &str {
         &self.text
     }
+}
+
+/// What stands between a message and its traceback.
+const TRACEBACK: &str = "\nstack traceback:";
+
+/// The innermost line of Lua code in a traceback: for errors whose message has no position (`dofile` of a missing file,
+/// `error` with level 0).
+fn innermost(main: &Path, traceback: &str) -> Option<(PathBuf, u32)> {
+    traceback.lines().find_map(|line| {
+        let (place, _) = line.trim().split_once(": in ")?;
+        let (chunk, at) = place.rsplit_once(':')?;
+        let file = if chunk == MAIN_CHUNK { main.to_owned() } else { PathBuf::from(chunk) };
+        Some((file, at.parse().ok()?))
+    })
 }
 
 /// Splits `[string "chunk"]:12: reason` or `other.lua:12: reason`.

@@ -84,7 +84,8 @@ impl TlsSettings {
         };
         let refuse = |path: &Path, reason: String| TlsError::Client { path: path.to_owned(), reason };
         let chain = certificates(certificate).map_err(|reason| refuse(certificate, reason))?;
-        let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| refuse(key, error.to_string()))?;
+        let pem = files::read(key, files::PEM).map_err(|error| refuse(key, error.to_string()))?;
+        let secret = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| refuse(key, error.to_string()))?;
         builder.with_client_auth_cert(chain, secret).map_err(|error| refuse(key, error.to_string()))
     }
 
@@ -106,9 +107,9 @@ impl TlsSettings {
 
 /// At least one certificate.
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<_, _>>)
-        .map_err(|error| error.to_string())?;
+    let pem = files::read(path, files::PEM).map_err(|error| error.to_string())?;
+    let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+    let found = found.map_err(|error| error.to_string())?;
     if found.is_empty() { Err("holds no certificate".to_owned()) } else { Ok(found) }
 }
 

@@ -199,7 +199,7 @@ fn infos(target: &Target) -> Vec<ConnectionInfo> {
 
 fn certificates(target: &Target) -> Result<TlsCertificates, LinkError> {
     let read = |path: &std::path::Path| {
-        std::fs::read(path).map_err(|error| LinkError::File(path.display().to_string(), error))
+        files::read(path, files::PEM).map_err(|error| LinkError::File(path.display().to_string(), error))
     };
     let root_cert = target.authorities.as_deref().map(read).transpose()?;
     let client_tls = match &target.client {

@@ -31,11 +31,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
         }
         _ => fail(error.to_string()),
     };
-    let length = std::fs::metadata(path).map_err(missing)?.len();
-    if length > FILE {
-        return Err(fail(format!("it has {length} bytes, more than {FILE}")));
-    }
-    let bytes = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
+    let bytes = files::read(path, FILE).map_err(missing)?;
     match foreign(&bytes) {
         Some(what) => Err(LoadError::NotWasm { path: path.display().to_string(), what }),
         None => Ok(bytes),

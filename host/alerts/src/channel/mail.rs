@@ -136,7 +136,7 @@ fn parameters(settings: &Mail) -> Result<TlsParameters, ConfigError> {
     let mut builder = TlsParameters::builder(settings.host.clone());
     if let Some(path) = &settings.ca_file {
         let cannot = |why: String| wrong(format!("ca_file {}: {why}", path.display()));
-        let pem = std::fs::read(path).map_err(|error| cannot(error.to_string()))?;
+        let pem = files::read(path, files::PEM).map_err(|error| cannot(error.to_string()))?;
         let certificate = Certificate::from_pem(&pem).map_err(|error| cannot(chain(&error)))?;
         builder = builder.certificate_store(CertificateStore::None).add_root_certificate(certificate);
     }

@@ -8,9 +8,6 @@ use serde_json::Value;
 
 use super::{ConfigError, refuse};
 
-/// Bytes of a file with a secret.
-const LONGEST: u64 = 4096;
-
 /// Something that neither logs nor errors show.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
@@ -37,11 +34,7 @@ impl Secret {
             return refuse(format!("both {name} and {name}_file: which of them?"));
         }
         let cannot = |why: String| ConfigError(format!("{name}_file {}: {why}", path.display()));
-        let size = std::fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
-        if size > LONGEST {
-            return Err(cannot(format!("it is longer than {LONGEST} bytes")));
-        }
-        let bytes = std::fs::read(path).map_err(|error| cannot(error.to_string()))?;
+        let bytes = files::read(path, files::SECRET).map_err(|error| cannot(error.to_string()))?;
         let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {

@@ -9,6 +9,9 @@ use ua_parser::{Extractor, Regexes};
 /// The patterns that come with the program.
 const BUILT_IN: &str = include_str!("../../data/regexes.yaml");
 
+/// Bytes of the longest file of patterns; uap-core's has a quarter of a megabyte.
+const LONGEST: u64 = 16 << 20;
+
 /// Why a regexes file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RegexesError {
@@ -54,7 +57,7 @@ impl Agents {
     pub(super) fn read(path: &Path) -> Result<Self, RegexesError> {
         let at = || path.to_owned();
         let text =
-            std::fs::read_to_string(path).map_err(|reason| RegexesError::Read { path: at(), reason })?;
+            files::read_text(path, LONGEST).map_err(|reason| RegexesError::Read { path: at(), reason })?;
         let regexes: Regexes<'static> = serde_saphyr::from_str(&text)
             .map_err(|error| RegexesError::Form { path: at(), reason: error.to_string() })?;
         let extractor = Extractor::try_from(regexes)

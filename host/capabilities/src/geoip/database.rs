@@ -11,6 +11,9 @@ use parking_lot::Mutex;
 
 use super::path::{Value, readings};
 
+/// Bytes of the largest file; those that are published have up to one gigabyte.
+const LARGEST: u64 = 4 << 30;
+
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum GeoError {
@@ -67,7 +70,7 @@ impl Open {
         let failed = |reason| GeoError::Read { path: path.to_owned(), reason };
         // The stamp is taken first: a change while reading shows as a change at the next reload.
         let stamp = stamp(path).map_err(failed)?;
-        let bytes = std::fs::read(path).map_err(failed)?;
+        let bytes = files::read(path, LARGEST).map_err(failed)?;
         let reader = Reader::from_source(bytes)
             .map_err(|error| GeoError::Format { path: path.to_owned(), reason: error.to_string() })?;
         Ok(Self { reader, stamp })

@@ -1,6 +1,6 @@
 //! The options of `setReportStore`, read strictly: what makes no sense is refused, not ignored.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use outbound::ClientCertificate;
@@ -227,8 +227,8 @@ fn secret(
         (Some(_), Some(_)) => Err(refuse(format!("either {name} or {file}"))),
         (secret, None) => Ok(secret),
         (None, Some(path)) => {
-            let text =
-                std::fs::read_to_string(&path).map_err(|error| refuse(format!("{file} {path}: {error}")))?;
+            let text = files::read_text(Path::new(&path), files::SECRET)
+                .map_err(|error| refuse(format!("{file} {path}: {error}")))?;
             Ok(Some(text.trim_end().to_owned()))
         }
     }
