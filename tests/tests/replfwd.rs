@@ -206,6 +206,44 @@ fn dump_entries(uri: &str, local: SocketAddr, more: &[&str]) -> std::process::Ou
 }
 
 #[test]
+fn a_forwarder_follows_its_file_and_takes_a_question_for_sessions_as_a_wforce_does() {
+    let [a, fa, fb, b] = [
+        port_on(address::own()),
+        port_on(address::beside(1)),
+        port_on(address::beside(2)),
+        port_on(address::beside(3)),
+    ];
+    let far = forwarder(&format!(
+        "siblingListener(\"{fb}\")\naddSibling(\"{b}\")\naddReplicationForwarderSrc(\"{}\")\n",
+        fa.ip()
+    ));
+    // It names another one first.
+    let near = forwarder(&format!(
+        "siblingListener(\"{fa}\")\naddSibling(\"{a}\")\nsetReplicationForwarderSrcs({{ \"192.0.2.9\" }})\n\
+         addReplicationForwarderDest(\"127.0.0.1:9\", true, true)\n"
+    ));
+    let nodes = [node(a, &fa.to_string(), ""), node(b, &fb.to_string(), "")];
+    let text = std::fs::read_to_string(near.config()).unwrap();
+    let text = text
+        .replace("127.0.0.1:9\", true, true", &format!("{fb}\", true, true"))
+        .replace("192.0.2.9", "192.0.2.8");
+    std::fs::write(near.config(), text).unwrap();
+    near.process.signal("HUP");
+    near.log().wait_for("destination 127.0.0.1:9 udp: removed");
+    near.log().wait_for(&format!("destination {fb} udp: added"));
+    near.log().wait_for("source 192.0.2.8:4001 none: added");
+    near.log().wait_for("replfwd.conf: loaded again");
+    report(&nodes[0], "192.0.2.1");
+    wait_for("the login arrives", || counts(&nodes[1], "192.0.2.1") == 1);
+    // The siblings asked whether it speaks sessions before they sent their packets.
+    for forwarder in [&near, &far] {
+        assert_eq!(forwarder.log().count("packet of"), 0, "{:#?}", forwarder.log().all());
+        assert_eq!(forwarder.log().count("was closed"), 0, "{:#?}", forwarder.log().all());
+        assert!(forwarder.execute("siblings()").lines().all(|line| !line.contains("Session")));
+    }
+}
+
+#[test]
 fn entries_are_dumped() {
     let daemon = Daemon::start(
         "newStringStatsDB(\"db1\", 3600, 2, { i = \"int\", c = \"countmin\" })\nlocal db = getStringStatsDB(\"db1\")\n\
@@ -235,6 +273,60 @@ fn entries_are_dumped() {
     assert!(text.starts_with(r#"{"db1": {"k"q": {"c": ["#) && text.ends_with("}\"db2\": {}}\n"), "{text}");
 }
 
+/// A stand-in for a server with this dump, which it gives once.
+fn stand_in(name: &'static str, dump: &'static str) -> (String, std::thread::JoinHandle<()>) {
+    let http = TcpListener::bind(address::fresh()).unwrap();
+    let uri = format!("http://{}", http.local_addr().unwrap());
+    let serve = move || {
+        let mut stream = BufReader::new(http.accept().unwrap().0);
+        let (mut line, mut length) = (String::new(), 0);
+        while stream.read_line(&mut line).unwrap() > 2 {
+            let number =
+                line.to_lowercase().strip_prefix("content-length:").map(|number| number.trim().parse());
+            length = number.map_or(length, |number| number.unwrap());
+            line.clear();
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).unwrap();
+        let answer =
+            format!("HTTP/1.1 200 OK\r\nServer: {name}\r\nContent-Length: 15\r\n\r\n{{\"status\":\"ok\"}}");
+        stream.get_mut().write_all(answer.as_bytes()).unwrap();
+        let asked: Value = serde_json::from_slice(&body).unwrap();
+        let port = u16::try_from(asked["dump_port"].as_u64().unwrap()).unwrap();
+        let to = SocketAddr::new(asked["dump_host"].as_str().unwrap().parse().unwrap(), port);
+        std::net::TcpStream::connect(to).unwrap().write_all(dump.as_bytes()).unwrap();
+    };
+    (uri, std::thread::Builder::new().name(name.into()).spawn(serve).unwrap())
+}
+
+#[test]
+fn a_dump_that_breaks_off_leaves_the_file_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("entries.json");
+    let whole = r#"{"db1": {"k": {"i": [7, 0]}}}"#;
+    std::fs::write(&file, "yesterday's").unwrap();
+    for (server, compat) in [
+        ("portcullis", None),
+        ("drogon/1.9.1", None),
+        ("portcullis", Some("--compat")),
+        ("drogon/1.9.1", Some("--compat")),
+    ] {
+        let options = ["-f", file.to_str().unwrap()].into_iter().chain(compat).collect::<Vec<_>>();
+        let (uri, thread) = stand_in(server, &whole[..whole.len() - 1]);
+        let output = dump_entries(&uri, address::fresh(), &options);
+        thread.join().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{server} {compat:?}: {text}");
+        assert!(text.contains("not complete"), "{text}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "yesterday's");
+    }
+    let (uri, thread) = stand_in("portcullis", whole);
+    assert_eq!(dump_entries(&uri, address::fresh(), &["-f", file.to_str().unwrap()]).status.code(), Some(0));
+    thread.join().unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{whole}\n"));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
 #[test]
 fn a_dump_of_wforce_is_put_right() {
     let old = r#"{"db1": {"k": {"c": [7, 0], "i": [7, 0, 1, 0]}"l": {"c": [1, 0]}}"db2": {}}"#;
@@ -242,27 +334,8 @@ fn a_dump_of_wforce_is_put_right() {
         (&[][..], r#"{"db1": {"k": {"c": [7, 0], "i": [1, 0]}, "l": {"c": [1, 0]}}, "db2": {}}"#),
         (&["--compat"], old),
     ] {
-        let (http, local) = (TcpListener::bind(address::fresh()).unwrap(), address::fresh());
-        let uri = format!("http://{}", http.local_addr().unwrap());
-        let serve = move || {
-            let mut stream = BufReader::new(http.accept().unwrap().0);
-            let (mut line, mut length) = (String::new(), 0);
-            while stream.read_line(&mut line).unwrap() > 2 {
-                let number =
-                    line.to_lowercase().strip_prefix("content-length:").map(|number| number.trim().parse());
-                length = number.map_or(length, |number| number.unwrap());
-                line.clear();
-            }
-            let mut body = vec![0; length];
-            stream.read_exact(&mut body).unwrap();
-            stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nServer: drogon/1.9.1\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}").unwrap();
-            let asked: Value = serde_json::from_slice(&body).unwrap();
-            let port = u16::try_from(asked["dump_port"].as_u64().unwrap()).unwrap();
-            let to = SocketAddr::new(asked["dump_host"].as_str().unwrap().parse().unwrap(), port);
-            std::net::TcpStream::connect(to).unwrap().write_all(old.as_bytes()).unwrap();
-        };
-        let server = std::thread::Builder::new().name("wforce".into()).spawn(serve).unwrap();
-        let output = dump_entries(&uri, local, arguments);
+        let (uri, server) = stand_in("drogon/1.9.1", old);
+        let output = dump_entries(&uri, address::fresh(), arguments);
         server.join().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{expected}\n"));
         assert_eq!(output.status.code(), Some(0));

@@ -58,6 +58,10 @@ fn what_was_counted_before_between_and_after_a_kill_is_the_true_sum_on_both() {
         b.process.signal("KILL");
         b.process.wait();
         wait_for("the loss is seen", || state(&a, other) == Some(3));
+        assert!(a.execute("siblings()").contains("Session lost"));
+        // Although it was up a moment ago, which was told, too.
+        a.log().wait_for(&format!("the session with the sibling {other} is up"));
+        a.log().wait_for(&format!("the session with the sibling {other} broke"));
         report_many(&a, "192.0.2.1", 5);
         let b = node(other, &sibling(one), "");
         // Also what it had counted itself before it was killed: its sibling knows.

@@ -113,6 +113,7 @@ impl ShadowMetrics {
 struct StateMetrics {
     saves: IntCounter,
     failures: IntCounter,
+    failing: IntGauge,
     last: IntGauge,
     bytes: IntGauge,
     milliseconds: IntGauge,
@@ -229,6 +230,7 @@ pub struct Metrics {
     pub replication_receive_queue_size: IntGauge,
     /// Packets and connections of replication from addresses that are no sibling's.
     pub replication_unknown_senders: IntCounter,
+    replication_refused: IntCounterVec,
     /// Device strings answered from the cache.
     pub device_cache_hits: IntCounter,
     /// Device strings that had to be parsed.
@@ -376,9 +378,21 @@ impl Metrics {
         self.stats_db_bytes.set(bytes as i64);
     }
 
+    /// A connection of replication was refused or closed. `reason`: `full` (all siblings together have too many),
+    /// `address_full` (their address has), `slow` (a packet that was begun did not come to its end).
+    pub fn replication_refused(&self, reason: &str) {
+        self.replication_refused.with_label_values(&[reason]).inc();
+    }
+
+    /// How many were refused or closed for this reason.
+    pub fn replication_refused_total(&self, reason: &str) -> u64 {
+        self.replication_refused.with_label_values(&[reason]).get()
+    }
+
     /// A snapshot was completed. `now`: unix seconds.
     pub fn state_saved(&self, now: u64, took: Duration, bytes: u64) {
         self.state.saves.inc();
+        self.state.failing.set(0);
         self.state.last.set(now as i64);
         self.state.bytes.set(bytes as i64);
         self.state.milliseconds.set(took.as_millis() as i64);
@@ -387,6 +401,7 @@ impl Metrics {
     /// A snapshot could not be written.
     pub fn state_failed(&self) {
         self.state.failures.inc();
+        self.state.failing.set(1);
     }
 
     /// Lets the 300-second counts advance; call it about every second. `now`: seconds of any steady count.

@@ -63,9 +63,46 @@ pub struct Cluster {
     sources: Arc<Table>,
     runtime: Mutex<Option<Runtime>>,
     client: OnceLock<Client>,
-    dumping: AtomicBool,
-    /// The siblings that the configuration named when it was last read.
-    configured: Mutex<Vec<PeerConfig>>,
+    dumping: Arc<AtomicBool>,
+    /// What the configuration named when it was last read.
+    configured: Mutex<Named>,
+}
+
+/// Whom a configuration names.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    /// Siblings.
+    pub siblings: Vec<PeerConfig>,
+    /// Forwarders of other sites that are sent to.
+    pub destinations: Vec<PeerConfig>,
+    /// Forwarders of other sites that are heard.
+    pub sources: Vec<PeerConfig>,
+}
+
+/// What came of reading a configuration again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// `sibling`, `destination` or `source`.
+    pub what: &'static str,
+    /// Its address, as it is shown.
+    pub address: String,
+    /// Whether it was added; otherwise it was removed.
+    pub added: bool,
+}
+
+/// The turn to do what is done once at a time; given back however it ends, also by a panic.
+struct Turn(Arc<AtomicBool>);
+
+impl Turn {
+    fn take(taken: &Arc<AtomicBool>) -> Option<Turn> {
+        (!taken.swap(true, Ordering::AcqRel)).then(|| Turn(Arc::clone(taken)))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 impl Cluster {
@@ -98,7 +135,7 @@ impl Cluster {
             sources,
             runtime: Mutex::default(),
             client: OnceLock::new(),
-            dumping: AtomicBool::new(false),
+            dumping: Arc::default(),
             configured: Mutex::default(),
         })
     }
@@ -129,28 +166,39 @@ impl Cluster {
 
     /// Tells apart who counted what from now on; once, when all stats DBs are made and before anything is restored into them.
     pub fn prepare(&self) {
-        *self.configured.lock() = self.siblings.peers().iter().map(|peer| peer.config().clone()).collect();
+        let configs = |table: &Table| table.peers().iter().map(|peer| peer.config().clone()).collect();
+        *self.configured.lock() = Named {
+            siblings: configs(&self.siblings),
+            destinations: configs(&self.destinations),
+            sources: configs(&self.sources),
+        };
         if let Some(sessions) = self.context.sessions() {
             sessions.prepare(&self.context, &self.siblings);
         }
     }
 
-    /// The configuration was read again and names these siblings. Those that it did not name before are added, those that it
-    /// names no longer are removed; the others go on, also those that were added at run time. Returns the addresses that
-    /// were added and removed.
-    pub fn reconfigure(&self, siblings: Vec<PeerConfig>) -> (Vec<String>, Vec<String>) {
+    /// The configuration was read again and names these. Those that it did not name before are added, those that it
+    /// names no longer are removed; the others go on, also those that were added at run time. Returns what was changed.
+    pub fn reconfigure(&self, named: Named) -> Vec<Change> {
         let mut configured = self.configured.lock();
-        let missing = |from: &[PeerConfig], of: &[PeerConfig]| -> Vec<PeerConfig> {
-            of.iter().filter(|one| !from.contains(one)).cloned().collect()
-        };
-        let (gone, new) = (missing(&siblings, &configured), missing(&configured, &siblings));
-        let name = |config: &PeerConfig| config.target.to_string();
-        let removed =
-            gone.iter().filter(|config| self.siblings.remove(&config.target).is_ok()).map(name).collect();
-        let added = new.into_iter().filter(|config| self.siblings.add(config.clone()).is_ok());
-        let added = added.map(|config| name(&config)).collect();
-        *configured = siblings;
-        (added, removed)
+        let mut changes = Vec::new();
+        for (what, table, before, now) in [
+            ("sibling", &self.siblings, &configured.siblings, &named.siblings),
+            ("destination", &self.destinations, &configured.destinations, &named.destinations),
+            ("source", &self.sources, &configured.sources, &named.sources),
+        ] {
+            let change =
+                |config: &PeerConfig, added| Change { what, address: config.target.to_string(), added };
+            // Those first that go: one that is named differently now has the same address.
+            let gone = before.iter().filter(|config| !now.contains(config));
+            let gone = gone.filter(|config| table.remove(&config.target).is_ok());
+            changes.extend(gone.map(|config| change(config, false)));
+            let new = now.iter().filter(|config| !before.contains(config));
+            let new = new.filter(|config| table.add((*config).clone()).is_ok());
+            changes.extend(new.map(|config| change(config, true)));
+        }
+        *configured = named;
+        changes
     }
 
     /// Forwarders of other sites that are sent to; only a forwarder has any.
@@ -234,11 +282,10 @@ impl Cluster {
     /// Writes all stats DBs to a listener at `addr`, in the background. False: one dump is under way already.
     pub fn dump(self: &Arc<Self>, addr: SocketAddr, form: dump::Form) -> bool {
         let Some(handle) = self.handle() else { return false };
-        if self.dumping.swap(true, Ordering::AcqRel) {
-            return false;
-        }
+        let Some(turn) = Turn::take(&self.dumping) else { return false };
         let cluster = Arc::clone(self);
         handle.spawn(async move {
+            let _turn = turn;
             let context = &cluster.context;
             let dumping = async {
                 let mut stream = tokio::net::TcpStream::connect(addr).await?;
@@ -249,7 +296,6 @@ impl Cluster {
             if let Err(error) = dumped.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 context.caps.log.error(format!("dumpEntries: cannot send the entries to {addr}: {error}"));
             }
-            cluster.dumping.store(false, Ordering::Release);
         });
         true
     }

@@ -12,6 +12,9 @@ use parking_lot::RwLock;
 use crate::security::Security;
 use crate::sessions::Sessions;
 
+/// How long the rest of a packet or frame may take that has begun to come.
+const FRAME: Duration = Duration::from_mins(1);
+
 /// Lines of the same kind come at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
@@ -26,6 +29,7 @@ pub struct Context {
     listener: RwLock<Option<SocketAddr>>,
     connect_timeout_ms: AtomicU64,
     queue_size: AtomicUsize,
+    frame_ms: AtomicU64,
 }
 
 impl Context {
@@ -37,6 +41,7 @@ impl Context {
             listener: RwLock::default(),
             connect_timeout_ms: AtomicU64::new(5000),
             queue_size: AtomicUsize::new(5000),
+            frame_ms: AtomicU64::new(FRAME.as_millis() as u64),
         })
     }
 
@@ -67,6 +72,16 @@ impl Context {
     /// Sets how many messages may wait.
     pub fn set_queue_size(&self, messages: usize) {
         self.queue_size.store(messages, Ordering::Relaxed);
+    }
+
+    /// How long the rest of a packet or frame may take that has begun to come. A sibling that is silent between them may be so.
+    pub(crate) fn frame_patience(&self) -> Duration {
+        Duration::from_millis(self.frame_ms.load(Ordering::Relaxed))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_frame_patience(&self, patience: Duration) {
+        self.frame_ms.store(patience.as_millis() as u64, Ordering::Relaxed);
     }
 
     /// The sessions with siblings; `None` where only packets are spoken.

@@ -2,6 +2,7 @@
 
 mod fetch;
 mod repair;
+mod whole;
 
 use std::io;
 

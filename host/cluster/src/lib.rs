@@ -41,7 +41,7 @@ mod testing;
 pub use address::{AddressError, DEFAULT_PORT, Protocol, Target};
 pub use apply::Applier;
 pub use batch::{Batch, MAX_MESSAGE_BYTES};
-pub use cluster::{Cluster, StartError};
+pub use cluster::{Change, Cluster, Named, StartError};
 pub use context::Context;
 pub use peer::{Peer, PeerConfig, Row};
 pub use receive::{Sink, Unusable};

@@ -32,6 +32,9 @@ enum Ended {
     /// It ended in the middle of something.
     #[error("it was cut off in the middle of a frame")]
     Truncated,
+    /// It began something and did not come to its end.
+    #[error("a frame, or the hello at the beginning, did not come to its end within {0} s")]
+    Slow(u64),
     /// The sibling was removed.
     #[error("the sibling was removed")]
     Removed,
@@ -49,6 +52,7 @@ impl Ended {
         let error = match self {
             Self::Session(error) => error,
             Self::Truncated => return Some("truncated"),
+            Self::Slow(_) => return Some("slow"),
             Self::Connection(_) | Self::Removed => return None,
         };
         Some(match error {

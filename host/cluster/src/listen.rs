@@ -1,5 +1,6 @@
 //! Hearing siblings: datagrams and connections on the same port.
 
+mod room;
 mod tcp;
 mod udp;
 

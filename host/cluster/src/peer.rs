@@ -66,6 +66,8 @@ pub struct Row {
     pub is_self: bool,
     /// Whether a session with it is up.
     pub session: bool,
+    /// Whether it had a session, which broke and is not back.
+    pub lost: bool,
 }
 
 impl Peer {
@@ -166,7 +168,8 @@ impl Peer {
     pub fn row(&self) -> Row {
         let [sent, not_sent, received, received_bad] = self.counters.totals();
         let address = format!("{} {}", self.addr(), self.protocol().name());
-        let session = self.standing.kind() == Kind::Session;
-        Row { address, sent, not_sent, received, received_bad, is_self: self.is_self(), session }
+        let kind = self.standing.kind();
+        let (session, lost) = (kind == Kind::Session, kind == Kind::Lost);
+        Row { address, sent, not_sent, received, received_bad, is_self: self.is_self(), session, lost }
     }
 }

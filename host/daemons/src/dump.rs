@@ -11,6 +11,8 @@ use lexopt::prelude::*;
 use outbound::{Client, TlsSettings};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
+use crate::replacement::Replacement;
+
 const USAGE: &str = "\
 Usage: wf_dump_entries -u URI -l ADDRESS -p PORT -w PASSWORD [OPTION]...
 
@@ -21,7 +23,8 @@ ADDRESS and PORT with them, unencrypted.
   -l, --local-addr IP     address of this host that the server can reach
   -p, --local-port PORT   port to wait on
   -w, --wforce-pwd PASSWORD   password of the REST API
-  -f, --filename FILE     write there instead of standard output; what was in it is lost
+  -f, --filename FILE     write there instead of standard output; what was in it is replaced once the
+                          dump has come whole
       --compat            the bytes that wforce sends, which are not valid JSON
   -h, --help              this text
 ";
@@ -109,9 +112,14 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     runtime.block_on(async {
         match file {
             Some(path) => {
-                let file = std::fs::File::create(path)
-                    .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-                write(&client, &wish, Blocking(file)).await
+                let cannot = |error| format!("cannot write {}: {error}", path.display());
+                let mut new = Replacement::begin(path).map_err(cannot)?;
+                let file = new.file().map_err(cannot)?;
+                tokio::select! {
+                    written = write(&client, &wish, Blocking(file)) => written?,
+                    _ = tokio::signal::ctrl_c() => return Err("interrupted".to_owned()),
+                }
+                new.finish().map_err(cannot)
             }
             None => write(&client, &wish, Blocking(std::io::stdout())).await,
         }

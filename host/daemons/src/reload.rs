@@ -2,11 +2,13 @@
 //!
 //! The file runs in fresh Lua states, with fresh WebAssembly policies; if all of that works they take the place of the old
 //! ones, and calls that run end on those; a shadow policy starts anew. Stats DBs, lists, counters and listeners stay: of the
-//! settings themselves only those that policies are made of are taken over, and siblings that the file names or no longer
-//! names.
+//! settings themselves only those that policies are made of are taken over, and siblings and forwarders that the file names
+//! or no longer names.
 
 use std::sync::Arc;
 
+use cluster::Change;
+use lua::settings::Values;
 use lua::vm::Source;
 use lua::{Configuration, Settings};
 
@@ -85,12 +87,9 @@ fn try_run(arguments: &Arguments, started: &Started) -> Result<Arc<Settings>, Re
     });
     started.chain.set_components(components);
     if let Some(cluster) = &started.cluster {
-        let siblings = settings.read(|values| values.replication.siblings.clone());
-        let (added, removed) = cluster.reconfigure(siblings.into_iter().map(Into::into).collect());
-        for (what, addrs) in [("added", added), ("removed", removed)] {
-            for addr in addrs {
-                started.capabilities.log.notice(format!("sibling {addr}: {what}"));
-            }
+        for Change { what, address, added } in cluster.reconfigure(settings.read(Values::named)) {
+            let how = if added { "added" } else { "removed" };
+            started.capabilities.log.notice(format!("{what} {address}: {how}"));
         }
         // From now on the console and the API change those that run.
         settings.attach(cluster.clone());

@@ -89,6 +89,7 @@ fn peers(what: &str, rows: &[Row]) -> Vec<String> {
         let note = match row {
             Row { is_self: true, .. } => "Self",
             Row { session: true, .. } => "Session",
+            Row { lost: true, .. } => "Session lost",
             _ => "",
         };
         peer(&row.address, numbers.each_ref().map(String::as_str), note)

@@ -1,5 +1,6 @@
 //! What the configuration set up, for the parts of the daemon that serve it.
 
+use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bstr::BString;
-use cluster::{Cluster, Target};
+use cluster::{Cluster, Named, PeerConfig, Target};
 use parking_lot::Mutex;
 use statsdb::CountMinShape;
 
@@ -29,6 +30,8 @@ pub struct Settings {
     again: AtomicBool,
     waits: AtomicBool,
     cluster: OnceLock<Arc<Cluster>>,
+    /// Where the file calls each function, the last time.
+    places: Mutex<HashMap<&'static str, Place>>,
 }
 
 impl Settings {
@@ -60,6 +63,18 @@ impl Settings {
     /// Whether [`Settings::read_again`] was called.
     pub fn is_read_again(&self) -> bool {
         self.again.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn note_place(&self, function: &'static str, place: Option<Place>) {
+        if let Some(place) = place {
+            self.places.lock().insert(function, place);
+        }
+    }
+
+    /// Where the file calls the first of these functions that it calls: for what turns out to be wrong only later.
+    pub fn place_of(&self, functions: &[&str]) -> Option<Place> {
+        let places = self.places.lock();
+        functions.iter().find_map(|function| places.get(function).cloned())
     }
 
     /// Whether the file has something that policy calls may want to wait for: a DNS resolver, a report store, a stats DB that
@@ -193,6 +208,18 @@ impl Default for Values {
     }
 }
 
+impl Values {
+    /// Whom the file names, where no [`Cluster`] is attached.
+    pub fn named(&self) -> Named {
+        let Replication { siblings, destinations, sources, .. } = &self.replication;
+        Named {
+            siblings: siblings.iter().cloned().map(Into::into).collect(),
+            destinations: destinations.clone(),
+            sources: sources.clone(),
+        }
+    }
+}
+
 /// A key that debug output does not show.
 #[derive(Clone)]
 pub struct Secret(pub wire::Key);
@@ -230,6 +257,10 @@ pub struct Tls {
 pub struct Replication {
     /// The other servers, where no [`Cluster`] is attached.
     pub siblings: Vec<Sibling>,
+    /// The forwarders of other sites that are sent to, likewise.
+    pub destinations: Vec<PeerConfig>,
+    /// The forwarders of other sites that are heard, likewise.
+    pub sources: Vec<PeerConfig>,
     /// Where siblings are heard.
     pub listener: Option<SocketAddr>,
     /// The cipher of what is sent to siblings.
@@ -256,6 +287,8 @@ impl Default for Replication {
     fn default() -> Self {
         Self {
             siblings: Vec::new(),
+            destinations: Vec::new(),
+            sources: Vec::new(),
             listener: None,
             cipher: wire::Cipher::Secretbox,
             sync_timeout_secs: 600,

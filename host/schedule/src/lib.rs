@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod agenda;
+mod caught;
 mod cron;
 mod interval;
 mod jobs;

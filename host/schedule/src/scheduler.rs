@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
+use crate::caught::{Panic, caught};
 use crate::{Agenda, Due, JobId, JobStatus, LastRun, Planned, Schedule, Skip};
 
 /// What a [`Work`] returns.
@@ -170,6 +171,52 @@ impl Scheduler {
     }
 }
 
+/// A run among those that the end waits for.
+struct Counted(Arc<Inner>);
+
+impl Counted {
+    fn one_more(inner: &Arc<Inner>) -> Counted {
+        inner.running.send_modify(|running| *running += 1);
+        Counted(inner.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.running.send_modify(|running| *running -= 1);
+    }
+}
+
+/// A run that the agenda counts as running; it ends there in any case, or its function would never run again.
+struct Going<'a> {
+    inner: &'a Arc<Inner>,
+    job: JobId,
+    began: Timestamp,
+    clock: Instant,
+    over: bool,
+}
+
+impl Going<'_> {
+    fn ended(mut self, outcome: Outcome) -> LastRun {
+        self.over(outcome)
+    }
+
+    fn over(&mut self, outcome: Outcome) -> LastRun {
+        self.over = true;
+        let run = LastRun { began: self.began, took: self.clock.elapsed(), outcome };
+        self.inner.over(self.job, run.clone());
+        run
+    }
+}
+
+impl Drop for Going<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.over(Outcome::Failed("it was broken off by a panic of the scheduler".to_owned()));
+        }
+    }
+}
+
 /// Starts what is due, for ever.
 async fn turn(inner: Arc<Inner>) {
     let mut stopped = inner.stopped.subscribe();
@@ -210,22 +257,22 @@ impl Inner {
 
     /// One run on its way; `at`: when it was due, if not by hand.
     fn spawn(self: &Arc<Self>, job: JobId, at: Option<Timestamp>, told: Option<oneshot::Sender<LastRun>>) {
-        let inner = self.clone();
-        inner.running.send_modify(|running| *running += 1);
+        let counted = Counted::one_more(self);
         self.runtime.spawn(async move {
-            if let Some(run) = inner.run(job, at).await {
+            if let Some(run) = counted.0.run(job, at).await {
                 // Whoever asked may have lost interest.
                 let _ = told.map(|told| told.send(run));
             }
-            inner.running.send_modify(|running| *running -= 1);
         });
     }
 
     async fn run(self: &Arc<Self>, job: JobId, at: Option<Timestamp>) -> Option<LastRun> {
         let status = self.agenda.lock().status(job)?.clone();
+        let mut going =
+            Going { inner: self, job, began: self.work.now(), clock: Instant::now(), over: false };
         // Never closed, so it never fails.
         let _runner = self.runners.acquire().await.ok()?;
-        let (began, clock) = (self.work.now(), Instant::now());
+        (going.began, going.clock) = (self.work.now(), Instant::now());
         let outcome = match at.filter(|_| status.options.once_per_cluster) {
             None => self.run_here(&status).await,
             Some(at) => match self.lease(&status, at).await {
@@ -238,28 +285,34 @@ impl Inner {
                 Err(error) => Outcome::Failed(format!("the lease cannot be had: {error}")),
             },
         };
-        let run = LastRun { began, took: clock.elapsed(), outcome };
+        let run = going.ended(outcome);
         if run.outcome == Outcome::Elsewhere {
             self.work.skipped(&status.name, Skip::Elsewhere);
         } else {
             self.work.ended(&status.name, &run);
         }
-        let again = self.agenda.lock().ended(job, run.clone(), self.work.now(), self.chance());
+        Some(run)
+    }
+
+    /// A run is over, whatever came of it.
+    fn over(self: &Arc<Self>, job: JobId, run: LastRun) {
+        let again = self.agenda.lock().ended(job, run, self.work.now(), self.chance());
         if let Some(Due { job, at }) = again
             && !*self.stopped.borrow()
         {
             self.spawn(job, Some(at), None);
         }
-        Some(run)
     }
 
     async fn run_here(&self, status: &JobStatus) -> Outcome {
         let deadline = status.options.deadline;
         let run = self.work.run(&status.name, deadline);
-        match tokio::time::timeout(deadline + LAST_WORD, run).await {
-            Ok(Ok(())) => Outcome::Done,
-            Ok(Err(error)) => Outcome::Failed(error),
-            Err(_) => Outcome::Failed(format!("not ended {} s after its deadline", LAST_WORD.as_secs())),
+        match caught(tokio::time::timeout(deadline + LAST_WORD, run)).await {
+            Ok(Ok(Ok(()))) => Outcome::Done,
+            Ok(Ok(Err(error))) => Outcome::Failed(error),
+            Ok(Err(_)) => Outcome::Failed(format!("not ended {} s after its deadline", LAST_WORD.as_secs())),
+            // Its lease is given back like any other's.
+            Err(Panic(message)) => Outcome::Failed(format!("it panicked: {message}")),
         }
     }
 

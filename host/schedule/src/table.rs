@@ -82,8 +82,7 @@ fn time(at: Timestamp) -> String {
 /// The first line of an error: a traceback has no place in a table. An error may hold what a client sent, which must not
 /// steer the terminal.
 fn first_line(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    login::screen::shown(text.lines().next().unwrap_or_default())
 }
 
 /// A head and a line for each job.
@@ -136,14 +135,14 @@ mod tests {
             last: Some((
                 Timestamp::UNIX_EPOCH,
                 Duration::from_millis(1500),
-                Some("\u{1b}[31mboom\nstack".to_owned()),
+                Some("\u{1b}[31mboom\u{202e}\nstack".to_owned()),
             )),
         };
         let idle = JobRow { running: 1, last: None, name: "other".to_owned(), ..row.clone() };
         let lines = table(&[row, idle]);
         assert!(lines[0].starts_with("Name   Schedule        Next run"), "{lines:#?}");
         assert!(lines[1].starts_with("scan   every 00:00:10  2001-09-0"), "{lines:#?}");
-        assert!(lines[1].ends_with("  1.500 s  \u{fffd}[31mboom"), "{lines:#?}");
+        assert!(lines[1].ends_with("  1.500 s  \u{fffd}[31mboom\u{fffd}"), "{lines:#?}");
         assert!(lines[2].contains("  running  ") && lines[2].ends_with('-'), "{lines:#?}");
     }
 }

@@ -404,6 +404,8 @@ pub(super) fn register(prefix: &str, log: Arc<Log>) -> Result<Metrics, MetricsEr
         state: StateMetrics {
             saves: ours.counter("state_saves_total", "Snapshots of the state directory")?,
             failures: ours.counter("state_save_failures_total", "Snapshots that could not be written")?,
+            failing: ours
+                .gauge("state_failing", "Whether the last attempt to save the state failed: 1 if it did")?,
             last: ours.gauge("state_last_save_timestamp_seconds", "When the last snapshot was completed")?,
             bytes: ours.gauge("state_bytes", "Size of the last snapshot")?,
             milliseconds: ours.gauge("state_save_milliseconds", "How long the last snapshot took")?,
@@ -429,6 +431,11 @@ pub(super) fn register(prefix: &str, log: Arc<Log>) -> Result<Metrics, MetricsEr
         replication_unknown_senders: Prefixed { registry: cluster.registry, prefix: "portcullis" }.counter(
             "replication_unknown_senders_total",
             "Replication packets and connections from addresses that are no sibling's",
+        )?,
+        replication_refused: Prefixed { registry: cluster.registry, prefix: "portcullis" }.counters(
+            "replication_connections_refused_total",
+            &["reason"],
+            "Connections of replication that were refused or closed: full, address_full, slow",
         )?,
         device_cache_hits: device_cache.with_label_values(&["hit"]),
         device_cache_misses: device_cache.with_label_values(&["miss"]),

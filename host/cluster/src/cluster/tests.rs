@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+use std::io::{Read as _, Write as _};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -150,4 +151,157 @@ fn strangers_wrong_keys_and_rubbish_are_counted_and_harmless() {
     other.db.add(NOW, b"k", b"n", b"1").unwrap();
     wait_for("a good one is heard", || one.row().received == 1);
     assert_eq!(one.count("k"), 1);
+}
+
+#[test]
+fn a_dump_that_ended_badly_does_not_keep_others_from_having_one() {
+    let node = Node::start(&Key::generate().unwrap(), 11);
+    let runtime = node.cluster.handle().unwrap();
+    let turn = Turn::take(&node.cluster.dumping).unwrap();
+    let listener = std::net::TcpListener::bind("127.77.1.12:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    assert!(!node.cluster.dump(addr, dump::Form::Json), "one is under way");
+    let panics = runtime.spawn(async move {
+        let _turn = turn;
+        panic!("a mistake in a dump");
+    });
+    assert!(runtime.block_on(panics).unwrap_err().is_panic());
+    assert!(node.cluster.dump(addr, dump::Form::Json));
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut listener.accept().unwrap().0, &mut text).unwrap();
+    assert_eq!(text, r#"{"db": {}}"#);
+}
+
+/// A connection from the address of one node to another.
+fn connection(from: &Node, to: &Node) -> std::net::TcpStream {
+    let stream = to.cluster.handle().unwrap().block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((from.addr.ip(), 0).into()).unwrap();
+        socket.connect(to.addr).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    stream
+}
+
+fn is_closed(stream: &mut std::net::TcpStream) -> bool {
+    match stream.read(&mut [0; 64]) {
+        Ok(read) => read == 0,
+        Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+    }
+}
+
+fn refused(node: &Node, reason: &str) -> u64 {
+    node.cluster.context().caps.metrics.replication_refused_total(reason)
+}
+
+#[test]
+fn half_a_packet_does_not_hold_a_connection_for_ever() {
+    let key = Key::generate().unwrap();
+    let (one, other) = (Node::start(&key, 13), Node::start(&key, 14));
+    one.knows(&other, "udp");
+    one.cluster.context().set_frame_patience(Duration::from_millis(200));
+    let silent = connection(&other, &one);
+    let mut half = connection(&other, &one);
+    half.write_all(&[0, 50, 1, 2, 3]).unwrap();
+    assert!(is_closed(&mut half));
+    // Whoever says a little again and again fares no better.
+    let mut dripping = connection(&other, &one);
+    dripping.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    for drop in [0, 200].into_iter().chain(std::iter::repeat(7)) {
+        // Once it is closed, writing may fail before reading tells.
+        let written = dripping.write_all(&[drop]);
+        match dripping.read(&mut [0; 64]) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && written.is_ok() => {}
+            _ => break,
+        }
+    }
+    wait_for("both are counted", || refused(&one, "slow") == 2);
+    assert_eq!(one.row().received_bad, 2);
+    // A sibling that has nothing to say keeps its connection.
+    silent.set_nonblocking(true).unwrap();
+    let error = (&silent).read(&mut [0; 64]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn one_address_has_only_so_many_connections() {
+    let key = Key::generate().unwrap();
+    let (one, other, third) = (Node::start(&key, 15), Node::start(&key, 16), Node::start(&key, 17));
+    one.knows(&other, "udp");
+    one.knows(&third, "udp");
+    let mut open: Vec<_> = (0..64).map(|_| connection(&other, &one)).collect();
+    let mut beyond = connection(&other, &one);
+    assert!(is_closed(&mut beyond));
+    assert_eq!(refused(&one, "address_full"), 1);
+    third.knows(&one, "tcp");
+    third.db.add(NOW, b"k", b"n", b"1").unwrap();
+    wait_for("others are heard all the same", || one.count("k") == 1);
+    drop(open.pop());
+    wait_for("there is room again", || {
+        let stream = connection(&other, &one);
+        stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        (&stream).read(&mut [0; 1]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    });
+}
+
+#[test]
+fn a_session_that_does_not_say_hello_is_ended() {
+    let key = Key::generate().unwrap();
+    let caps = testing::capabilities();
+    let cluster = Cluster::new(&caps);
+    cluster.context().security.set_key(Some(key.clone()));
+    cluster.context().set_frame_patience(Duration::from_millis(200));
+    let other = Node::start(&key, 19);
+    let config = PeerConfig::new(Target::parse(format!("{}:udp", other.addr).as_bytes()).unwrap());
+    cluster.siblings().add(config).unwrap();
+    cluster.start(Some((Ipv4Addr::new(127, 77, 1, 18), 0).into()), 2).unwrap();
+    let addr = cluster.context().listener().unwrap();
+    let one = Node { db: other.db.clone(), cluster, addr };
+    let mut stream = connection(&other, &one);
+    stream.write_all(crate::link::OPENING).unwrap();
+    stream.write_all(&[7; crate::session::NONCE_BYTES]).unwrap();
+    stream.read_exact(&mut [0; 13 + crate::session::NONCE_BYTES]).unwrap();
+    stream.write_all(&[0, 0, 0, 100, 1]).unwrap();
+    assert!(is_closed(&mut stream));
+    let rejected = &one.cluster.context().caps.metrics.sessions.rejected;
+    wait_for("it is counted", || {
+        rejected.with_label_values(&[other.addr.to_string().as_str(), "slow"]).get() == 1
+    });
+}
+
+#[test]
+fn a_configuration_that_is_read_again_changes_all_tables() {
+    let forwarder = Cluster::forwarding(&testing::capabilities());
+    let config = |text: &str| PeerConfig::new(Target::parse(text.as_bytes()).unwrap());
+    for (table, address) in [
+        (forwarder.siblings(), "192.0.2.1:1"),
+        (forwarder.destinations(), "192.0.2.2:2"),
+        (forwarder.sources(), "192.0.2.3:3"),
+    ] {
+        table.add(config(address)).unwrap();
+    }
+    forwarder.prepare();
+    forwarder.destinations().add(config("192.0.2.9:9")).unwrap();
+    let only_lists = PeerConfig { stats: false, ..config("192.0.2.2:2") };
+    let named = Named {
+        siblings: vec![config("192.0.2.1:1")],
+        destinations: vec![only_lists.clone(), config("192.0.2.4:4")],
+        sources: Vec::new(),
+    };
+    let changes = forwarder.reconfigure(named.clone());
+    let change = |what, address: &str, added| Change { what, address: address.to_owned(), added };
+    assert_eq!(
+        changes,
+        [
+            change("destination", "192.0.2.2:2 udp", false),
+            change("destination", "192.0.2.2:2 udp", true),
+            change("destination", "192.0.2.4:4 udp", true),
+            change("source", "192.0.2.3:3 udp", false),
+        ]
+    );
+    let addrs = forwarder.destinations().peers().iter().map(|peer| peer.addr().port()).collect::<Vec<_>>();
+    assert_eq!(addrs, [9, 2, 4], "what was added at run time stays");
+    assert_eq!(*forwarder.destinations().peers()[1].config(), only_lists);
+    assert!(forwarder.reconfigure(named).is_empty());
 }

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 
 use super::Form;
 use super::repair::{NoDump, Repair};
+use super::whole::{Braces, Whole};
 
 /// How long the server may take to answer, and then to connect here.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -83,8 +84,12 @@ pub async fn fetch(
     }
     let accepted = tokio::time::timeout(CONNECT, listener.accept()).await;
     let (mut stream, _) = accepted.map_err(|_| FetchError::NoConnection(local))?.map_err(FetchError::Read)?;
-    let repair = (wish.form == Form::Json && !is_portcullis(&answer)).then(Repair::default);
-    copy(&mut stream, repair, out).await
+    let reading = match wish.form {
+        Form::Json if is_portcullis(&answer) => Reading::AsItIs(Whole::Json(Braces::default())),
+        Form::Json => Reading::Repair(Repair::default()),
+        Form::Old => Reading::AsItIs(Whole::Old(Some(Repair::default()))),
+    };
+    copy(&mut stream, reading, out).await
 }
 
 fn request(wish: &Wish<'_>, local: SocketAddr) -> Request {
@@ -110,9 +115,15 @@ fn is_portcullis(answer: &Response) -> bool {
     answer.headers.get("server").is_some_and(|name| name.as_bytes().starts_with(b"portcullis"))
 }
 
+/// What is done with a dump on its way.
+enum Reading {
+    AsItIs(Whole),
+    Repair(Repair),
+}
+
 async fn copy(
     stream: &mut (impl AsyncRead + Unpin),
-    mut repair: Option<Repair>,
+    mut reading: Reading,
     out: &mut (impl AsyncWrite + Unpin),
 ) -> Result<(), FetchError> {
     let (mut bytes, mut text) = (vec![0; CHUNK], Vec::new());
@@ -123,17 +134,21 @@ async fn copy(
         if count == 0 {
             break;
         }
-        match &mut repair {
-            Some(repair) => {
+        match &mut reading {
+            Reading::Repair(repair) => {
                 text.clear();
                 repair.read(piece, &mut text)?;
                 out.write_all(&text).await.map_err(FetchError::Write)?;
             }
-            None => out.write_all(piece).await.map_err(FetchError::Write)?,
+            Reading::AsItIs(whole) => {
+                whole.read(piece);
+                out.write_all(piece).await.map_err(FetchError::Write)?;
+            }
         }
     }
-    if let Some(repair) = repair {
-        repair.finish()?;
+    match reading {
+        Reading::AsItIs(whole) => whole.finish()?,
+        Reading::Repair(repair) => repair.finish()?,
     }
     out.write_all(b"\n").await.map_err(FetchError::Write)?;
     out.flush().await.map_err(FetchError::Write)

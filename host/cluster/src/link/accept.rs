@@ -1,6 +1,6 @@
 //! A connection that a sibling made.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{ANSWER, Ended, OPENING, READ, opening_bytes};
 use crate::apply::now;
@@ -17,7 +17,7 @@ use crate::receive::Receiver;
 use crate::session::{Acceptor, Channel, NONCE_BYTES, opening};
 use crate::sessions::Sessions;
 
-/// How long the first bytes may take, and the hello after them.
+/// How long the first bytes and the hello after them may take together.
 const BEGIN: Duration = Duration::from_secs(10);
 /// How long nothing may come; dialers say something every few seconds.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -83,7 +83,10 @@ impl Serving<'_> {
             }
             Ok(())
         };
-        timeout(BEGIN, begin).await.unwrap_or(Err(Ended::Truncated))?;
+        let patience = context.frame_patience();
+        let hello = BEGIN.min(patience);
+        let hello_due = Instant::now() + hello;
+        timeout_at(hello_due, begin).await.unwrap_or(Err(Ended::Slow(hello.as_secs())))?;
         let theirs = bytes[OPENING.len()..all].first_chunk().copied();
         let (Some(theirs), Some(key)) = (theirs, context.security.key()) else { return Ok(()) };
         let own = opening()?;
@@ -93,17 +96,29 @@ impl Serving<'_> {
         acceptor.receive(&bytes[all..], now(), self.sessions.now_ms())?;
         let mut buffer = vec![0; READ];
         let mut counted = (0, 0);
+        // The frame that is half here, and until when it has to be whole.
+        let mut half: Option<(u64, Instant)> = None;
         loop {
             self.note(&acceptor, &mut counted);
             while let Some(frame) = acceptor.produce(now())? {
                 self.write(&mut stream, &frame).await?;
             }
-            let patience = if self.known.is_some() { SILENCE } else { BEGIN };
+            let frame = acceptor.frames();
+            half = match half.filter(|(known, _)| *known == frame) {
+                _ if acceptor.is_between_frames() => None,
+                Some(half) => Some(half),
+                None => Some((frame, Instant::now() + patience)),
+            };
+            let (due, late) = match (self.known.is_some(), half) {
+                (false, _) => (hello_due, Ended::Slow(hello.as_secs())),
+                (true, Some((_, due))) => (due, Ended::Slow(patience.as_secs())),
+                (true, None) => (Instant::now() + SILENCE, io::Error::from(ErrorKind::TimedOut).into()),
+            };
             let read = tokio::select! {
-                read = timeout(patience, stream.read(&mut buffer)) => read,
+                read = timeout_at(due, stream.read(&mut buffer)) => read,
                 () = self.peer.queue.closed() => return Err(Ended::Removed),
             };
-            match read.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))? {
+            match read.map_err(|_| late)?? {
                 0 if acceptor.is_between_frames() => return Ok(()),
                 0 => return Err(Ended::Truncated),
                 read => acceptor.receive(&buffer[..read], now(), self.sessions.now_ms())?,

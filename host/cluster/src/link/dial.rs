@@ -173,7 +173,7 @@ impl Dialing<'_> {
             if self.lost.take().is_some() {
                 let text =
                     format!("the sibling {addr} speaks no sessions any more: it is sent packets again");
-                self.context.tell(&format!("session {addr}"), text);
+                self.context.tell(&format!("session given up {addr}"), text);
             }
             self.set(Kind::Classic);
         }
@@ -183,13 +183,14 @@ impl Dialing<'_> {
 
     fn ended(&mut self, ended: &Ended, greeted: bool) -> Duration {
         let addr = self.peer.addr();
-        let key = format!("session {addr}");
         if let Some(reason) = ended.reason() {
             let addr = addr.to_string();
             self.context.caps.metrics.sessions.rejected.with_label_values(&[&addr, reason]).inc();
         }
         if greeted {
-            self.context.complain(&key, format!("the session with the sibling {addr} broke: {ended}"));
+            // Not under the limit of the news that it is up: the loss of one that has just come up is told as well.
+            let text = format!("the session with the sibling {addr} broke: {ended}");
+            self.context.complain(&format!("session lost {addr}"), text);
             self.lost = Some(Instant::now());
             self.set(Kind::Lost);
             self.pause = FIRST_PAUSE;
@@ -197,7 +198,7 @@ impl Dialing<'_> {
         }
         let text =
             format!("a session with the sibling {addr} cannot be opened ({ended}): has it another key?");
-        self.context.complain(&key, text);
+        self.context.complain(&format!("session not opened {addr}"), text);
         if self.peer.standing.kind() != Kind::Lost || !self.in_doubt() {
             self.classic();
         }
@@ -316,7 +317,7 @@ impl Dialing<'_> {
             let addr = self.peer.addr();
             let what = if status.resumed > before.resumed { "goes on" } else { "is up" };
             self.context
-                .tell(&format!("session {addr}"), format!("the session with the sibling {addr} {what}"));
+                .tell(&format!("session up {addr}"), format!("the session with the sibling {addr} {what}"));
             self.gauges.opened.inc();
             (self.lost, self.pause) = (None, FIRST_PAUSE);
             self.set(Kind::Session);

@@ -112,6 +112,11 @@ impl Acceptor {
         self.channel.is_between_frames()
     }
 
+    /// Frames that came whole.
+    pub fn frames(&self) -> u64 {
+        self.channel.opened()
+    }
+
     /// The dialer's origin, once it is known: the connection has then proved that it knows the key.
     pub fn dialer(&self) -> Option<u64> {
         self.dialer

@@ -46,6 +46,7 @@ pub struct Channel {
     send: Direction,
     receive: Direction,
     sent: u64,
+    opened: u64,
     buffer: Vec<u8>,
 }
 
@@ -53,13 +54,13 @@ impl Channel {
     /// The dialer's end.
     pub fn dialed(key: &Key, own: &[u8; NONCE_BYTES], theirs: &[u8; NONCE_BYTES]) -> Self {
         let (to_acceptor, to_dialer) = directions(key, own, theirs);
-        Self { send: to_acceptor, receive: to_dialer, sent: 0, buffer: Vec::new() }
+        Self { send: to_acceptor, receive: to_dialer, sent: 0, opened: 0, buffer: Vec::new() }
     }
 
     /// The acceptor's end.
     pub fn accepted(key: &Key, own: &[u8; NONCE_BYTES], theirs: &[u8; NONCE_BYTES]) -> Self {
         let (to_acceptor, to_dialer) = directions(key, theirs, own);
-        Self { send: to_dialer, receive: to_acceptor, sent: 0, buffer: Vec::new() }
+        Self { send: to_dialer, receive: to_acceptor, sent: 0, opened: 0, buffer: Vec::new() }
     }
 
     /// A frame around a text.
@@ -83,6 +84,11 @@ impl Channel {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Frames that came whole.
+    pub fn opened(&self) -> u64 {
+        self.opened
+    }
+
     /// Whether no frame is half here.
     pub fn is_between_frames(&self) -> bool {
         self.buffer.is_empty()
@@ -101,6 +107,7 @@ impl Channel {
         let Some(sealed) = rest.get(..length) else { return Ok(None) };
         let text = self.receive.open_box(sealed).map_err(|_| ChannelError::Rejected)?;
         self.buffer.drain(..LENGTH_BYTES + length);
+        self.opened += 1;
         Ok(Some(text))
     }
 }

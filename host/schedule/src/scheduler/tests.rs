@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
@@ -20,6 +21,7 @@ struct World {
     skipped: mpsc::UnboundedSender<Skip>,
     result: Mutex<Result<(), String>>,
     takes: Duration,
+    panics: AtomicBool,
 }
 
 impl Work for World {
@@ -30,6 +32,7 @@ impl Work for World {
     fn run<'a>(&'a self, job: &'a str, _: Duration) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
             self.began.send((self.daemon, job.to_owned())).unwrap();
+            assert!(!self.panics.load(Ordering::Relaxed), "a mistake of {job}");
             tokio::time::sleep(self.takes).await;
             self.result.lock().clone()
         })
@@ -76,6 +79,7 @@ fn rig(
         skipped,
         result: Mutex::new(Ok(())),
         takes: Duration::from_secs(takes),
+        panics: AtomicBool::new(false),
     });
     let mut options = JobOptions { zone: TimeZone::UTC, ..JobOptions::default() };
     change(&mut options);
@@ -157,6 +161,7 @@ async fn no_more_runs_than_runners() {
         skipped,
         result: Mutex::new(Ok(())),
         takes: Duration::from_secs(10),
+        panics: AtomicBool::new(false),
     });
     let mut agenda = Agenda::default();
     for name in ["one", "two", "three"] {
@@ -182,4 +187,22 @@ async fn other_jobs_take_over_while_it_runs() {
     rig.scheduler.replace(&[Planned { name: "other".to_owned(), schedule: every("00:00:01"), options }]);
     assert_eq!(rig.began.recv().await.unwrap(), ("a", "other".to_owned()));
     assert_eq!(rig.scheduler.run_by_hand("scan").unwrap_err(), Refusal::Unknown("scan".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_panicked_has_failed_and_runs_again() {
+    let leases = Leases::default();
+    let once = |options: &mut JobOptions| options.once_per_cluster = true;
+    let mut rig = rig("a", &leases, 0, &Schedule::Cron("* * * * *".parse().unwrap()), once);
+    rig.world.panics.store(true, Ordering::Relaxed);
+    rig.began.recv().await.unwrap();
+    rig.began.recv().await.unwrap();
+    let result = rig.scheduler.run_by_hand("scan").unwrap().await.unwrap();
+    assert_eq!(result.outcome, Outcome::Failed("it panicked: a mistake of scan".to_owned()));
+    let status = rig.scheduler.statuses().remove(0);
+    assert_eq!((status.running, status.last), (0, Some(result)));
+    assert!(!leases.lock().contains_key("job/scan"), "the lease is given back");
+    rig.world.panics.store(false, Ordering::Relaxed);
+    assert_eq!(rig.scheduler.run_by_hand("scan").unwrap().await.unwrap().outcome, Outcome::Done);
+    assert_eq!(rig.scheduler.stop(Duration::from_secs(1)).await, 0);
 }
