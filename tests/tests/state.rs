@@ -29,6 +29,11 @@ fn counts_and_lists_are_there_after_sigterm() {
     assert_eq!(before, after);
     assert_ne!(after.trim(), "0");
     assert!(daemon.terminate().success());
+    let line = daemon.log().wait_for("saved 1 keys and 1 list entries to ");
+    assert!(
+        line.contains(&format!("{}, ", state.join("state").display())) && line.ends_with(" ms"),
+        "{line}"
+    );
     // The last snapshot is damaged: the one before is used, and the log says so.
     let mut bytes = fs::read(state.join("state")).unwrap();
     let middle = bytes.len() / 2;
@@ -115,4 +120,33 @@ fn a_torn_snapshot_is_set_aside_and_without_any_the_daemon_begins_empty() {
     assert_eq!(daemon.execute(COUNT).trim(), "0");
     assert!(daemon.terminate().success());
     assert!(state.join("state").exists(), "it saves again");
+}
+
+#[test]
+fn a_daemon_that_cannot_save_serves_on_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state-dir");
+    let mut daemon = launch(&state).start();
+    let trouble = |daemon: &portcullis_tests::Daemon| {
+        let answer = daemon.client().get("/command/readyz");
+        assert_eq!((answer.status, answer.text().as_str()), (200, ""));
+        answer.header("x-portcullis-trouble").map(str::to_owned)
+    };
+    let failing = |daemon: &portcullis_tests::Daemon| {
+        portcullis_tests::cluster::metric(daemon, "portcullis_state_failing")
+    };
+    assert_eq!((trouble(&daemon), failing(&daemon)), (None, 0));
+    // Nothing can be written under this name, whoever the daemon runs as.
+    let tmp = state.join("state.tmp");
+    wait_for("no snapshot is being written", || fs::create_dir(&tmp).is_ok());
+    wait_for("it is seen", || trouble(&daemon).is_some());
+    assert_eq!(trouble(&daemon).unwrap(), "state: not saved (is a directory)");
+    assert_eq!(failing(&daemon), 1);
+    daemon.log().wait_for(&format!("cannot save the state to {}: Is a directory", state.display()));
+    fs::remove_dir(&tmp).unwrap();
+    wait_for("it saves again", || trouble(&daemon).is_none() && failing(&daemon) == 0);
+    daemon.log().wait_for(" ms, which failed before");
+    wait_for("no snapshot is being written", || fs::create_dir(&tmp).is_ok());
+    assert!(daemon.terminate().success());
+    daemon.log().wait_for("the last complete snapshot stays, and what was counted since then is lost");
 }

@@ -241,9 +241,13 @@ async fn command_reply<B: Backend>(shared: &Shared<B>, handler: Handler, body: &
             let waiting = shared.ready.waiting();
             let status = if waiting.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             let mut reply = reply::json(status, Bytes::new());
-            // The body is empty (wforce compatibility), so the reason has a header of its own.
-            if let Some(Ok(why)) = waiting.map(HeaderValue::try_from) {
-                reply.headers_mut().insert("x-portcullis-waiting", why);
+            // The body is empty (wforce compatibility), so the reason has a header of its own, and so has what does not work
+            // although the daemon serves.
+            let trouble = backend.capabilities().troubles.told();
+            for (name, text) in [("x-portcullis-waiting", waiting), ("x-portcullis-trouble", trouble)] {
+                if let Some(Ok(text)) = text.map(HeaderValue::try_from) {
+                    reply.headers_mut().insert(name, text);
+                }
             }
             reply
         }

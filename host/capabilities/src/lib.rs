@@ -21,6 +21,7 @@ pub mod reports;
 pub mod sinks;
 pub mod state;
 pub mod stats;
+pub mod troubles;
 pub mod webhooks;
 
 use std::path::PathBuf;
@@ -43,6 +44,7 @@ pub use record::Recorder;
 pub use reports::Reports;
 pub use sinks::Sinks;
 pub use stats::StatsRegistry;
+pub use troubles::Troubles;
 pub use webhooks::WebHooks;
 
 /// What [`Capabilities::new`] needs to know.
@@ -99,6 +101,8 @@ pub struct Capabilities {
     pub alerts: Alerts,
     /// The long memory.
     pub reports: Arc<Reports>,
+    /// What does not work although the daemon serves.
+    pub troubles: Troubles,
     /// When the next summary is due, unix seconds; 0 before the first tick.
     next_summary: AtomicU64,
 }
@@ -131,6 +135,7 @@ impl Capabilities {
             sinks: Sinks::new(Arc::clone(&metrics)),
             alerts: Alerts::default(),
             reports: Arc::new(Reports::new(Arc::clone(&log), &metrics)),
+            troubles: Troubles::default(),
             next_summary: AtomicU64::new(0),
             log,
             metrics,

@@ -72,10 +72,19 @@ impl StateDir {
     /// Saves everything. `now`: unix seconds.
     ///
     /// # Errors
-    /// If the disk refuses; the last complete snapshot stays as it was.
+    /// If the disk refuses; the last complete snapshot stays as it was, and what was written of the new one is removed.
     pub fn save(&self, stats: &StatsRegistry, lists: &Lists, now: u64) -> io::Result<Saved> {
         let tmp = self.path.join("state.tmp");
-        let mut file = io::BufWriter::with_capacity(1 << 18, private().truncate(true).open(&tmp)?);
+        let saved = self.save_by(&tmp, stats, lists, now);
+        if saved.is_err() {
+            // Half of it would take room that the disk may not have.
+            let _ = std::fs::remove_file(&tmp);
+        }
+        saved
+    }
+
+    fn save_by(&self, tmp: &Path, stats: &StatsRegistry, lists: &Lists, now: u64) -> io::Result<Saved> {
+        let mut file = io::BufWriter::with_capacity(1 << 18, private().truncate(true).open(tmp)?);
         let mut saved = save::write(&mut file, stats, lists, now)?;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
@@ -93,7 +102,7 @@ impl StateDir {
             }
             _ => {}
         }
-        std::fs::rename(&tmp, &last)?;
+        std::fs::rename(tmp, &last)?;
         File::open(&self.path)?.sync_all()?;
         Ok(saved)
     }
@@ -112,18 +121,24 @@ impl StateDir {
                     restored.damaged += 1;
                     let name = if restored.damaged == 1 { "state.damaged" } else { "state.damaged.2" };
                     let aside = self.path.join(name);
+                    let bytes = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
                     let kept = match std::fs::rename(&path, &aside) {
                         Ok(()) => format!("it is kept as {}", aside.display()),
                         Err(error) => format!("and it cannot be set aside: {error}"),
                     };
                     log.error(format!(
-                        "the snapshot {} cannot be used: {damage}; {kept}, and the one before is tried",
+                        "the snapshot {} ({bytes} bytes) cannot be used: {damage}; {kept}, and the one before is tried",
                         path.display()
                     ));
                 }
             }
         }
         restored
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     fn last(&self) -> PathBuf {

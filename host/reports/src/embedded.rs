@@ -68,7 +68,8 @@ impl EmbeddedStore {
         let lock = File::create(folder.join("lock")).map_err(|error| failed(&error))?;
         lock.try_lock().map_err(|_| failed(&"another process uses this report store"))?;
         let catalog = Arc::new(Catalog::open(settings.clone())?);
-        let (journal, records) = Journal::open(&folder.join("journal")).map_err(|error| failed(&error))?;
+        let (journal, records) = Journal::open(&folder.join("journal"), &|text| (settings.complain)(text))
+            .map_err(|error| failed(&error))?;
         let counts = Arc::new(Counts::default());
         let (jobs, work) = mpsc::channel();
         let (wishes, idle) = mpsc::channel();

@@ -1,5 +1,6 @@
 //! The thread that saves.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -9,6 +10,12 @@ use parking_lot::{Condvar, Mutex};
 
 use super::StateDir;
 use crate::Capabilities;
+use crate::log::Level;
+
+/// The name of the trouble of not being able to save.
+const TROUBLE: &str = "state";
+/// A failure is logged this often while it goes on.
+const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
 /// Saves every interval until it is told to end, and then once more.
 pub struct Keeper {
@@ -72,33 +79,62 @@ impl Shared {
                 while !*ending && !self.changed.wait_until(&mut ending, due).timed_out() {}
                 *ending
             };
-            self.save(dir, capabilities);
+            self.save(dir, capabilities, last);
             if last {
                 return;
             }
         }
     }
 
-    fn save(&self, dir: &StateDir, capabilities: &Capabilities) {
-        let Capabilities { log, stats, lists, metrics, .. } = capabilities;
+    /// `last`: the daemon ends.
+    fn save(&self, dir: &StateDir, capabilities: &Capabilities, last: bool) {
+        let Capabilities { log, stats, lists, metrics, troubles, .. } = capabilities;
         let begin = Instant::now();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         match dir.save(stats, lists, now) {
             Ok(saved) => {
                 self.saved.fetch_add(1, Ordering::Relaxed);
                 metrics.state_saved(now, begin.elapsed(), saved.bytes);
-                log.debug(format!(
-                    "saved {} keys and {} list entries in {} bytes, {} ms",
+                let again = troubles.over(TROUBLE);
+                let text = format!(
+                    "saved {} keys and {} list entries to {}, {} bytes, in {} ms{}",
                     saved.keys,
                     saved.entries,
+                    dir.last().display(),
                     saved.bytes,
-                    begin.elapsed().as_millis()
-                ));
+                    begin.elapsed().as_millis(),
+                    if again { ", which failed before" } else { "" }
+                );
+                // Each minute nobody wants to read it.
+                log.log(if last || again { Level::Notice } else { Level::Debug }, text);
             }
             Err(error) => {
                 metrics.state_failed();
-                log.error(format!("cannot save the state: {error}; the last complete snapshot stays"));
+                troubles.set(TROUBLE, format!("not saved ({})", error.kind()));
+                let text = format!(
+                    "cannot save the state to {}: {error}{}; the last complete snapshot stays, and what was counted since then is {}",
+                    dir.path().display(),
+                    advice(&error),
+                    if last { "lost" } else { "lost if the daemon ends before saving works again" }
+                );
+                match last {
+                    true => log.error(text),
+                    false => log.limited("state", COMPLAIN_EVERY, Level::Err, text),
+                }
             }
         }
+    }
+}
+
+/// What to do about it.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            " (make room for a second snapshot beside the last one)"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            " (the daemon's user must be able to write there)"
+        }
+        _ => "",
     }
 }

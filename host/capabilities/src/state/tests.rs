@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
 use statsdb::{CountMinShape, FieldKind, Schema};
 
@@ -144,6 +145,24 @@ fn a_failed_save_leaves_the_last_snapshot() {
     std::fs::create_dir(place.file("state.tmp")).unwrap();
     let error = place.open().save(&stats("db"), &Lists::default(), NOW).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::IsADirectory);
+    let (_, _, restored) = place.restore();
+    assert_eq!(restored.keys, 5);
+}
+
+#[test]
+fn a_full_disk_is_told_with_what_to_do_and_nothing_is_left_of_the_attempt() {
+    let place = Place::new();
+    place.save(5);
+    let options = crate::Options { log: Log::discard(), metrics_prefix: "wforce".to_owned(), regexes: None };
+    let capabilities = crate::Capabilities::new(options).unwrap();
+    std::os::unix::fs::symlink("/dev/full", place.file("state.tmp")).unwrap();
+    let error = place.open().save(&stats("db"), &Lists::default(), NOW).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    assert!(!place.file("state.tmp").is_symlink());
+    std::os::unix::fs::symlink("/dev/full", place.file("state.tmp")).unwrap();
+    let keeper = Keeper::start(place.open(), std::time::Duration::from_hours(1), Arc::clone(&capabilities));
+    keeper.unwrap().finish();
+    assert_eq!(capabilities.troubles.told().as_deref(), Some("state: not saved (no storage space)"));
     let (_, _, restored) = place.restore();
     assert_eq!(restored.keys, 5);
 }

@@ -302,7 +302,8 @@ impl Ingest {
         let days: HashSet<i64> = self.writers.keys().copied().collect();
         self.writers.clear();
         let path = self.catalog.settings.folder.join("journal");
-        let again = Journal::open(&path).map_err(|error| disk(&path, &error));
+        let again = Journal::open(&path, &|text| (self.catalog.settings.complain)(text))
+            .map_err(|error| disk(&path, &error));
         let result = again.and_then(|(journal, records)| {
             let last = self.journal.last();
             self.journal = journal;

@@ -1,6 +1,6 @@
 //! What reads the log of reports, for the fuzz targets.
 
-use super::journal::{frame, records};
+use super::journal::{frame, read};
 
 /// A log that was read.
 #[derive(Debug)]
@@ -15,12 +15,12 @@ pub struct Log {
 
 /// Reads a log.
 pub fn log(bytes: &[u8]) -> Log {
-    let (records, whole) = records(bytes);
+    let found = read(bytes);
     let mut again = Vec::new();
-    for (number, record) in &records {
+    for (number, record) in &found.records {
         frame(&mut again, *number, record.write().to_string().as_bytes());
     }
-    Log { records: records.len(), whole, again }
+    Log { records: found.records.len(), whole: bytes.len() - found.lost.end, again }
 }
 
 /// These bytes as a record whose hash is right.
