@@ -52,13 +52,18 @@ fn a_good_configuration_is_told_as_what_it_serves() {
 }
 
 /// Configurations that must not load: the file, and what the message must name.
-const BAD: [(&str, &[&str]); 6] = [
-    ("-- fine\nx = = 5\n", &["wforce.conf:2:", "[string \"chunk\"]:2:", "unexpected symbol"]),
-    ("\n\nnosuch(5)\n", &["wforce.conf:3:", "[string \"chunk\"]:3:", "nosuch"]),
-    ("addACL(\"300.1.2.3\")\n", &["wforce.conf:1:", "[string \"chunk\"]:1:", "300.1.2.3"]),
-    ("-- one\naddACL(5, 6)\n", &["wforce.conf:2:", "[string \"chunk\"]:2:"]),
-    ("dofile(\"missing.lua\")\n", &["missing.lua"]),
+const BAD: [(&str, &[&str]); 8] = [
+    ("-- fine\nx = = 5\n", &["wforce.conf:2:", "unexpected symbol"]),
+    ("\n\nnosuch(5)\n", &["wforce.conf:3:", "nosuch"]),
+    ("addACL(\"300.1.2.3\")\n", &["wforce.conf:1:", "300.1.2.3"]),
+    ("-- one\naddACL(5, 6)\n", &["wforce.conf:2:"]),
+    ("-- one\ndofile(\"missing.lua\")\n", &["wforce.conf:2: ", "missing.lua"]),
     ("dofile(\"broken.lua\")\n", &["broken.lua:2:"]),
+    (
+        "-- one\nlocal function check() error(\"no position\", 0) end\ncheck()\n",
+        &["wforce.conf:2: no position"],
+    ),
+    ("-- one\nerror({})\n", &["wforce.conf:2: "]),
 ];
 
 #[test]
@@ -75,12 +80,18 @@ fn a_bad_configuration_is_told_with_its_place() {
             for part in parts {
                 assert!(text.contains(part), "{config:?}, check {check}: no {part:?}: {text}");
             }
+            // wforce's own words, for what watches its log; who asks for a check reads it once.
+            assert_eq!(text.contains("Fatal Lua error: "), !check, "{config:?}, check {check}: {text}");
+            let message = parts[parts.len() - 1];
+            // Lines of the traceback are indented.
+            let times = text.lines().filter(|line| !line.starts_with("  ") && line.contains(message)).count();
+            assert!(!check || times == 1, "{config:?}: {times} times {message:?}: {text}");
         }
     }
 }
 
 /// What the daemon logs and goes on without: the file, and what the check must name.
-const DUBIOUS: [(&str, &[&str]); 9] = [
+const DUBIOUS: [(&str, &[&str]); 11] = [
     (
         "-- one\naddListener(\"nowhere:1\", false, \"\", \"\", {})\n",
         &["wforce.conf:2: addListener: ", "nowhere"],
@@ -92,6 +103,14 @@ const DUBIOUS: [(&str, &[&str]); 9] = [
     ),
     ("newGeoIP2DB(\"city\", \"noise\")\n", &["wforce.conf:1: newGeoIP2DB: ", "noise"]),
     ("newGeoIP2DB(\"city\", \"missing.mmdb\")\n", &["wforce.conf:1: newGeoIP2DB: ", "missing.mmdb"]),
+    (
+        "newGeoIP2DB(\"city\", \"/dev/zero\")\n",
+        &["wforce.conf:1: newGeoIP2DB: ", "it is a device, and only a regular file"],
+    ),
+    (
+        "addListener(\"127.0.0.1:1\", true, \"/dev/zero\", \"/dev/zero\", {})\n",
+        &["wforce.conf:1: addListener 127.0.0.1:1: /dev/zero is not a regular file"],
+    ),
     ("setKey(\"short\")\n", &["wforce.conf:1: setKey: "]),
     ("if pcall(setKey, \"short\") then end\n", &["wforce.conf:1: setKey: "]),
     ("dofile(\"more.lua\")\nsetKey(\"short\")\n", &["more.lua:2: addSibling: ", "(and 1 more)"]),
@@ -127,6 +146,124 @@ fn a_running_daemon_does_not_disturb_the_check() {
     let mut check = Command::new(tools::wforce());
     let output = process::run(check.arg("--check-config").arg("-C").arg(daemon.config()));
     assert_eq!(output.status.code(), Some(0), "{}", all_output(&output));
+}
+
+#[test]
+fn a_mistyped_number_of_states_does_not_hang_the_check() {
+    let output = Launch::new("setNumLuaStates(1e9)\n").args(&["--check-config"]).run();
+    let text = all_output(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("wforce.conf:1: setNumLuaStates: 1000000000 is too many, 256 are made"), "{text}");
+}
+
+/// What would keep a daemon from starting, or fail later: the file, and what the check must name.
+const UNUSABLE: [(&str, &str, &[&str]); 5] = [
+    (
+        "wforce",
+        "-- one\nsetStateDir(\"noise/state\")\n",
+        &["wforce.conf:2: setStateDir noise/state: ", "noise is no folder"],
+    ),
+    (
+        "wforce",
+        "recordTo(\"/proc/portcullis/logins.jsonl\")\n",
+        &["wforce.conf:1: recordTo /proc/portcullis/logins.jsonl: /proc cannot be written"],
+    ),
+    (
+        "trackalert",
+        "-- one\nsetReportStore(\"embedded\", { path = \"noise/reports\" })\n",
+        &["trackalert.conf:2: setReportStore: ", "noise is no folder"],
+    ),
+    (
+        "trackalert",
+        "-- one\n-- two\nsetAlertTemplates(\"templates\")\n",
+        &["trackalert.conf:3: setAlertTemplates: ", "user.de.txt"],
+    ),
+    (
+        "trackalert",
+        "-- one\nsetCurlCABundleFile(\"/dev/zero\")\n",
+        &["trackalert.conf:2: webhooks: ", "it is a device"],
+    ),
+];
+
+#[test]
+fn a_check_tries_what_the_daemon_will_use() {
+    for (program, config, parts) in UNUSABLE {
+        let launch =
+            Launch::new(config).program(program).args(&["--check-config"]).file("noise", "nothing useful");
+        std::fs::create_dir(launch.folder().join("templates")).unwrap();
+        let launch = launch.file("templates/user.de.txt", "no subject\n");
+        let output = launch.run();
+        let text = all_output(&output);
+        assert_eq!(output.status.code(), Some(1), "{config:?}: {text}");
+        for part in parts {
+            assert!(text.contains(part), "{config:?}: no {part:?}: {text}");
+        }
+        // The tool says the same.
+        let file = launch.folder().join(program).with_extension("conf");
+        let output = process::run(Command::new(tools::portcullis()).arg("check").arg(file));
+        assert_eq!(output.status.code(), Some(1), "{config:?}: {}", all_output(&output));
+        assert!(all_output(&output).contains(parts[parts.len() - 1]), "{config:?}: {}", all_output(&output));
+    }
+}
+
+const REACHES: &str = "setStateDir(\"state\")
+siblingListener(\"127.0.0.1:4\")
+addSibling(\"192.0.2.1:1:tcp\")
+addSyncHost(\"http://u:hidden@192.0.2.2:2/\", \"hidden\", \"127.0.0.1:4\", \"http://127.0.0.1:5\")
+addWebHook({ \"report\" }, { url = \"http://192.0.2.3:3/\", [\"basic-auth\"] = \"u:hidden\" })
+addCustomWebHook(\"mine\", { url = \"http://192.0.2.4:4/\" })
+addReportSink(\"192.0.2.5:5\")
+addNamedReportSink(\"named\", \"192.0.2.6:6\")
+blacklistPersistDB(\"192.0.2.7\", 7)
+blacklistRedisPassword(\"hidden\")
+newStringStatsDB(\"out\", 60, 5, { n = \"int\" }, { backend = \"redis://192.0.2.8:8\", password = \"hidden\" })
+";
+
+#[test]
+fn a_check_lists_what_is_reached_outside() {
+    let launch = Launch::new(REACHES).args(&["--check-config"]);
+    let output = launch.run();
+    assert_eq!(output.status.code(), Some(0), "{}", all_output(&output));
+    let file = launch.folder().join("wforce.conf");
+    let tool = process::run(Command::new(tools::portcullis()).arg("check").arg(file));
+    for text in [all_output(&output), all_output(&tool)] {
+        for (what, place) in [
+            ("state", "state, every 60 s"),
+            ("sibling listener", "127.0.0.1:4"),
+            ("sibling", "192.0.2.1:1 tcp"),
+            ("sync host", "http://192.0.2.2:2/"),
+            ("webhook", "http://192.0.2.3:3/ (report)"),
+            ("custom webhook", "mine: http://192.0.2.4:4/"),
+            ("report sink", "192.0.2.5:5"),
+            ("named report sink", "named: 192.0.2.6:6"),
+            ("blacklist in Redis", "192.0.2.7:7"),
+            ("stats DB in Redis", "out: 192.0.2.8:8"),
+        ] {
+            let line = format!("\n{what:<20} {place}\n");
+            assert!(text.contains(&line), "{line:?}: {text}");
+        }
+        assert!(!text.contains("hidden"), "{text}");
+    }
+    assert!(!launch.folder().join("state").exists(), "a check leaves nothing behind");
+}
+
+#[test]
+fn what_is_no_file_is_refused_at_once() {
+    let launch = Launch::new("-- one\nloadPolicy(\"p\", \"pipe\")\n").args(&["--check-config"]);
+    let pipe = launch.folder().join("pipe");
+    process::run_ok(Command::new("mkfifo").arg(&pipe));
+    let pipes = launch.run();
+    let zeros = Launch::new("-- one\nloadPolicy(\"p\", \"/dev/zero\")\n").args(&["--check-config"]).run();
+    for (output, file, kind) in [(pipes, "pipe", "a pipe"), (zeros, "/dev/zero", "a device")] {
+        let text = all_output(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        let expected = format!("cannot read {file}: it is {kind}, and only a regular file is read");
+        assert!(text.contains("wforce.conf:2") && text.contains(&expected), "{text}");
+    }
+    let mut check = Command::new(tools::wforce());
+    let output = process::run(check.args(["--check-config", "-C", "/dev/zero"]));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(all_output(&output).contains("/dev/zero: it is a device"), "{}", all_output(&output));
 }
 
 #[test]

@@ -158,6 +158,10 @@ fn channels(settings: &Settings) -> Result<Vec<(String, Channel)>, StartError> {
         }
         channels.push((USER.to_owned(), Channel::Mail(mailer, Audience::User)));
     }
+    if settings.mail.is_none() && settings.templates.is_some() {
+        // Nobody uses them yet; a mistake in them is one all the same.
+        Templates::open(settings.templates.as_deref(), "en")?;
+    }
     for name in &settings.webhooks {
         channels.push((name.clone(), Channel::Webhook(name.clone())));
     }

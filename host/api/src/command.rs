@@ -163,13 +163,31 @@ const fn get(
     }
 }
 
+/// Every daemon with policies has it.
+const RELOAD_POLICIES: Command = Command {
+    counter: Counter::Other,
+    ..post(
+        "reloadPolicies",
+        Handler::ReloadPolicies,
+        "Loads the files of the WebAssembly policies again: all of them, or the one that is named. One that cannot be used \
+         leaves its old version running.",
+        schema::reload_policies,
+        &[
+            answer(200, schema::reloaded, "All of them were loaded again."),
+            answer(500, schema::reloaded, "Some were not; they go on as they were."),
+            BAD_JSON,
+        ],
+    )
+};
+
 /// Every daemon has it.
 const READYZ: Command = Command {
     open: true,
     ..get(
         "readyz",
         Handler::Ready,
-        "Whether the daemon is ready. Needs no password in the `/command/` form.",
+        "Whether the daemon is ready. Needs no password in the `/command/` form. `X-Portcullis-Waiting` says what it waits for; \
+         `X-Portcullis-Trouble` what does not work although it serves, such as saving its state.",
         &[
             Answer { status: 200, shape: Shape::EmptyJson, about: "Ready." },
             Answer { status: 503, shape: Shape::EmptyJson, about: "Warming up." },

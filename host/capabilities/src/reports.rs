@@ -87,8 +87,23 @@ impl Reports {
     pub fn check(&self) -> Result<(), StoreError> {
         match self.settings.lock().as_ref().map(|settings| &settings.engine) {
             Some(Engine::Elastic(elastic)) => ElasticStore::check(elastic),
-            Some(Engine::Embedded(_)) | None => Ok(()),
+            Some(Engine::Embedded(embedded)) => {
+                let folder = &embedded.folder;
+                files::writable_folder(folder).map_err(|error| StoreError::Disk {
+                    place: folder.display().to_string(),
+                    reason: error.to_string(),
+                })
+            }
+            None => Ok(()),
         }
+    }
+
+    /// Where the store is that the configuration names, if it names one.
+    pub fn described(&self) -> Option<String> {
+        self.settings.lock().as_ref().map(|settings| match &settings.engine {
+            Engine::Embedded(embedded) => format!("embedded, in {}", embedded.folder.display()),
+            Engine::Elastic(elastic) => format!("elasticsearch, at {}", elastic.hosts.join(", ")),
+        })
     }
 
     /// Opens the store that the configuration names; nothing happens if it names none. It reads files, so not on a thread

@@ -1,48 +1,74 @@
 //! `--check-config`: what would be served.
 
 use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
 
-use capabilities::Daemon;
+use capabilities::{Capabilities, Daemon};
+use lua::Settings;
 use lua::settings::{Complaint, Complaints, Listener, Values};
+use tokio::runtime::Handle;
 
 use crate::start::Started;
-use crate::{alerting, http};
+use crate::{alerting, http, outside};
 
-/// What the daemon would log at its start and go on without.
-pub fn complaints(started: &Started) -> Complaints {
+/// What the daemon would log at its start and go on without, and what would keep it from starting.
+pub fn complaints(capabilities: &Arc<Capabilities>, settings: &Settings, runtime: &Handle) -> Complaints {
     let (mut complaints, listeners) =
-        started.settings.read(|values| (values.complaints.clone(), values.listeners.clone()));
+        settings.read(|values| (values.complaints.clone(), values.listeners.clone()));
     for listener in listeners {
         if let Some(Err(error)) = http::tls(&listener).map(|tls| tls.check()) {
             let Listener { addr, place, .. } = listener;
             complaints.add(Complaint { text: format!("addListener {addr}: {error}").into(), place });
         }
     }
-    let tls = started.settings.read(|values| values.webhooks.tls());
+    let mut later = |text: String, functions: &[&str]| {
+        complaints.add(Complaint { text: text.into(), place: settings.place_of(functions) });
+    };
+    let (tls, state_dir, record) =
+        settings.read(|values| (values.webhooks.tls(), values.state_dir.clone(), values.record.clone()));
     if tls != outbound::TlsSettings::default()
         && let Err(error) = tls.config()
     {
-        complaints.add(Complaint { text: format!("webhooks: {error}").into(), place: None });
+        later(format!("webhooks: {error}"), &["setCurlClientCertAndKey", "setCurlCABundleFile"]);
     }
-    if let Err(text) = alerting::check(&started.capabilities, &started.settings, started.runtime.handle()) {
-        complaints.add(Complaint { text: text.into(), place: None });
+    if let Some(folder) = state_dir
+        && let Err(error) = files::writable_folder(&folder)
+    {
+        later(format!("setStateDir {}: {error}", folder.display()), &["setStateDir"]);
     }
-    if let Err(error) = started.capabilities.reports.check() {
-        complaints.add(Complaint { text: format!("setReportStore: {error}").into(), place: None });
+    if let Some((path, _)) = record
+        && let Some(folder) = path.parent()
+        && let Err(error) = files::writable_folder(folder)
+    {
+        later(format!("recordTo {}: {error}", path.display()), &["recordTo"]);
+    }
+    if let Err(text) = alerting::check(capabilities, settings, runtime) {
+        // It begins with the function that it is about.
+        let function = text.split([':', ' ']).next().unwrap_or_default().to_owned();
+        later(text, &[&function, "addAlertBlock", "setAlertMail"]);
+    }
+    if let Err(error) = capabilities.reports.check() {
+        later(format!("setReportStore: {error}"), &["setReportStore"]);
     }
     complaints
 }
 
 /// The first complaint with its place, and how many there are; nothing when there is none.
-pub fn verdict(started: &Started, complaints: &Complaints) -> Option<String> {
-    let Complaint { text, place } = complaints.first.as_ref()?;
-    let config = &started.place.config;
-    let place = place.as_ref().map_or_else(|| config.display().to_string(), |place| place.text(config));
+pub fn verdict(config: &Path, complaints: &Complaints) -> Option<String> {
+    let first = first(config, complaints)?;
     let rest = match complaints.count - 1 {
         0 => String::new(),
         more => format!(" (and {more} more)"),
     };
-    Some(format!("{place}: {text}{rest}"))
+    Some(format!("{first}{rest}"))
+}
+
+/// The first complaint with its place.
+pub fn first(config: &Path, complaints: &Complaints) -> Option<String> {
+    let Complaint { text, place } = complaints.first.as_ref()?;
+    let place = place.as_ref().map_or_else(|| config.display().to_string(), |place| place.text(config));
+    Some(format!("{place}: {text}"))
 }
 
 /// One line for each thing the configuration makes.
@@ -120,6 +146,9 @@ pub fn summary(started: &Started) -> String {
                 fields.join(", ")
             ),
         );
+    }
+    for (what, place) in outside::described(capabilities, settings) {
+        line(what, place);
     }
     text
 }

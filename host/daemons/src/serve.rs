@@ -40,7 +40,9 @@ pub fn run<F: Flavour>(arguments: &Arguments) -> ExitCode {
     let status = match start::load(F::DAEMON, arguments, &log) {
         Err(Stop(status)) => status,
         Ok(started) if arguments.check_config => {
-            let verdict = check::verdict(&started, &check::complaints(&started));
+            let Started { capabilities, settings, runtime, place, .. } = &started;
+            let complaints = check::complaints(capabilities, settings, runtime.handle());
+            let verdict = check::verdict(&place.config, &complaints);
             started.chain.executor().stop();
             if let Some(mistake) = verdict {
                 log.error(mistake);

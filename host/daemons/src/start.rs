@@ -114,6 +114,12 @@ pub fn load(daemon: Daemon, arguments: &Arguments, log: &Arc<Log>) -> Result<Sta
     }
     let (components, jobs) = (host.components.clone(), host.jobs.clone());
     let configuration = lua::load(&place.source, host).map_err(|error| {
+        if arguments.check_config {
+            // Whoever asks wants to read it once.
+            log.error(format!("Cannot use the configuration: {error}"));
+            error.traceback().for_each(|line| log.error(format!("  {}", line.trim())));
+            return Stop(1);
+        }
         format!("Fatal Lua error: {}", error.lua_text()).lines().for_each(|line| log.error(line));
         fail(format!("Cannot use the configuration: {error}"))
     })?;

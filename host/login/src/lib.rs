@@ -12,6 +12,7 @@ pub mod device;
 pub mod json;
 pub mod logline;
 pub mod netmask;
+pub mod screen;
 pub mod tuple;
 
 pub use bstr;

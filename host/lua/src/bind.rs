@@ -233,6 +233,11 @@ fn check(args: &Args<'_>, index: i32, kind: Kind) -> Result<(), Fault> {
 /// Functions of the configuration state: what they complain about gets the position of the call.
 fn placed<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let settings = &state.host.settings;
+    if let Some(bound) = args.bound()
+        && !settings.sealed()
+    {
+        settings.note_place(bound.entry.name, args.place());
+    }
     let before = settings.read(|values| values.complaints.count);
     let result = guarded(state, args);
     settings.change(|values| {

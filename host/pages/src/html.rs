@@ -37,7 +37,7 @@ impl Html {
                 '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {
                     self.0.push('\u{fffd}');
                 }
-                c if c.is_control() && c != '\n' => self.0.push('\u{fffd}'),
+                c if login::screen::steers(c) && c != '\n' => self.0.push('\u{fffd}'),
                 c => self.0.push(c),
             }
         }

@@ -102,6 +102,14 @@ impl Kind {
     pub fn name(self) -> &'static str {
         Kind::ALL[self as usize].1
     }
+
+    /// What in the configuration would grant this.
+    pub fn entry(self, name: &str) -> String {
+        match self {
+            Kind::Reports => "capabilities = { reports = true }".to_owned(),
+            _ => format!("capabilities = {{ {} = {{ \"{}\" }} }}", self.name(), name.escape_debug()),
+        }
+    }
 }
 
 impl Grants {

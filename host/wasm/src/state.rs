@@ -156,12 +156,17 @@ impl State {
         if self.common.options.grants.allow(kind, name) {
             return Ok(());
         }
-        let what = format!("{} \"{}\"", kind.name(), cut(name, 200));
-        let text = format!("policy {}: {what} denied: its capabilities do not name it", self.common.name);
+        let name = cut(name, 200);
+        let entry = kind.entry(name);
+        let text = format!(
+            "policy {}: {} \"{name}\" denied: its capabilities do not name it ({entry} would)",
+            self.common.name,
+            kind.name()
+        );
         let every = Duration::from_secs(10);
         let log = &self.common.capabilities.log;
         log.limited(&format!("denied {}", self.common.name), every, capabilities::Level::Warning, text);
-        Err(Error::Denied(what))
+        Err(Error::Denied(entry))
     }
 
     /// A handle onto something.

@@ -125,6 +125,7 @@ fn handles_are_limited_and_a_policy_is_told_so() {
     let denied = world.load("denied", &component, &options);
     assert_eq!(status(world.allow(&denied)), Some(102), "`denied` is the third");
     assert!(world.logged("policy denied: stats \"db\" denied"));
+    assert!(world.logged("(capabilities = { stats = { \"db\" } } would)"), "what to do about it");
 }
 
 #[test]

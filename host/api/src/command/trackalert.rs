@@ -1,6 +1,6 @@
 //! The commands of trackalert.
 
-use super::{Answer, BAD_JSON, Command, Counter, DONE, Handler, LIVEZ, READYZ, answer, get, post};
+use super::{Answer, Command, Counter, DONE, Handler, LIVEZ, READYZ, RELOAD_POLICIES, answer, get, post};
 use crate::openapi::schema;
 
 /// What is wrong with the body of a report (wforce compatibility: told as the server's mistake).
@@ -49,21 +49,7 @@ pub(super) static COMMANDS: &[Command] = &[
             ],
         )
     },
-    Command {
-        counter: Counter::Other,
-        ..post(
-            "reloadPolicies",
-            Handler::ReloadPolicies,
-            "Loads the files of the WebAssembly policies again: all of them, or the one that is named. One that cannot be used \
-             leaves its old version running.",
-            schema::reload_policies,
-            &[
-                answer(200, schema::reloaded, "All of them were loaded again."),
-                answer(500, schema::reloaded, "Some were not; they go on as they were."),
-                BAD_JSON,
-            ],
-        )
-    },
+    RELOAD_POLICIES,
     READYZ,
     LIVEZ,
 ];

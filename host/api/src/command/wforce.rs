@@ -2,7 +2,7 @@
 
 use super::{
     BAD_JSON, Colour, Command, Counter, DONE, ELSEWHERE, Handler, INVALID, LIVEZ, POLICY, Peers, READYZ,
-    answer, get, post,
+    RELOAD_POLICIES, answer, get, post,
 };
 use crate::openapi::schema;
 
@@ -102,21 +102,7 @@ pub(super) static COMMANDS: &[Command] = &[
         "Counters of the daemon.",
         &[answer(200, schema::stats, "The counters; the three objects cover the last 300 seconds.")],
     ),
-    Command {
-        counter: Counter::Other,
-        ..post(
-            "reloadPolicies",
-            Handler::ReloadPolicies,
-            "Loads the files of the WebAssembly policies again: all of them, or the one that is named. One that cannot be used \
-             leaves its old version running.",
-            schema::reload_policies,
-            &[
-                answer(200, schema::reloaded, "All of them were loaded again."),
-                answer(500, schema::reloaded, "Some were not; they go on as they were."),
-                BAD_JSON,
-            ],
-        )
-    },
+    RELOAD_POLICIES,
     get(
         "ping",
         Handler::Ping,

@@ -10,7 +10,7 @@ use login::{Decision, Login};
 use lua::vm::{LoadError, Source};
 use lua::{Configuration, Settings};
 use policy::{Chain, ChainOptions, Events, Executor, Explanation, Failure, PolicySource};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 
 /// How a desk is set up.
 #[derive(Clone, Debug)]
@@ -163,6 +163,11 @@ impl Desk {
         let chain = Arc::new(Chain::new(capabilities.clone(), executor, chain));
         chain.set_components(components);
         Ok(Desk { capabilities, settings, chain, source, runtime })
+    }
+
+    /// Where everything asynchronous runs.
+    pub fn handle(&self) -> &Handle {
+        self.runtime.handle()
     }
 
     /// A login that happened.

@@ -13,12 +13,29 @@ use crate::convert::Fault;
 use crate::settings::{Listener, Secret, Tls, Values};
 use crate::stack::{Args, HostFn, Ret, State};
 
+/// Lua states that are made at most.
+const MOST_STATES: i32 = 256;
+
 pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("addListener", add_listener),
     ("webserver", webserver),
     ("controlSocket", control_socket),
     ("setKey", set_key),
-    ("setNumLuaStates", |state, args| number(state, args, |values, count| values.lua_states = count)),
+    ("setNumLuaStates", |state, args| {
+        let count = args.int(1)?;
+        if count <= MOST_STATES {
+            return number(state, args, |values, count| values.lua_states = count);
+        }
+        complain(
+            state,
+            format!(
+                "setNumLuaStates: {count} is too many, {MOST_STATES} are made: each takes memory and time to load, and more \
+                 than a few for each core serve nobody"
+            ),
+        );
+        state.host.settings.change(|values| values.lua_states = MOST_STATES);
+        Ok(Ret::None)
+    }),
     ("setNumWorkerThreads", |state, args| number(state, args, |values, count| values.worker_threads = count)),
     ("setMaxWebserverConns", |state, args| {
         number(state, args, |values, count| values.max_connections = count)

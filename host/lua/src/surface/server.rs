@@ -45,7 +45,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         .returns("boolean").default("none: the control socket refuses everybody")
         .daemons(Daemons::ALL),
     Entry::config(G, "setNumLuaStates", &[param("count", Int)],
-        "How many Lua states serve calls; each has its own globals and serves one call at a time.")
+        "How many Lua states serve calls; each has its own globals and serves one call at a time. At most 256.")
         .default("6").start_only(),
     Entry::config(G, "setNumWorkerThreads", &[param("count", Int)],
         "How many threads serve HTTP connections; no more than there are cores are started.")

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use capabilities::Daemon;
 use lexopt::prelude::*;
 use portcullis_daemons::tool::desk::{Desk, DeskError, Options};
+use portcullis_daemons::{check, outside};
 use serde_json::json;
 
 use crate::{Outcome, Status, Trouble};
@@ -44,14 +45,9 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
             return Ok(Status::Unexpected);
         }
     };
-    let (count, first) = desk.settings.read(|values| {
-        let first = values.complaints.first.as_ref().map(|complaint| {
-            let place = complaint.place.as_ref();
-            let place = place.map_or_else(|| config.display().to_string(), |place| place.text(&config));
-            format!("{place}: {}", complaint.text)
-        });
-        (values.complaints.count, first)
-    });
+    let complaints = check::complaints(&desk.capabilities, &desk.settings, desk.handle());
+    let (count, first) = (complaints.count, check::first(&config, &complaints));
+    let outside = outside::described(&desk.capabilities, &desk.settings);
     let hooks = desk.chain.hooks();
     let set: Vec<&str> = [
         ("allow", hooks.allow),
@@ -84,11 +80,11 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
                 "stats_dbs": dbs,
                 "endpoints": endpoints,
                 "jobs": jobs,
+                "outside": outside.iter().map(|(what, place)| json!({"what": what, "where": place})).collect::<Vec<_>>(),
             })
         );
-    } else if let Some(first) = &first {
-        let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
-        println!("{first}{more}");
+    } else if let Some(verdict) = check::verdict(&config, &complaints) {
+        println!("{verdict}");
     } else {
         println!("{}: configuration is fine", config.display());
         for (name, what) in [
@@ -101,6 +97,9 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
             if !what.is_empty() {
                 println!("{name:<10} {what}");
             }
+        }
+        for (what, place) in &outside {
+            println!("{what:<20} {place}");
         }
     }
     Ok(if count == 0 { Status::Fine } else { Status::Unexpected })

@@ -6,6 +6,7 @@ use capabilities::Daemon;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lexopt::prelude::*;
+use login::screen::shown;
 use portcullis_daemons::tool::remote::{Place, Remote};
 use portcullis_daemons::tool::terminal::Style;
 use serde_json::{Value, json};
@@ -78,15 +79,8 @@ fn since(text: &str) -> Result<String, Trouble> {
 
 /// A line a login, newest first, with a heading for each day.
 fn table(reports: &[Value], style: Style) -> String {
-    let text = |value: &Value| -> String {
-        // What a client sent must not steer the terminal.
-        value
-            .as_str()
-            .unwrap_or_default()
-            .chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .collect()
-    };
+    // What a client sent must not steer the terminal.
+    let text = |value: &Value| -> String { shown(value.as_str().unwrap_or_default()) };
     let (mut out, mut last) = (String::new(), String::new());
     for report in reports {
         let at = (report["t"].as_f64().unwrap_or(0.0) * 1000.0) as i64;
@@ -146,12 +140,14 @@ mod tests {
 
     #[test]
     fn a_table_has_days_and_nothing_that_steers_the_terminal() {
-        let report = json!({"t": 1_764_111_265.0, "login": "ada\u{1b}[31m", "remote": "192.0.2.1", "success": true,
+        let report = json!({"t": 1_764_111_265.0, "login": "ada\u{1b}[31m\u{202e}moc", "remote": "192.0.2.1", "success": true,
             "geoip": {"city_name": "Delft", "country_code2": "NL"}, "device": "os.family=Linux", "user_confirmation": "bad"});
         let text = table(&[report], Style::plain());
         assert!(text.contains("Tuesday, 2025-11-25") && text.contains("22:54:25  logged in"), "{text}");
         assert!(
-            text.contains("Delft, NL") && text.contains("it was not me") && !text.contains('\u{1b}'),
+            text.contains("Delft, NL")
+                && text.contains("it was not me")
+                && text.contains("ada\u{fffd}[31m\u{fffd}moc"),
             "{text}"
         );
     }
