@@ -42,25 +42,6 @@ fn without_password(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_are_shown_without_their_passwords() {
-        for (text, shown) in [
-            (
-                "elasticsearch, at https://u:p@a:9200, http://b/x@y",
-                "elasticsearch, at https://a:9200, http://b/x@y",
-            ),
-            ("joe@example.com", "joe@example.com"),
-            ("http://u:p@[::1]:80", "http://[::1]:80"),
-        ] {
-            assert_eq!(without_password(text), shown);
-        }
-    }
-}
-
 fn of_values(values: &Values, all: &mut Vec<(&'static str, String)>) {
     let replication = &values.replication;
     all.extend(replication.listener.map(|addr| ("sibling listener", addr.to_string())));
@@ -85,4 +66,23 @@ fn of_values(values: &Values, all: &mut Vec<(&'static str, String)>) {
             .iter()
             .map(|block| ("alert by blacklist", format!("{}: {}{dry}", block.name, block.url))),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_shown_without_their_passwords() {
+        for (text, shown) in [
+            (
+                "elasticsearch, at https://u:p@a:9200, http://b/x@y",
+                "elasticsearch, at https://a:9200, http://b/x@y",
+            ),
+            ("joe@example.com", "joe@example.com"),
+            ("http://u:p@[::1]:80", "http://[::1]:80"),
+        ] {
+            assert_eq!(without_password(text), shown);
+        }
+    }
 }

@@ -155,10 +155,9 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         // Nobody writes to it: this must not wait.
         assert!(refused(pipe.to_str().unwrap()).starts_with("it is a pipe"));
-        let writer = std::thread::spawn({
-            let pipe = pipe.clone();
-            move || std::fs::write(pipe, "text")
-        });
+        let end = pipe.clone();
+        let write = move || std::fs::write(end, "text");
+        let writer = std::thread::Builder::new().name("writer".into()).spawn(write).unwrap();
         assert_eq!(read_or_pipe(&pipe, 8).unwrap(), b"text");
         writer.join().unwrap().unwrap();
     }

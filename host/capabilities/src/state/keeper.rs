@@ -117,9 +117,10 @@ impl Shared {
                     advice(&error),
                     if last { "lost" } else { "lost if the daemon ends before saving works again" }
                 );
-                match last {
-                    true => log.error(text),
-                    false => log.limited("state", COMPLAIN_EVERY, Level::Err, text),
+                if last {
+                    log.error(text);
+                } else {
+                    log.limited("state", COMPLAIN_EVERY, Level::Err, text);
                 }
             }
         }
