@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -198,15 +199,17 @@ impl Day {
         if self.segments.read().sound == before {
             return None;
         }
-        match self.index.validate_checksum() {
-            Ok(damaged) => {
+        // Reading what is damaged enough can panic as well.
+        match catch_unwind(AssertUnwindSafe(|| self.index.validate_checksum())) {
+            Err(_) => Some("its files contradict themselves".to_owned()),
+            Ok(Ok(damaged)) => {
                 let first = damaged.iter().min();
                 if first.is_none() {
                     self.segments.write().sound = before;
                 }
                 first.map(|path| format!("the checksum of {} is wrong", path.display()))
             }
-            Err(error) => super::catalog::is_damage(&error).then(|| error.to_string()),
+            Ok(Err(error)) => super::catalog::is_damage(&error).then(|| error.to_string()),
         }
     }
 

@@ -52,10 +52,18 @@ impl Keeper {
         self.expire(today)?;
         // Which ones does not matter: all that are not written are looked at.
         while self.idle.try_recv().is_ok() {}
+        // A day that cannot be tidied keeps no other from it; the first error is told.
+        let mut result = Ok(());
         for day in self.catalog.all().iter().filter(|day| day.number < today) {
-            merge(day)?;
+            let merged = merge(day);
+            result = result.and(merged);
         }
-        self.catalog.sketched(|day| self.sketch(day))
+        let sketched = self.catalog.sketched(|day| {
+            let made = self.sketch(day);
+            result = std::mem::replace(&mut result, Ok(())).and(made);
+            Ok(())
+        });
+        result.and(sketched)
     }
 
     /// Gives a finished day's segment a sketch, unless it has one. While there are several, others are on the way.
