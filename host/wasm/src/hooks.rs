@@ -160,10 +160,11 @@ impl Functions {
         fits::<(), Told<()>>("setup.check", self.check, store)
     }
 
-    /// Calls the hook that a call is for. The inner error is the hook's own.
+    /// Calls the hook that a call is for. The inner error is the hook's own. `nothing`: the instance's.
     pub(crate) async fn call(
         &self,
         store: &mut Store<State>,
+        nothing: &Nothing,
         call: &Call,
         waits: bool,
     ) -> Result<std::result::Result<Reply, String>> {
@@ -175,7 +176,8 @@ impl Functions {
             Call::Allow(login) | Call::Shadow(login) => {
                 let texts = Texts::of(login);
                 // SAFETY: the signature was compared when the component was loaded (`typecheck`).
-                let (verdict,): Told<Verdict> = unsafe { caller.call(hook, (texts.lend(login),)).await? };
+                let (verdict,): Told<Verdict> =
+                    unsafe { caller.call(hook, (texts.lend(login, nothing),)).await? };
                 Ok(verdict.map(|verdict| match verdict {
                     Verdict::Pass => Reply::Pass,
                     Verdict::Decided(decided) => Reply::Decision(decision(decided)),
@@ -184,7 +186,7 @@ impl Functions {
             Call::Report(login) => {
                 let texts = Texts::of(login);
                 // SAFETY: as above.
-                let (done,): Told<()> = unsafe { caller.call(hook, (texts.lend(login),)).await? };
+                let (done,): Told<()> = unsafe { caller.call(hook, (texts.lend(login, nothing),)).await? };
                 Ok(done.map(|()| Reply::Done))
             }
             Call::Reset { kind, name, ip } => {
@@ -252,7 +254,8 @@ impl Caller<'_> {
         // SAFETY: the caller's promise.
         let func = unsafe { TypedFunc::<P, R>::new_unchecked(func) };
         if self.waits {
-            func.call_async(self.store.as_context_mut(), params).await
+            // Boxed, here and in `instance`: else calls that do not wait would move its room about, too.
+            Box::pin(func.call_async(self.store.as_context_mut(), params)).await
         } else {
             func.call(self.store.as_context_mut(), params)
         }
@@ -288,7 +291,6 @@ struct Texts<'a> {
     protocol: std::borrow::Cow<'a, str>,
     session_id: std::borrow::Cow<'a, str>,
     fail_type: std::borrow::Cow<'a, str>,
-    nothing: Nothing,
 }
 
 impl<'a> Texts<'a> {
@@ -300,12 +302,11 @@ impl<'a> Texts<'a> {
             protocol: text(&login.protocol),
             session_id: text(&login.session_id),
             fail_type: text(&login.fail_type),
-            nothing: Nothing::default(),
         }
     }
 
-    fn lend(&self, login: &login::Login) -> Login<'_> {
-        let lend = |text| Text { text, nothing: &self.nothing };
+    fn lend<'b>(&'b self, login: &login::Login, nothing: &'b Nothing) -> Login<'b> {
+        let lend = |text| Text { text, nothing };
         Login {
             t: login.t,
             remote: convert::address(login.remote.ip),

@@ -12,6 +12,7 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 use crate::engine::Engine;
 use crate::error::Trouble;
 use crate::hooks::{Exports, Functions};
+use crate::lower::Nothing;
 use crate::state::{Common, HOST_CALL_BYTES, State};
 
 /// An instance that was not used for so long is let go.
@@ -40,6 +41,7 @@ pub(crate) struct Recipe {
 pub(crate) struct Instance {
     pub(crate) store: Store<State>,
     pub(crate) functions: Functions,
+    nothing: Nothing,
     calls: u64,
     /// When its last call began.
     used: Instant,
@@ -70,13 +72,13 @@ impl Recipe {
         let deadline = within_budget(now, START);
         store.data_mut().begin(None, (now, deadline), stop.cloned());
         let instance = if self.waits {
-            until(deadline, self.pre.instantiate_async(&mut store)).await
+            Box::pin(until(deadline, self.pre.instantiate_async(&mut store))).await
         } else {
             self.pre.instantiate(&mut store)
         };
         let instance = instance.map_err(|error| trouble(&error, &store))?;
         let functions = Functions::of(&self.exports, &instance, &mut store);
-        Ok(Instance { store, functions, calls: 0, used: Instant::now() })
+        Ok(Instance { store, functions, nothing: Nothing::default(), calls: 0, used: Instant::now() })
     }
 
     /// Runs a call, whose time began then, in an instance; tells the fuel it used, if that is counted.
@@ -109,11 +111,8 @@ impl Recipe {
         {
             return (Err(trouble(&error, store)), None);
         }
-        let result = if self.waits {
-            until(deadline, instance.functions.call(store, call, true)).await
-        } else {
-            instance.functions.call(store, call, false).await
-        };
+        let calling = instance.functions.call(store, &instance.nothing, call, self.waits);
+        let result = if self.waits { Box::pin(until(deadline, calling)).await } else { calling.await };
         let used = self.engine.metered.then(|| fuel.saturating_sub(store.get_fuel().unwrap_or(0)));
         let result = match result {
             Ok(reply) => reply.map_err(Trouble::told),

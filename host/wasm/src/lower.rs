@@ -8,13 +8,13 @@ use wasmtime::Result;
 use wasmtime::component::__internal::{CanonicalAbiInfo, InstanceType, InterfaceType, LowerContext};
 use wasmtime::component::{ComponentType, Lower};
 
-/// Where a component wants texts of no length, as far as that is known: 0, or an address.
+/// Where an instance wants texts of no length, as far as that is known: 0, or an address.
 #[derive(Debug, Default)]
 pub(crate) struct Nothing(AtomicU32);
 
 /// A text, lent. Most logins have several empty ones, and asking a component for room for each costs an entry into its code.
-/// So it is asked once in a call; if its answer is no place in memory (1 or 2, the alignment, as every generator of bindings
-/// makes it), it stands for the others as well. A component that answers with a place gets one for each text.
+/// So an instance is asked once; if its answer is no place in memory (1 or 2, the alignment, as every generator of bindings
+/// makes it), it stands for all others as well. One that answers with a place gets one for each text.
 #[derive(Clone, Copy)]
 pub(crate) struct Text<'a> {
     pub(crate) text: &'a str,
@@ -34,7 +34,7 @@ unsafe impl ComponentType for Text<'_> {
 }
 
 // SAFETY: it writes what a text writes: an address and a length. The address of nothing is one that the component gave for
-// nothing, in this call and with the same encoding.
+// nothing, with the same encoding; being no place in memory, nothing was allocated there and it is good for ever.
 unsafe impl Lower for Text<'_> {
     fn linear_lower_to_flat<T>(
         &self,

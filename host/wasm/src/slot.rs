@@ -183,7 +183,7 @@ impl Slot {
         let instance = if let Some(instance) = version.pool.take() {
             instance
         } else {
-            let instance = Box::new(version.recipe.start(Some(stop)).await?);
+            let instance = Box::new(Box::pin(version.recipe.start(Some(stop))).await?);
             version.pool.made();
             self.metrics.started.inc();
             instance
