@@ -60,6 +60,11 @@ fn run_inside(test: &str) {
 impl Network {
     /// From now on the kernel drops so many of a hundred packets from one of `ones` to one of `others`, and back.
     pub fn lose(&self, percent: u8, ones: &[IpAddr], others: &[IpAddr]) {
+        self.lose_each(percent, percent, ones, others);
+    }
+
+    /// The same with a number for datagrams and one for TCP.
+    pub fn lose_each(&self, udp: u8, tcp: u8, ones: &[IpAddr], others: &[IpAddr]) {
         let list = |addrs: &[IpAddr]| addrs.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
         let (ones, others) = (list(ones), list(others));
         // One transaction; the counter and the table outlive it.
@@ -73,14 +78,14 @@ impl Network {
             writeln!(rules, "add rule ip loss input ip saddr {{ {from} }} ip daddr {{ {to} }} goto lossy")
                 .unwrap();
         }
-        match percent {
-            0 => {}
-            1..100 => writeln!(
-                rules,
-                "add rule ip loss lossy numgen random mod 100 < {percent} counter name lost drop"
-            )
-            .unwrap(),
-            _ => rules.push_str("add rule ip loss lossy counter name lost drop\n"),
+        for (protocol, percent) in [("udp", udp), ("tcp", tcp)] {
+            let which = match percent {
+                0 => continue,
+                1..100 => format!("numgen random mod 100 < {percent}"),
+                _ => String::new(),
+            };
+            writeln!(rules, "add rule ip loss lossy meta l4proto {protocol} {which} counter name lost drop")
+                .unwrap();
         }
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rules");

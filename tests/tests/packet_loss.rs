@@ -1,7 +1,7 @@
 //! Siblings on a network that loses packets: the kernel drops them, in a network namespace of the test's own.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use portcullis_tests::cluster::{counts, find_metric, metric, node, report, sibling_ports, stat, wait_for};
@@ -23,9 +23,12 @@ fn three(addrs: &[SocketAddr; 3], more: &str) -> [Daemon; 3] {
     [0, 1, 2].map(|number| node(addrs[number], &others(number, addrs, "udp"), more))
 }
 
+fn ips(addrs: &[SocketAddr]) -> Vec<IpAddr> {
+    addrs.iter().map(SocketAddr::ip).collect()
+}
+
 /// So many of a hundred packets between these nodes and all are lost.
 fn lose(network: &Network, percent: u8, these: &[SocketAddr], all: &[SocketAddr]) {
-    let ips = |addrs: &[SocketAddr]| addrs.iter().map(SocketAddr::ip).collect::<Vec<_>>();
     network.lose(percent, &ips(these), &ips(all));
 }
 
@@ -114,6 +117,35 @@ fn a_partition_in_which_packets_vanish_heals() {
             daemon.client().allow(&json!({"login": "mallory", "remote": "192.0.2.9"}))["status"] == -1
         };
         wait_for("the entry arrives", || nodes.iter().all(denied));
+    });
+}
+
+#[test]
+fn what_datagrams_lost_while_tcp_was_shut_is_made_good() {
+    netns::inside("what_datagrams_lost_while_tcp_was_shut_is_made_good", |network| {
+        let addrs = sibling_ports();
+        network.lose_each(20, 100, &ips(&addrs), &ips(&addrs));
+        let nodes = three(&addrs, "setSiblingConnectTimeout(1000)");
+        for (number, daemon) in nodes.iter().enumerate() {
+            for sibling in others(number, &addrs, "") {
+                let sibling: SocketAddr = sibling.trim_end_matches(':').parse().unwrap();
+                wait_for("it sends packets", || state(daemon, sibling) == Some(1));
+            }
+        }
+        for (daemon, times) in nodes.iter().zip([100, 150, 200]) {
+            report_many(daemon, "192.0.2.1", times);
+        }
+        for (daemon, own) in nodes.iter().zip([100, 150, 200]) {
+            wait_for("some arrive", || counts(daemon, "192.0.2.1") > own);
+            assert!(counts(daemon, "192.0.2.1") < 450, "and some do not");
+        }
+        assert!(network.lost() > 0);
+        lose(network, 0, &addrs, &addrs);
+        all_count(&nodes, "192.0.2.1", 450);
+        wait_for_rest(&nodes, &addrs);
+        for daemon in &nodes {
+            assert_eq!(counts(daemon, "192.0.2.1"), 450, "none twice");
+        }
     });
 }
 
