@@ -11,9 +11,14 @@
 //! Numbers are little-endian. Windows are counted from the field's own start if it has one (it came from a sibling),
 //! else from the database's.
 
+mod window;
+mod writer;
+
 use crate::FieldKind;
 use crate::layout::Layout;
 use crate::slab::NONE;
+pub(crate) use window::Values;
+pub(crate) use writer::{FieldWriter, distinct_counter, int_counter, sketch_counter};
 
 /// Distinct values that a window keeps inside the record.
 pub(crate) const INLINE_MAX: usize = 16;
@@ -39,14 +44,6 @@ pub(crate) struct Field {
     pub count: usize,
     /// The unix second its windows are counted from, if not the database's.
     pub start: Option<u64>,
-}
-
-/// One window's distinct values.
-pub(crate) enum Values<'a> {
-    /// The hashed values themselves.
-    Inline(&'a [[u8; 8]]),
-    /// The handle of a set or of registers.
-    Heavy(u32),
 }
 
 impl Record {
@@ -262,24 +259,6 @@ impl Record {
         self.put_u16(field.body - 2, 0);
     }
 
-    /// The number of the window at `at`.
-    pub fn window_at(&self, at: usize) -> u32 {
-        self.u32_at(at)
-    }
-
-    /// The values of a window of a distinct count that keeps them inside the record.
-    pub fn inline_values(&self, at: usize) -> Vec<u64> {
-        match self.values_at(at) {
-            Values::Inline(values) => values.iter().map(|value| u64::from_le_bytes(*value)).collect(),
-            Values::Heavy(_) => Vec::new(),
-        }
-    }
-
-    /// The bytes of the counter of the window at `at`.
-    pub fn counter_at(&self, kind: FieldKind, at: usize) -> &[u8] {
-        &self.bytes[at + 4..self.window_end(kind, at)]
-    }
-
     /// Puts `field` (as written by [`FieldWriter`]) in the place of what the record has of it. Heavy counters that
     /// no longer occur are the caller's to free.
     pub fn replace_field(&mut self, layout: &Layout, number: u16, field: &[u8]) {
@@ -289,67 +268,6 @@ impl Record {
         };
         self.splice(at, len, field.len());
         self.bytes[at..at + field.len()].copy_from_slice(field);
-    }
-
-    /// Handles of a field's heavy counters.
-    pub fn handles(&self, kind: FieldKind, field: &Field) -> impl Iterator<Item = u32> + '_ {
-        self.windows(kind, field).filter_map(move |(_, at)| self.handle_at(kind, at))
-    }
-
-    /// The handle of the heavy counter of the window at `at`.
-    pub fn handle_at(&self, kind: FieldKind, at: usize) -> Option<u32> {
-        match kind {
-            FieldKind::Int => None,
-            FieldKind::CountMin => Some(self.u32_at(at + 4)).filter(|&handle| handle != NONE),
-            FieldKind::Hll => (self.bytes[at + 4] == HEAVY).then(|| self.u32_at(at + 5)),
-        }
-    }
-
-    /// Gives a window of a Count-Min field its counter.
-    pub fn set_sketch(&mut self, at: usize, handle: u32) {
-        self.put_u32(at + 4, handle);
-    }
-
-    /// The value of a window of an int field.
-    #[inline]
-    pub fn int_at(&self, at: usize) -> i32 {
-        self.u32_at(at + 4) as i32
-    }
-
-    /// Adds to the value of a window of an int field.
-    #[inline]
-    pub fn add_int(&mut self, at: usize, n: i32) {
-        self.put_u32(at + 4, self.int_at(at).wrapping_add(n) as u32);
-    }
-
-    /// The values of a window of a distinct count.
-    #[inline]
-    pub fn values_at(&self, at: usize) -> Values<'_> {
-        match self.bytes[at + 4] {
-            HEAVY => Values::Heavy(self.u32_at(at + 5)),
-            n => Values::Inline(self.bytes[at + 5..at + 5 + 8 * usize::from(n)].as_chunks().0),
-        }
-    }
-
-    /// Adds a value to a window whose values are inline and do not contain it, if there is room.
-    pub fn add_value(&mut self, at: usize, value: u64) -> bool {
-        let n = usize::from(self.bytes[at + 4]);
-        let room = n < INLINE_MAX;
-        if room {
-            let end = at + 5 + 8 * n;
-            self.splice(end, 0, 8);
-            self.bytes[end..end + 8].copy_from_slice(&value.to_le_bytes());
-            self.bytes[at + 4] += 1;
-        }
-        room
-    }
-
-    /// Puts the handle of a heavy counter in the place of a window's inline values.
-    pub fn set_heavy(&mut self, at: usize, handle: u32) {
-        let n = usize::from(self.bytes[at + 4]);
-        self.splice(at + 5, 8 * n, 4);
-        self.bytes[at + 4] = HEAVY;
-        self.put_u32(at + 5, handle);
     }
 
     /// Replaces `remove` bytes at `at` by `add` bytes of undefined content.
@@ -396,54 +314,5 @@ impl Record {
     #[inline]
     fn put_u32(&mut self, at: usize, n: u32) {
         self.bytes[at..at + 4].copy_from_slice(&n.to_le_bytes());
-    }
-}
-
-/// Writes a whole field, for [`Record::replace_field`].
-pub(crate) struct FieldWriter {
-    bytes: Vec<u8>,
-    count_at: usize,
-    count: u16,
-}
-
-impl FieldWriter {
-    /// A field without windows, counted from `start` if it is not the database's.
-    pub fn new(number: u16, start: Option<u64>) -> Self {
-        let mut bytes = (number << 1 | u16::from(start.is_some())).to_le_bytes().to_vec();
-        bytes.extend(start.iter().flat_map(|start| start.to_le_bytes()));
-        let count_at = bytes.len();
-        bytes.extend_from_slice(&[0, 0]);
-        Self { bytes, count_at, count: 0 }
-    }
-
-    /// Adds the next older window.
-    pub fn window(&mut self, number: u32, counter: &[u8]) {
-        self.count += 1;
-        self.bytes.extend_from_slice(&number.to_le_bytes());
-        self.bytes.extend_from_slice(counter);
-    }
-
-    /// The field's bytes.
-    pub fn finish(mut self) -> Vec<u8> {
-        self.bytes[self.count_at..self.count_at + 2].copy_from_slice(&self.count.to_le_bytes());
-        self.bytes
-    }
-}
-
-/// The bytes of a window's counter (after the window's number): of an int.
-pub(crate) fn int_counter(value: i32) -> Vec<u8> {
-    value.to_le_bytes().to_vec()
-}
-
-/// The bytes of a window's counter: of a Count-Min field.
-pub(crate) fn sketch_counter(handle: Option<u32>) -> Vec<u8> {
-    handle.unwrap_or(NONE).to_le_bytes().to_vec()
-}
-
-/// The bytes of a window's counter: of a distinct count, empty if there is no heavy counter.
-pub(crate) fn distinct_counter(handle: Option<u32>) -> Vec<u8> {
-    match handle {
-        Some(handle) => std::iter::once(HEAVY).chain(handle.to_le_bytes()).collect(),
-        None => vec![0],
     }
 }
