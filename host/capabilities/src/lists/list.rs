@@ -1,16 +1,17 @@
 //! One list: its entries, its messages, its switch.
 
-use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bstr::{BStr, BString, ByteSlice};
-use login::{Addr, Attrs, Netmask};
+use login::{Attrs, Netmask};
 use parking_lot::{Mutex, RwLock};
 
-use super::networks::Networks;
-use super::table::{Limit, Table};
+use super::table::Limit;
+use tables::Tables;
+pub(super) use tables::{ip_text, pair_key};
+
 use super::{Colour, Entry, Kind, ListObserver, Origin, expiration_text};
 
 /// A netmask without a network (unparsable text gave it) cannot be listed.
@@ -58,12 +59,6 @@ impl Hit {
     }
 }
 
-#[derive(Default)]
-struct Tables {
-    kinds: [Table; 5],
-    networks: Networks,
-}
-
 /// One list. Every method may be called from any thread; a check of an empty list takes no lock, a check that misses
 /// allocates nothing.
 pub struct List {
@@ -77,11 +72,6 @@ pub struct List {
     observers: Arc<RwLock<Vec<Arc<dyn ListObserver>>>>,
     /// Held over a change and the telling of it, so that observers hear of changes in their order; readers never take it.
     changing: Mutex<()>,
-}
-
-thread_local! {
-    /// Where the key of a pair is put together for a look-up.
-    static PAIR: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 impl List {
@@ -379,90 +369,6 @@ impl List {
     }
 }
 
-impl Tables {
-    /// Whether the entry is a new one. What had to make room for it is added to `crowded_out`.
-    fn insert(
-        &mut self,
-        kind: Kind,
-        entry: Entry,
-        limit: Limit,
-        crowded_out: &mut Vec<(Kind, Entry)>,
-    ) -> bool {
-        let existed = self.remove(kind, &entry.key);
-        while !self.kinds[kind as usize].has_room(&entry, limit) {
-            self.expire(u64::MAX, kind, 1, crowded_out);
-        }
-        if kind == Kind::Ip
-            && let Ok(mask) = Netmask::parse(&entry.key)
-        {
-            self.networks.insert(&mask, entry.key.clone());
-        }
-        self.kinds[kind as usize].insert(entry);
-        !existed
-    }
-
-    fn remove(&mut self, kind: Kind, key: &[u8]) -> bool {
-        let removed = self.kinds[kind as usize].remove(key);
-        if let (Kind::Ip, Some(entry)) = (kind, &removed) {
-            self.forget_network(&entry.key);
-        }
-        removed.is_some()
-    }
-
-    fn expire(&mut self, now: u64, kind: Kind, at_most: usize, expired: &mut Vec<(Kind, Entry)>) {
-        for _ in 0..at_most {
-            let Some(entry) = self.kinds[kind as usize].pop_expired(now) else { return };
-            if kind == Kind::Ip {
-                self.forget_network(&entry.key);
-            }
-            expired.push((kind, entry));
-        }
-    }
-
-    fn forget_network(&mut self, key: &[u8]) {
-        if let Ok(mask) = Netmask::parse(key) {
-            self.networks.remove(&mask);
-        }
-    }
-
-    fn ip(&self, now: u64, ip: IpAddr) -> Option<&Entry> {
-        self.networks.holding(ip).find_map(|key| self.text(now, Kind::Ip, key))
-    }
-
-    fn text(&self, now: u64, kind: Kind, key: &[u8]) -> Option<&Entry> {
-        self.kinds[kind as usize].get(key).filter(|entry| now < entry.expiration)
-    }
-
-    fn pair(&self, now: u64, kind: Kind, ip: IpAddr, other: &[u8]) -> Option<&Entry> {
-        if self.kinds[kind as usize].len() == 0 {
-            return None;
-        }
-        PAIR.with_borrow_mut(|key| {
-            key.clear();
-            write_pair(ip, other, key);
-            self.text(now, kind, key)
-        })
-    }
-}
-
-fn write_pair(ip: IpAddr, other: &[u8], key: &mut Vec<u8>) {
-    Addr::from_ip(ip).write_text(key);
-    key.push(b':');
-    key.extend_from_slice(other);
-}
-
-pub(super) fn pair_key(ip: IpAddr, other: &[u8]) -> BString {
-    let mut key = Vec::new();
-    write_pair(ip, other, &mut key);
-    key.into()
-}
-
-pub(super) fn ip_text(ip: IpAddr) -> Vec<u8> {
-    let mut text = Vec::new();
-    Addr::from_ip(ip).write_text(&mut text);
-    text
-}
-
 /// Networks are called by their masked address with `/bits`; every other key is what it is.
 fn normal_key(kind: Kind, key: &[u8]) -> Option<BString> {
     if kind != Kind::Ip {
@@ -472,5 +378,6 @@ fn normal_key(kind: Kind, key: &[u8]) -> Option<BString> {
 }
 
 mod merge;
+mod tables;
 #[cfg(test)]
 mod tests;
