@@ -8,17 +8,23 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bstr::BString;
-use cluster::{Cluster, Named, PeerConfig, Target};
+use cluster::Cluster;
 use parking_lot::Mutex;
 use statsdb::CountMinShape;
 
 mod complaint;
 mod job;
 mod peer;
+mod redis;
+mod replication;
+mod webhooks;
 
 pub use complaint::{Complaint, Complaints, Place};
 pub use job::{Job, ReportQueue};
 pub use peer::{PeerError, sink_address};
+pub use redis::Redis;
+pub use replication::{Replication, Sibling, SyncHost};
+pub use webhooks::WebHooks;
 
 /// Everything the file set. It is filled while the file runs in the configuration state; some of it can also be changed
 /// from the console later.
@@ -208,18 +214,6 @@ impl Default for Values {
     }
 }
 
-impl Values {
-    /// Whom the file names, where no [`Cluster`] is attached.
-    pub fn named(&self) -> Named {
-        let Replication { siblings, destinations, sources, .. } = &self.replication;
-        Named {
-            siblings: siblings.iter().cloned().map(Into::into).collect(),
-            destinations: destinations.clone(),
-            sources: sources.clone(),
-        }
-    }
-}
-
 /// A key that debug output does not show.
 #[derive(Clone)]
 pub struct Secret(pub wire::Key);
@@ -250,233 +244,4 @@ pub struct Tls {
     pub key: PathBuf,
     /// Options as given.
     pub options: Vec<(BString, BString)>,
-}
-
-/// Siblings and the start-up sync.
-#[derive(Debug)]
-pub struct Replication {
-    /// The other servers, where no [`Cluster`] is attached.
-    pub siblings: Vec<Sibling>,
-    /// The forwarders of other sites that are sent to, likewise.
-    pub destinations: Vec<PeerConfig>,
-    /// The forwarders of other sites that are heard, likewise.
-    pub sources: Vec<PeerConfig>,
-    /// Where siblings are heard.
-    pub listener: Option<SocketAddr>,
-    /// The cipher of what is sent to siblings.
-    pub cipher: wire::Cipher,
-    /// Milliseconds a TCP connect may take.
-    pub connect_timeout_ms: i32,
-    /// Messages that may wait for a sibling added from now on.
-    pub queue_size: u32,
-    /// Threads that apply messages.
-    pub threads: i32,
-    /// Whether sessions are kept with siblings that speak them.
-    pub sessions: bool,
-    /// Bytes of changes kept for siblings.
-    pub journal_bytes: u32,
-    /// Servers to copy stats DBs from, in the order to try.
-    pub sync_hosts: Vec<SyncHost>,
-    /// Seconds after which this server is ready although no sync host has sent all.
-    pub sync_timeout_secs: u32,
-    /// Seconds that a sync host must have been running.
-    pub min_sync_uptime: u32,
-}
-
-impl Default for Replication {
-    fn default() -> Self {
-        Self {
-            siblings: Vec::new(),
-            destinations: Vec::new(),
-            sources: Vec::new(),
-            listener: None,
-            cipher: wire::Cipher::Secretbox,
-            sync_timeout_secs: 600,
-            connect_timeout_ms: 5000,
-            queue_size: 5000,
-            threads: 2,
-            sessions: true,
-            journal_bytes: 64 << 20,
-            sync_hosts: Vec::new(),
-            min_sync_uptime: 0,
-        }
-    }
-}
-
-/// Another server.
-#[derive(Clone, Debug)]
-pub struct Sibling {
-    /// Address, port and protocol.
-    pub addr: Target,
-    /// Its own key; `None`: the common one.
-    pub key: Option<Secret>,
-    /// Whether it gets changes of stats DBs.
-    pub stats: bool,
-    /// Whether it gets changes of lists.
-    pub lists: bool,
-}
-
-impl From<Sibling> for cluster::PeerConfig {
-    fn from(sibling: Sibling) -> Self {
-        let Sibling { addr, key, stats, lists } = sibling;
-        Self { target: addr, key: key.map(|key| key.0), stats, lists }
-    }
-}
-
-/// A server to copy stats DBs from.
-#[derive(Clone)]
-pub struct SyncHost {
-    /// Base URL of its API.
-    pub url: BString,
-    /// Its password.
-    pub password: BString,
-    /// Where this server hears siblings.
-    pub replication: SocketAddr,
-    /// Base URL of this server's API.
-    pub callback: BString,
-}
-
-impl std::fmt::Debug for SyncHost {
-    /// Without its password.
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("SyncHost").field("url", &self.url).finish_non_exhaustive()
-    }
-}
-
-/// How webhooks are sent.
-#[derive(Debug)]
-pub struct WebHooks {
-    /// Sending threads.
-    pub threads: u32,
-    /// Connections of each.
-    pub connections: u32,
-    /// Events that may wait.
-    pub queue_size: u32,
-    /// Seconds that one may take.
-    pub timeout_secs: u64,
-    /// Whether certificates must be valid.
-    pub verify_peer: bool,
-    /// Whether certificates must be for the host.
-    pub verify_host: bool,
-    /// PEM file of trusted authorities.
-    pub authorities: Option<PathBuf>,
-    /// PEM files of the client certificate and its key.
-    pub client: Option<(PathBuf, PathBuf)>,
-}
-
-impl Default for WebHooks {
-    fn default() -> Self {
-        Self {
-            threads: 5,
-            connections: 10,
-            queue_size: 50_000,
-            timeout_secs: 2,
-            verify_peer: true,
-            verify_host: true,
-            authorities: None,
-            client: None,
-        }
-    }
-}
-
-impl WebHooks {
-    /// The settings as the senders take them. wforce's threads times connections are the deliveries of one hook that may be
-    /// under way at once; no time limit means five minutes.
-    pub fn options(&self) -> capabilities::webhooks::Options {
-        let seconds = if self.timeout_secs == 0 { 300 } else { self.timeout_secs };
-        capabilities::webhooks::Options {
-            concurrency: (self.threads.max(1) as usize)
-                .saturating_mul(self.connections.max(1) as usize)
-                .min(10_000),
-            queue_size: self.queue_size as usize,
-            timeout: Duration::from_secs(seconds),
-            tls: self.tls(),
-        }
-    }
-
-    /// TLS of webhooks and of the calls to sync hosts.
-    pub fn tls(&self) -> outbound::TlsSettings {
-        outbound::TlsSettings {
-            authorities: self.authorities.clone(),
-            client: self
-                .client
-                .clone()
-                .map(|(certificate, key)| outbound::ClientCertificate { certificate, key }),
-            verify_peer: self.verify_peer,
-            verify_host: self.verify_host,
-        }
-    }
-}
-
-/// A Redis server for one list.
-#[derive(Clone)]
-pub struct Redis {
-    /// Host and port, if it was given so.
-    pub server: Option<(BString, u32)>,
-    /// The servers of a URL, which goes before.
-    pub target: Option<valkey::Target>,
-    /// User name.
-    pub username: BString,
-    /// Password.
-    pub password: BString,
-    /// Store what siblings sent, too.
-    pub replicated: bool,
-    /// Seconds that a connect may take.
-    pub connect_timeout_secs: i32,
-    /// Seconds and microseconds that a read or write may take.
-    pub rw_timeout: (i32, i32),
-}
-
-impl Redis {
-    /// How the list is kept; `None`: in memory only. Times of 0 or less mean wforce's defaults.
-    pub fn options(&self) -> Option<valkey::Options> {
-        let target = match (&self.target, &self.server) {
-            (Some(target), _) => target.clone(),
-            (None, Some((host, port))) => {
-                let [user, password] = [&self.username, &self.password].map(ToString::to_string);
-                valkey::Target::single(&host.to_string(), u16::try_from(*port).unwrap_or(0), &user, &password)
-            }
-            (None, None) => return None,
-        };
-        let positive = |number: i32| u64::try_from(number).unwrap_or(0);
-        let connect = match positive(self.connect_timeout_secs) {
-            0 => Duration::from_secs(1),
-            seconds => Duration::from_secs(seconds),
-        };
-        let (seconds, micros) = self.rw_timeout;
-        let response = match Duration::from_secs(positive(seconds)) + Duration::from_micros(positive(micros))
-        {
-            Duration::ZERO => Duration::from_millis(100),
-            response => response,
-        };
-        Some(valkey::Options {
-            target,
-            replicated: self.replicated,
-            connect_timeout: connect,
-            response_timeout: response,
-        })
-    }
-}
-
-impl std::fmt::Debug for Redis {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Redis")
-            .field("server", &self.server)
-            .field("username", &self.username)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Default for Redis {
-    fn default() -> Self {
-        Self {
-            server: None,
-            target: None,
-            username: BString::default(),
-            password: BString::default(),
-            replicated: false,
-            connect_timeout_secs: 1,
-            rw_timeout: (0, 100_000),
-        }
-    }
 }
