@@ -1,27 +1,23 @@
 //! The families: names, labels and help texts.
 
+mod prefixed;
+mod siblings;
+mod trackalert;
+
 use std::sync::Arc;
 use std::time::Instant;
 
-use prometheus::core::Collector;
-use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry,
-};
+use prometheus::{HistogramOpts, HistogramVec, Registry};
 
 use super::components::Components;
 use super::remote::RemoteFamilies;
-use super::store::StoreMetrics;
-use super::track::{JobMetrics, ReportMetrics};
 use super::window::Window;
-use super::{
-    AllowStatus, Counted, Families, Metrics, MetricsError, SessionMetrics, ShadowMetrics, StateMetrics,
-};
+use super::{AllowStatus, Counted, Families, Metrics, MetricsError, ShadowMetrics, StateMetrics};
 use crate::lists::{Colour, Kind};
 use crate::log::Log;
-
-/// Upper bounds of every histogram, in seconds (wforce compatibility; `+Inf` comes by itself).
-const BUCKETS: [f64; 4] = [0.001, 0.01, 0.1, 1.0];
+use prefixed::Prefixed;
+use siblings::sessions;
+use trackalert::{report_store, track};
 
 /// The `cmd` values of wforce, at 0 from the start. wforce compatibility: `delBLEntry` is missing, and `f_name` stands for
 /// custom POST endpoints without ever moving.
@@ -50,52 +46,6 @@ const WFORCE_COMMANDS: [&str; 19] = [
 /// The same for trackalert.
 const TRACKALERT_COMMANDS: [&str; 4] = ["report", "stats", "readyz", "livez"];
 
-/// Registers families under one prefix.
-struct Prefixed<'a> {
-    registry: &'a Registry,
-    prefix: &'a str,
-}
-
-impl Prefixed<'_> {
-    fn add<C: Collector + Clone + 'static>(&self, collector: C) -> Result<C, prometheus::Error> {
-        self.registry.register(Box::new(collector.clone()))?;
-        Ok(collector)
-    }
-
-    fn name(&self, name: &str) -> String {
-        format!("{}_{name}", self.prefix)
-    }
-
-    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
-        self.add(IntCounter::new(self.name(name), help)?)
-    }
-
-    fn counters(&self, name: &str, labels: &[&str], help: &str) -> Result<IntCounterVec, prometheus::Error> {
-        self.add(IntCounterVec::new(Opts::new(self.name(name), help), labels)?)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
-        self.add(IntGauge::new(self.name(name), help)?)
-    }
-
-    fn gauges(&self, name: &str, label: &str, help: &str) -> Result<IntGaugeVec, prometheus::Error> {
-        self.add(IntGaugeVec::new(Opts::new(self.name(name), help), &[label])?)
-    }
-
-    fn float_gauges(&self, name: &str, label: &str, help: &str) -> Result<GaugeVec, prometheus::Error> {
-        self.add(GaugeVec::new(Opts::new(self.name(name), help), &[label])?)
-    }
-
-    fn histogram(&self, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
-        self.add(Histogram::with_opts(HistogramOpts::new(self.name(name), help).buckets(BUCKETS.to_vec()))?)
-    }
-
-    fn histograms(&self, name: &str, label: &str, help: &str) -> Result<HistogramVec, prometheus::Error> {
-        let opts = HistogramOpts::new(self.name(name), help).buckets(BUCKETS.to_vec());
-        self.add(HistogramVec::new(opts, &[label])?)
-    }
-}
-
 /// What is counted of each WebAssembly policy.
 fn components(ours: &Prefixed<'_>) -> Result<Components, prometheus::Error> {
     let policy = ["policy"];
@@ -117,97 +67,6 @@ fn components(ours: &Prefixed<'_>) -> Result<Components, prometheus::Error> {
         instances: ours.gauges("component_instances", "policy", "Instances alive")?,
         memory: ours.gauges("component_memory_bytes", "policy", "Linear memory of waiting instances")?,
         quarantined: ours.gauges("component_quarantined", "policy", "1 while a policy is in quarantine")?,
-    })
-}
-
-/// What trackalert counts.
-fn track(ours: &Prefixed<'_>) -> Result<(ReportMetrics, JobMetrics), prometheus::Error> {
-    let reports = ReportMetrics {
-        waiting: ours.gauge("reports_waiting", "Reports that were taken and are not processed yet")?,
-        waiting_bytes: ours.gauge("reports_waiting_bytes", "Memory of the reports that wait")?,
-        refused: ours.counter("reports_refused_total", "Reports refused because too many waited")?,
-        processed: ours.counter("reports_processed_total", "Reports that were processed")?,
-        lost: ours.counter(
-            "reports_lost_total",
-            "Reports that were taken and could not be processed before the daemon ended",
-        )?,
-    };
-    let jobs = JobMetrics {
-        runs: ours.counters("job_runs_total", &["job", "result"], "Runs of a background function")?,
-        skipped: ours.counters("job_skipped_total", &["job", "reason"], "Runs that were left out")?,
-        running: ours.gauges("job_running", "job", "Runs going on")?,
-        seconds: ours.float_gauges("job_last_run_seconds", "job", "How long the last run took")?,
-        last_success: ours.float_gauges(
-            "job_last_success_timestamp_seconds",
-            "job",
-            "When the last run ended that did not fail; 0 before",
-        )?,
-    };
-    Ok((reports, jobs))
-}
-
-/// What is counted of the sessions between siblings.
-fn sessions(ours: &Prefixed<'_>) -> Result<SessionMetrics, prometheus::Error> {
-    let sibling = ["sibling"];
-    Ok(SessionMetrics {
-        state: ours.gauges(
-            "session_state",
-            "sibling",
-            "How a sibling is spoken to: 0 not known yet, 1 wforce's packets, 2 a session, 3 a session that is lost",
-        )?,
-        backlog: ours.gauges("session_backlog", "sibling", "Changes that a sibling has not acknowledged yet")?,
-        opened: ours.counters("session_opened_total", &sibling, "Sessions opened to a sibling")?,
-        resumed: ours.counters(
-            "session_resumed_total",
-            &sibling,
-            "Sessions that went on where the one before had ended",
-        )?,
-        gaps: ours.counters(
-            "session_gaps_total",
-            &sibling,
-            "Times that changes a sibling lacked were no longer kept, so that a repair was needed",
-        )?,
-        repairs: ours.counters("session_repairs_total", &sibling, "Repairs that were completed")?,
-        repaired_keys: ours.counters(
-            "session_repaired_keys_total",
-            &sibling,
-            "Keys and list entries that repairs sent or took over",
-        )?,
-        rejected: ours.counters(
-            "session_rejected_total",
-            &["sibling", "reason"],
-            "Sessions ended because of what the sibling sent",
-        )?,
-        packets_ignored: ours.counters(
-            "session_packets_ignored_total",
-            &sibling,
-            "wforce packets of a sibling that has a session, which brings the same",
-        )?,
-        journal_bytes: ours.gauge("session_journal_bytes", "Memory of the changes kept for siblings")?,
-        journal_overflowed: ours.counter(
-            "session_journal_overflowed_total",
-            "Changes that had to make room before every sibling had them",
-        )?,
-    })
-}
-
-/// What is counted of the report store. The labels keep daemons without one from showing zeros.
-fn report_store(ours: &Prefixed<'_>) -> Result<StoreMetrics, prometheus::Error> {
-    Ok(StoreMetrics {
-        taken: ours.counters(
-            "report_store_taken_total",
-            &["result"],
-            "Reports for the report store: stored, refused by it, or not taken because too many waited (full)",
-        )?,
-        waiting: ours.gauges("report_store_waiting", "engine", "Reports that wait to be stored")?,
-        reports: ours.gauges("report_store_reports", "engine", "Reports in the store")?,
-        bytes: ours.gauges("report_store_bytes", "engine", "Bytes of the store on disk")?,
-        days: ours.gauges("report_store_days", "engine", "Daily indexes of the store")?,
-        broken: ours.gauges("report_store_broken_days", "engine", "Daily indexes that were set aside as broken")?,
-        ready: ours.gauges("report_store_ready", "engine", "1 while the store takes reports and answers")?,
-        retries: ours.gauges("report_store_retries", "engine", "Requests to the store that had to be repeated")?,
-        queries: ours.counters("report_queries_total", &["query", "result"], "Questions to the report store")?,
-        seconds: ours.histograms("report_query_seconds", "query", "Duration of questions to the report store")?,
     })
 }
 
