@@ -112,8 +112,9 @@ fn files(language: Language) -> impl Iterator<Item = (String, &'static [u8])> {
     FILES.iter().filter_map(move |(name, content)| {
         let own = name.strip_prefix(language.folder()).or_else(|| name.strip_prefix("templates/common/"));
         let path = match own {
-            // Here they would mean something to git and cargo.
+            // Here they would mean something to git and cargo; also to the cargo of who names our repository as a dependency.
             Some("gitignore") => ".gitignore".to_owned(),
+            Some("manifest.toml") => "Cargo.toml".to_owned(),
             Some("cargo/config.toml") => ".cargo/config.toml".to_owned(),
             Some(path) => path.to_owned(),
             None if !needs_wit => return None,
@@ -229,6 +230,7 @@ mod tests {
             }
             assert_eq!(project.join("wit/deps/portcullis/stats.wit").exists(), language != "rust");
             assert_eq!(project.join("wit/world.wit").exists(), language != "rust");
+            assert_eq!(project.join("Cargo.toml").exists(), language == "rust");
             assert!(matches!(make(&project, "x", Language::C, None), Err(NewError::Exists(_))));
         }
     }
