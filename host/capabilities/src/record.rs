@@ -31,8 +31,11 @@ impl Recorder {
     /// private as a mail log, and has hashes of passwords.
     ///
     /// # Errors
-    /// The file cannot be opened, or the writing thread not started.
+    /// The file or its folder cannot be made or opened, or the writing thread not started.
     pub fn start(path: &Path, max_bytes: u64, log: Arc<Log>, dropped: IntCounter) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
         let ring = Ring::open(path, (max_bytes / FILES).max(4096))?;
         let (lines, waiting) = sync_channel(QUEUE);
         std::thread::Builder::new().name("recorder".into()).spawn(move || write(ring, &waiting, &log))?;

@@ -10,6 +10,7 @@ use cluster::dump::{Form, Wish, fetch};
 use lexopt::prelude::*;
 use outbound::{Client, TlsSettings};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::replacement::Replacement;
 
@@ -115,9 +116,11 @@ fn run(arguments: &Arguments) -> Result<(), String> {
                 let cannot = |error| format!("cannot write {}: {error}", path.display());
                 let mut new = Replacement::begin(path).map_err(cannot)?;
                 let file = new.file().map_err(cannot)?;
+                let mut end = signal(SignalKind::terminate()).map_err(cannot)?;
                 tokio::select! {
                     written = write(&client, &wish, Blocking(file)) => written?,
                     _ = tokio::signal::ctrl_c() => return Err("interrupted".to_owned()),
+                    _ = end.recv() => return Err("interrupted".to_owned()),
                 }
                 new.finish().map_err(cannot)
             }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// The new content of a file. It is written beside the old one, which stays as it is unless [`Replacement::finish`] is reached.
@@ -38,7 +39,9 @@ impl Replacement {
             let text = format!("{}, which is to become it, cannot be made: {error}", new.display());
             io::Error::new(error.kind(), text)
         };
-        let file = File::options().write(true).create_new(true).open(&new).map_err(told)?;
+        // From the beginning nobody may read more of it than of the old one.
+        let mode = old.as_ref().map_or(0o666, |old| old.permissions().mode() & 0o777);
+        let file = File::options().write(true).create_new(true).mode(mode).open(&new).map_err(told)?;
         let replacement = Replacement { file, beside: Some((new, place)) };
         if let Some(old) = old {
             replacement.file.set_permissions(old.permissions())?;
@@ -80,7 +83,6 @@ impl Drop for Replacement {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use std::io::Write as _;
-    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 

@@ -1,13 +1,14 @@
 //! Text of others on a terminal or in a table.
 
 /// Whether a character would do something to the text around it: control characters, and those that change the direction of
-/// what follows or are not seen.
+/// what follows or are not seen. Joiners (U+200C, U+200D) are left: several scripts and emoji are written with them.
 pub fn steers(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
             '\u{61c}'
-                | '\u{200b}'..='\u{200f}'
+                | '\u{200b}'
+                | '\u{200e}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
                 | '\u{feff}'

@@ -34,9 +34,6 @@ impl Html {
                 '"' => self.0.push_str("&quot;"),
                 '\'' => self.0.push_str("&#39;"),
                 // What reorders or hides text has no business here: a login must look like what it is.
-                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {
-                    self.0.push('\u{fffd}');
-                }
                 c if login::screen::steers(c) && c != '\n' => self.0.push('\u{fffd}'),
                 c => self.0.push(c),
             }

@@ -212,14 +212,35 @@ fn what_came_by_packets_is_forgotten_once_the_same_sibling_tells_all_of_it() {
     let all = a.share(START, b"k", Scope::Everything).unwrap();
     again.merge(START, &travel(&all), &same(&again), Room::Make);
     for a in [a, again] {
+        // Before it has told anything, it has replaced nothing.
+        a.forget_classic(by_b, 200);
+        assert_eq!(a.get(START, b"k", b"i"), 1143);
         tell(&b, &a, START);
-        a.forget_classic(by_b);
+        a.forget_classic(by_b, 200);
         assert_eq!(a.get(START, b"k", b"i"), 1155);
         assert_eq!(a.get_value(START, b"k", b"c", b"US"), 10);
-        a.forget_classic(by_b);
-        a.forget_classic(classic_origin(b"nobody"));
+        a.forget_classic(by_b, 200);
+        a.forget_classic(classic_origin(b"nobody"), 200);
         assert_eq!(a.get(START, b"k", b"i"), 1155);
     }
+}
+
+#[test]
+fn what_a_program_told_that_was_replaced_stays() {
+    let (a, b) = (node(100), node(200));
+    let by_b = classic_origin(b"192.0.2.2");
+    // A wforce told of two windows, and of another key; then a node took its place, in the middle of the second window.
+    let second = START + 10;
+    for (key, time) in [(b"k", START), (b"k", second), (b"q", START)] {
+        a.apply_classic(time, key, b"i", (by_b, SiblingChange::AddInt(7))).unwrap();
+        a.apply_classic(time, key, b"c", (by_b, SiblingChange::AddCount(b"US", 7))).unwrap();
+    }
+    add(&b, second, b"k", 2);
+    tell(&b, &a, second);
+    a.forget_classic(by_b, 200);
+    assert_eq!(a.windows(second, b"k", b"i", None), [7, 7, 0, 0]);
+    assert_eq!(a.get_value(second, b"k", b"c", b"US"), 14);
+    assert_eq!(a.get(second, b"q", b"i"), 7);
 }
 
 #[test]

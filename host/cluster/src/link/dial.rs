@@ -65,6 +65,7 @@ pub(crate) async fn run(context: Arc<Context>, sessions: Arc<Sessions>, peer: Ar
         noted: DialerStatus::default(),
         pause: FIRST_PAUSE,
         lost: None,
+        packets: true,
     };
     while !peer.is_removed() {
         let pause = dialing.attempt().await;
@@ -92,6 +93,8 @@ struct Dialing<'a> {
     pause: Duration,
     /// Since when the last session is lost.
     lost: Option<Instant>,
+    /// It may have told by packets what the session tells as well; a snapshot may have brought that.
+    packets: bool,
 }
 
 impl Dialing<'_> {
@@ -176,6 +179,8 @@ impl Dialing<'_> {
                 self.context.tell(&format!("session given up {addr}"), text);
             }
             self.set(Kind::Classic);
+            self.packets = true;
+            self.dialer.compare_again();
         }
         self.peer.standing.wants_journal.store(false, Ordering::Release);
         self.peer.standing.caught_up.store(false, Ordering::Release);
@@ -328,7 +333,7 @@ impl Dialing<'_> {
         }
         let caught_up = status.connected && !status.needs_repair && next == Some(status.acked);
         standing.caught_up.store(caught_up, Ordering::Release);
-        if status.repairs > before.repairs {
+        if self.packets && status.repairs > before.repairs && !status.needs_repair {
             self.forget_packets();
         }
         self.peer.counters.sent(status.sent - before.sent);
@@ -340,13 +345,14 @@ impl Dialing<'_> {
 
     /// The sibling has told all that it counted. What came by packets before is part of that, unless another sibling at the same
     /// address may have sent it.
-    fn forget_packets(&self) {
-        let Some(siblings) = self.sessions.siblings() else { return };
+    fn forget_packets(&mut self) {
+        let (Some(siblings), Some(node)) = (self.sessions.siblings(), self.dialer.sibling()) else { return };
         let ip = self.peer.addr().ip();
         let at_it = |peer: &&Arc<Peer>| peer.is_at(ip);
         if siblings.peers().iter().filter(at_it).all(|peer| peer.standing.kind() == Kind::Session) {
             let sibling = told_by(ip);
-            self.context.caps.stats.all().iter().for_each(|db| db.local().forget_classic(sibling));
+            self.context.caps.stats.all().iter().for_each(|db| db.local().forget_classic(sibling, node));
+            self.packets = false;
         }
     }
 }

@@ -92,6 +92,17 @@ impl Dialer {
         self.status
     }
 
+    /// The origin of the node at the other end, as it was heard of last.
+    pub fn sibling(&self) -> Option<u64> {
+        self.sibling
+    }
+
+    /// The sibling is told by other means what happens from now on, and tells so: the next connection begins with a
+    /// comparison.
+    pub fn compare_again(&mut self) {
+        self.sibling = None;
+    }
+
     /// The position up to which everything was sent.
     pub fn next(&self) -> Option<u64> {
         self.connection.as_ref().map(|connection| connection.next)

@@ -90,8 +90,8 @@ impl Desk {
     pub fn open(config: &Path, options: &Options) -> Result<Desk, DeskError> {
         let wrap = |error| DeskError::Read { path: config.to_owned(), error };
         let absolute = std::path::absolute(config).map_err(wrap)?;
-        let text = std::fs::read(&absolute).map_err(wrap)?;
-        Self::load(&Source::from_text(config, &text), absolute.parent(), options)
+        let source = Source::read(&absolute).map_err(wrap)?.named(config);
+        Self::load(&source, absolute.parent(), options)
     }
 
     /// Loads a configuration that is no file; relative names in it start in `folder`.

@@ -194,7 +194,8 @@ fn escaped(text: &str) -> String {
 }
 
 fn first_line(path: &Path) -> Result<Vec<u8>, RemoteError> {
-    let text = std::fs::read(path).map_err(|error| RemoteError::Read { path: path.to_owned(), error })?;
+    let text = files::read_or_pipe(path, files::SECRET)
+        .map_err(|error| RemoteError::Read { path: path.to_owned(), error })?;
     Ok(text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default().to_vec())
 }
 
@@ -206,7 +207,7 @@ fn read(
 ) -> Result<(Arc<Settings>, Arc<Capabilities>), RemoteError> {
     let wrap = |error| RemoteError::Read { path: config.to_owned(), error };
     let absolute = std::path::absolute(config).map_err(wrap)?;
-    let text = std::fs::read(&absolute).map_err(wrap)?;
+    let source = Source::read(&absolute).map_err(wrap)?.named(config);
     if let Some(folder) = absolute.parent() {
         #[expect(
             clippy::disallowed_methods,
@@ -232,7 +233,7 @@ fn read(
         shutdown: Box::new(|| {}),
         bind_sockets: false,
     };
-    let settings = lua::load_settings(&Source::from_text(config, &text), host)?;
+    let settings = lua::load_settings(&source, host)?;
     Ok((settings, capabilities))
 }
 

@@ -127,6 +127,13 @@ impl Journal {
         let Found { records, lost } = read(&bytes);
         let aside = lost.is_damage().then(|| {
             let kept = path.with_extension("damaged");
+            // Where it cannot be mended at once it is read several times.
+            if std::fs::read(&kept).is_ok_and(|known| known == bytes) {
+                return Ok(kept);
+            }
+            if kept.exists() {
+                std::fs::rename(&kept, path.with_extension("damaged.1"))?;
+            }
             std::fs::write(&kept, &bytes).map(|()| kept)
         });
         if let Some(text) = lost.told(path, aside.as_ref()) {

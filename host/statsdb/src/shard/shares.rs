@@ -133,22 +133,29 @@ impl Shard {
         });
     }
 
-    /// Takes back what an origin counted of a key. Of sketches a record has only this node's own: nothing is to be
-    /// subtracted there.
-    pub fn forget_origin(&mut self, layout: &Layout, handle: u32, number: u16) {
+    /// Takes back what a sibling told by packets where the part that it tells as a node, by its origin's number, is there, too.
+    /// Of sketches a record has only this node's own: nothing is to be subtracted there.
+    pub fn forget_classic(&mut self, layout: &Layout, handle: u32, (classic, node): (u16, u16)) {
         let Some(mut overlay) = self.overlays.take(handle) else { return };
-        if handle < self.entries.places() {
-            let record = &mut self.entries[handle].record;
-            for cell in overlay.ints.iter().filter(|cell| cell.origin() == number) {
-                let Ok(field) = record.field(layout, cell.field()) else { continue };
-                let Some(local) = layout.relative(&field, cell.window()) else { continue };
-                let mut windows = record.windows(layout.kind(cell.field()), &field);
-                let Some((_, at)) = windows.find(|(other, _)| *other == local) else { continue };
-                drop(windows);
-                record.add_int(at, cell.amount.wrapping_neg());
-            }
+        let told: Vec<(u16, u32, i32)> = overlay
+            .ints
+            .iter()
+            .filter(|cell| cell.origin() == classic)
+            .map(|cell| (cell.field(), cell.window(), cell.amount))
+            .collect();
+        let record = &mut self.entries[handle].record;
+        for (number, window, told) in told {
+            let Some(&whole) = overlay.ints.get((number, window, node)) else { continue };
+            let Ok(field) = record.field(layout, number) else { continue };
+            let Some(local) = layout.relative(&field, window) else { continue };
+            let found = record.windows(layout.kind(number), &field).find(|(other, _)| *other == local);
+            let Some((_, at)) = found else { continue };
+            // More than that was told by another program that was at the same address before.
+            let covered = told.min(whole.max(0));
+            record.add_int(at, covered.wrapping_neg());
+            *overlay.ints.get_or_insert((number, window, classic), || 0) = told.wrapping_sub(covered);
         }
-        overlay.erase_origin(number);
+        overlay.drop_covered(classic, node);
         self.overlays.put(handle, overlay);
     }
 

@@ -147,10 +147,13 @@ impl Overlay {
         self.sketches.erase(field, last);
     }
 
-    /// Drops all that an origin counted.
-    pub fn erase_origin(&mut self, number: u16) {
-        self.ints.retain(|cell| cell.origin() != number);
-        self.sketches.retain(|cell| cell.origin() != number);
+    /// Drops what is 0 of what `classic` counted in ints, and its sketches of windows of which `node` has one.
+    pub fn drop_covered(&mut self, classic: u16, node: u16) {
+        self.ints.retain(|cell| cell.origin() != classic || cell.amount != 0);
+        let sketches = self.sketches.iter().filter(|cell| cell.origin() == node);
+        let covered: Vec<(u16, u32)> = sketches.map(|cell| (cell.field(), cell.window())).collect();
+        self.sketches
+            .retain(|cell| cell.origin() != classic || !covered.contains(&(cell.field(), cell.window())));
     }
 
     /// Drops what no longer counts. `oldest`: the first window that does; `window_ms`: milliseconds of a window.

@@ -166,11 +166,13 @@ impl StatsDb {
         self.for_each_key(|shard, handle| shard.prune(self.layout(), handle, current));
     }
 
-    /// Forgets what a sibling ([`super::classic_origin`]) told by classic packets: what it counted is known in another way now,
-    /// from it, and would count twice. Distinct counts stay as they are; they are the same either way.
-    pub fn forget_classic(&self, sibling: u64) {
-        if let Some(number) = self.origins().known(sibling) {
-            self.for_each_key(|shard, handle| shard.forget_origin(self.layout(), handle, number));
+    /// Forgets what a sibling ([`super::classic_origin`]) told by classic packets where the part is known that it tells as a
+    /// node with this origin: it would count twice. Where it is more than that part, the rest stays: it came from another
+    /// program that was there before. Distinct counts stay as they are; they are the same either way.
+    pub fn forget_classic(&self, sibling: u64, node: u64) {
+        let numbers = self.origins().known(sibling).zip(self.origins().known(node));
+        if let Some(numbers) = numbers {
+            self.for_each_key(|shard, handle| shard.forget_classic(self.layout(), handle, numbers));
         }
     }
 

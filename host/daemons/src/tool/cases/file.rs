@@ -9,6 +9,8 @@ use serde::Deserialize;
 use super::expect::Expect;
 use crate::tool::time::{DurationError, duration};
 
+/// Bytes of the longest file.
+const LONGEST: u64 = 64 << 20;
 /// Most logins of one step.
 const MAX_REPEAT: u32 = 1_000_000;
 
@@ -190,7 +192,7 @@ impl Cases {
     /// # Errors
     /// It cannot be read, or makes no sense.
     pub fn read(file: &Path) -> Result<Cases, CaseError> {
-        let text = std::fs::read_to_string(file)
+        let text = files::read_text(file, LONGEST)
             .map_err(|error| CaseError::Read { file: file.to_owned(), error })?;
         Self::parse(file, &text)
     }
