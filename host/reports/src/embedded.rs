@@ -201,10 +201,15 @@ impl ReportStore for EmbeddedStore {
             if broken > 0 {
                 complaints.push(format!("{broken} broken daily indexes are set aside"));
             }
-            let ready = self.threads.iter().all(|thread| !thread.is_finished());
-            if !ready {
+            let working = self.threads.iter().all(|thread| !thread.is_finished());
+            if !working {
                 complaints.push("a thread of the report store has ended".into());
             }
+            let lagging = self.counts.lagging.load(Ordering::Relaxed);
+            if lagging > 0 {
+                complaints.push(format!("reports of {lagging} days cannot be written and wait in the log"));
+            }
+            let ready = working && lagging == 0;
             Ok(Health { ready, complaints, engine: "embedded".into() })
         })
     }
@@ -220,7 +225,8 @@ impl ReportStore for EmbeddedStore {
                 ingested: self.counts.ingested.load(Ordering::Relaxed),
                 refused: self.counts.refused.load(Ordering::Relaxed),
                 retries: 0,
-                pending: self.counts.pending.load(Ordering::Relaxed),
+                pending: self.counts.pending.load(Ordering::Relaxed)
+                    + self.counts.waiting.load(Ordering::Relaxed),
             })
         })
     }

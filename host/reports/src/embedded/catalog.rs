@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
+use tantivy::error::DataCorruption;
 use tantivy::{Searcher, TantivyError};
 
 use super::day::{Day, folder_name, number_in, number_of};
+use super::schema::FIELDS;
 use super::settings::EmbeddedSettings;
 use super::sketch::ROOM;
 use crate::{Range, StoreError};
@@ -83,14 +87,28 @@ impl Catalog {
     }
 
     /// The day of this number, made if there is none.
-    pub(super) fn get_or_make(&self, number: i64) -> Result<Arc<Day>, StoreError> {
+    pub(super) fn get_or_make(&self, number: i64) -> tantivy::Result<Arc<Day>> {
         if let Some(day) = self.days.read().get(&number) {
             return Ok(Arc::clone(day));
         }
-        let folder = &self.settings.folder;
-        let day =
-            Day::open(folder, number).map_err(|error| disk(&folder.join(folder_name(number)), &error))?;
+        let day = Day::open(&self.settings.folder, number)?;
         Ok(Arc::clone(self.days.write().entry(number).or_insert(Arc::new(day))))
+    }
+
+    /// Opens the day's files anew, to see whether it can be read.
+    pub(super) fn check(&self, day: &Day) -> tantivy::Result<()> {
+        day.close();
+        // Reading what is damaged enough can panic.
+        let attempt = catch_unwind(AssertUnwindSafe(|| {
+            for segment in self.searcher(day)?.segment_readers() {
+                segment.inverted_index(FIELDS.login)?;
+            }
+            Ok(())
+        }));
+        attempt.unwrap_or_else(|_| {
+            Err(TantivyError::DataCorruption(DataCorruption::comment_only("its files contradict themselves")))
+        })?;
+        day.reload()
     }
 
     pub(super) fn get(&self, number: i64) -> Option<Arc<Day>> {
@@ -130,18 +148,32 @@ impl Catalog {
         Ok(searcher)
     }
 
-    /// A day whose index cannot be read goes out of the way, for somebody to look at; the others go on.
+    /// A day whose index cannot be read goes out of the way, for somebody to look at; the others go on. Where nothing is
+    /// left of it, it is only forgotten.
     pub(super) fn set_aside(&self, number: i64, why: &impl ToString) -> Result<(), StoreError> {
         let root = &self.settings.folder;
         let name = folder_name(number);
-        self.days.write().remove(&number);
+        let mut days = self.days.write();
         let mut aside = root.join(format!("{BROKEN}{name}"));
         let mut copy = 1;
         while aside.exists() {
             copy += 1;
             aside = root.join(format!("{BROKEN}{name}-{copy}"));
         }
-        fs::rename(root.join(&name), &aside).map_err(|error| disk(&root.join(&name), &error))?;
+        match fs::rename(root.join(&name), &aside) {
+            Err(error) if error.kind() == ErrorKind::NotFound && root.is_dir() => {
+                days.remove(&number);
+                (self.settings.complain)(&format!(
+                    "The reports of {name} are gone: {} was removed. All other days go on working; restore that folder from a \
+                     backup while this is stopped",
+                    root.join(&name).display()
+                ));
+                return Ok(());
+            }
+            result => result.map_err(|error| disk(&root.join(&name), &error))?,
+        }
+        days.remove(&number);
+        drop(days);
         self.broken.fetch_add(1, Ordering::Relaxed);
         (self.settings.complain)(&format!(
             "The reports of {name} cannot be read and were set aside as {}: {}. All other days go on working; restore that \
@@ -164,7 +196,7 @@ impl Catalog {
 
 /// Whether the files themselves are wrong, rather than the circumstances.
 pub(super) fn is_damage(error: &TantivyError) -> bool {
-    use tantivy::directory::error::OpenReadError;
+    use tantivy::directory::error::{LockError, OpenDirectoryError, OpenReadError};
     match error {
         TantivyError::DataCorruption(_)
         | TantivyError::IncompatibleIndex(_)
@@ -173,7 +205,11 @@ pub(super) fn is_damage(error: &TantivyError) -> bool {
         | TantivyError::InternalError(_)
         | TantivyError::OpenReadError(
             OpenReadError::FileDoesNotExist(_) | OpenReadError::IncompatibleIndex(_),
+        )
+        | TantivyError::OpenDirectoryError(
+            OpenDirectoryError::DoesNotExist(_) | OpenDirectoryError::NotADirectory(_),
         ) => true,
+        TantivyError::LockFailure(LockError::IoError(error), _) => damaged(error),
         TantivyError::IoError(error) => damaged(error),
         TantivyError::OpenReadError(OpenReadError::IoError { io_error, .. }) => damaged(io_error),
         _ => false,
@@ -181,6 +217,6 @@ pub(super) fn is_damage(error: &TantivyError) -> bool {
 }
 
 fn damaged(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{InvalidData, InvalidInput, NotFound, Other, UnexpectedEof};
-    matches!(error.kind(), InvalidData | InvalidInput | NotFound | Other | UnexpectedEof)
+    use ErrorKind::{InvalidData, InvalidInput, NotADirectory, NotFound, Other, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | NotADirectory | NotFound | Other | UnexpectedEof)
 }

@@ -1,18 +1,19 @@
 //! The thread that writes.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tantivy::query::{BooleanQuery, Occur, Query, RangeQuery};
 use tantivy::{DateTime, IndexWriter, Term};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::catalog::{Catalog, disk};
-use super::day::{Day, number_of};
+use super::catalog::{Catalog, disk, is_damage};
+use super::day::{Day, folder_name, number_of};
 use super::journal::{Journal, Record};
 use super::row::Rows;
 use super::scan::{self, Deadline};
@@ -21,6 +22,9 @@ use crate::{Confirmation, Report, ReportId, StoreError};
 
 /// Days that may be written at the same time; each costs a heap of 15 MB.
 const WRITERS: usize = 2;
+/// Between two attempts to write days that lag; each reads the log. It doubles up to the longest.
+const PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What the thread is asked to do.
 pub(super) enum Job {
@@ -45,6 +49,10 @@ pub(super) struct Counts {
     pub(super) ingested: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) pending: AtomicU64,
+    /// Reports that wait in the log because their day cannot be written.
+    pub(super) waiting: AtomicU64,
+    /// Days that cannot be written.
+    pub(super) lagging: AtomicU64,
 }
 
 /// The state of the thread.
@@ -58,6 +66,12 @@ pub(super) struct Ingest {
     /// Number of the last record of the log that the writers were given. A commit says this one, not the log's last: a
     /// writer may have to be closed in the middle of a batch.
     applied: u64,
+    /// Days whose indexes lack something that the log has, and why. They have no writer. The log is kept until there are
+    /// none.
+    lagging: BTreeMap<i64, String>,
+    /// When they are tried again, and how long after that.
+    again: Instant,
+    pause: Duration,
 }
 
 struct Open {
@@ -74,36 +88,33 @@ impl Ingest {
         counts: Arc<Counts>,
         idle: Sender<i64>,
     ) -> Self {
-        Self { catalog, journal, counts, idle, writers: BTreeMap::new(), applied: 0 }
+        Self {
+            catalog,
+            journal,
+            counts,
+            idle,
+            writers: BTreeMap::new(),
+            applied: 0,
+            lagging: BTreeMap::new(),
+            again: Instant::now(),
+            pause: PAUSE,
+        }
     }
 
-    /// Puts what the log holds beyond the indexes into them.
+    /// Puts what the log holds beyond the indexes into them, after a start. Days that cannot be written yet lag.
     pub(super) fn replay(&mut self, records: Vec<(u64, Record)>) -> Result<(), StoreError> {
-        let mut committed = BTreeMap::new();
         for day in self.catalog.all() {
-            let number = day.committed().map_err(|error| disk(&day.folder, &error))?;
-            self.journal.at_least(number);
-            committed.insert(day.number, number);
-        }
-        self.applied = records.first().map_or(self.journal.last(), |(number, _)| number - 1);
-        for (number, record) in records {
-            let at = match &record {
-                Record::Report(report) => report.at,
-                Record::Confirm(id, _) => id.parts().map_or(0, |(at, _, _)| at),
-            };
-            if committed.get(&number_of(at)).is_none_or(|last| number > *last) {
-                match record {
-                    Record::Report(report) => self.add(&report)?,
-                    Record::Confirm(id, as_) => {
-                        // Its report may be one of the records before it.
-                        self.commit_writers()?;
-                        self.replace(&id, as_)?;
-                    }
-                }
+            match day.committed() {
+                Ok(number) => self.journal.at_least(number),
+                Err(error) if is_damage(&error) => self.catalog.set_aside(day.number, &error)?,
+                Err(error) => return Err(disk(&day.folder, &error)),
             }
-            self.applied = number;
         }
-        self.commit()
+        self.applied = self.journal.last();
+        self.lagging = records.iter().map(|(_, record)| (record.day(), String::new())).collect();
+        self.catch_up(records);
+        self.clear_or_complain();
+        Ok(())
     }
 
     /// Works until nobody can ask any more.
@@ -111,7 +122,7 @@ impl Ingest {
         let mut due: Option<Instant> = None;
         loop {
             let every = self.catalog.settings.commit_every;
-            let wait = due.map_or(every.max(std::time::Duration::from_secs(1)), |due| {
+            let wait = due.map_or(every.max(Duration::from_secs(1)), |due| {
                 due.saturating_duration_since(Instant::now())
             });
             match jobs.recv_timeout(wait) {
@@ -120,17 +131,18 @@ impl Ingest {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             let pending = self.counts.pending.load(Ordering::Relaxed);
-            if pending == 0 {
+            if pending == 0 && self.lagging.is_empty() {
                 due = None;
                 continue;
             }
             let when = *due.get_or_insert_with(|| Instant::now() + every);
             if Instant::now() >= when || pending >= self.catalog.settings.commit_at as u64 {
-                self.commit_or_complain();
+                self.commit();
                 due = None;
             }
         }
-        self.commit_or_complain();
+        self.again = Instant::now();
+        self.commit();
         for (_, open) in std::mem::take(&mut self.writers) {
             // Merges under way are finished, so that no half-merged segment is left on disk.
             let _ = open.writer.wait_merging_threads();
@@ -149,10 +161,13 @@ impl Ingest {
                 let _ = done.send(self.confirm(&id, as_));
             }
             Job::Flush(done) => {
-                let _ = done.send(self.commit());
+                self.again = Instant::now();
+                self.commit();
+                let _ = done.send(self.behind());
             }
             Job::Forget(number, done) => {
                 self.writers.remove(&number);
+                self.lagging.remove(&number);
                 let _ = done.send(());
             }
         }
@@ -180,24 +195,27 @@ impl Ingest {
         }
         let sync = self.catalog.settings.sync_batches;
         self.journal.append(&good, sync).map_err(|error| disk(&self.catalog.settings.folder, &error))?;
-        if let Err(error) = self.apply(&good) {
-            // They are in the log, so they are taken; whoever brought them must not bring them again.
-            (self.catalog.settings.complain)(&format!("Reports cannot be indexed, trying again: {error}"));
-            self.recover();
-        }
+        // They are in the log, so they are taken, also where their day's index cannot be written yet.
+        self.apply(&good);
         self.counts.ingested.fetch_add(good.len() as u64, Ordering::Relaxed);
         self.counts.refused.fetch_add(count as u64, Ordering::Relaxed);
         if count == 0 { Ok(()) } else { Err(StoreError::Refused { count, reason }) }
     }
 
-    fn apply(&mut self, records: &[Record]) -> Result<(), StoreError> {
+    /// Gives the writers records that were just appended to the log. Those of days that lag get them from there.
+    fn apply(&mut self, records: &[Record]) {
+        self.applied = self.journal.last() - records.len() as u64;
         for record in records {
-            if let Record::Report(report) = record {
-                self.add(report)?;
+            let day = record.day();
+            if self.lagging.contains_key(&day) {
+                self.counts.waiting.fetch_add(1, Ordering::Relaxed);
+            } else if let Record::Report(report) = record
+                && let Err(error) = self.add(report)
+            {
+                self.lag(day, &error);
             }
             self.applied += 1;
         }
-        Ok(())
     }
 
     fn add(&mut self, report: &Report) -> Result<(), StoreError> {
@@ -211,14 +229,20 @@ impl Ingest {
 
     fn confirm(&mut self, id: &ReportId, as_: Confirmation) -> Result<bool, StoreError> {
         // The report may not be visible yet.
-        self.commit()?;
+        self.commit();
         let record = [Record::Confirm(id.clone(), as_)];
+        let day = record[0].day();
+        self.up_to_date(day)?;
         let sync = self.catalog.settings.sync_batches;
         self.journal.append(&record, sync).map_err(|error| disk(&self.catalog.settings.folder, &error))?;
-        let found = self.replace(id, as_)?;
+        let found = self.replace(id, as_);
         self.applied = self.journal.last();
-        self.commit()?;
-        Ok(found)
+        if let Err(error) = &found {
+            self.lag(day, error);
+        }
+        self.commit();
+        self.up_to_date(day)?;
+        found
     }
 
     /// Deletes the report and adds it again with another confirmation.
@@ -244,7 +268,8 @@ impl Ingest {
         Ok(true)
     }
 
-    /// The writer of a day, opened if it is not; then the one unused for longest is closed if there are too many.
+    /// The writer of a day, opened if it is not; then the one unused for longest is closed if there are too many. A day
+    /// that turns out to be damaged is set aside, which is an error: what the log has for it is not in the new one yet.
     fn writer(&mut self, number: i64) -> Result<&mut Open, StoreError> {
         if !self.writers.contains_key(&number) {
             while self.writers.len() >= WRITERS {
@@ -253,19 +278,32 @@ impl Ingest {
                 else {
                     break;
                 };
-                self.close(unused)?;
+                if let Err(error) = self.close(unused) {
+                    self.lag(unused, &error);
+                }
             }
-            let day = self.catalog.get_or_make(number)?;
-            let writer = {
-                // Maintenance may be merging it; that takes seconds at most.
-                let _ours = day.writing.lock();
-                day.writer().map_err(|error| disk(&day.folder, &error))?
-            };
-            self.writers.insert(number, Open { day, writer, dirty: false, used: Instant::now() });
+            let opened = self.open(number).map_err(|error| {
+                let folder = self.catalog.settings.folder.join(folder_name(number));
+                let aside = if is_damage(&error) { self.catalog.set_aside(number, &error) } else { Ok(()) };
+                aside.err().unwrap_or_else(|| disk(&folder, &error))
+            })?;
+            self.writers.insert(number, opened);
         }
         let open = self.writers.get_mut(&number).ok_or(StoreError::Closed)?;
         open.used = Instant::now();
         Ok(open)
+    }
+
+    fn open(&self, number: i64) -> tantivy::Result<Open> {
+        let day = self.catalog.get_or_make(number)?;
+        // What is added to a day that cannot be read would be set aside with it.
+        self.catalog.check(&day)?;
+        let writer = {
+            // Maintenance may be merging it; that takes seconds at most.
+            let _ours = day.writing.lock();
+            day.writer()?
+        };
+        Ok(Open { day, writer, dirty: false, used: Instant::now() })
     }
 
     fn close(&mut self, number: i64) -> Result<(), StoreError> {
@@ -278,44 +316,121 @@ impl Ingest {
         Ok(())
     }
 
-    /// Makes everything permanent and visible, and begins the log anew.
-    fn commit(&mut self) -> Result<(), StoreError> {
-        self.commit_writers()?;
-        self.counts.pending.store(0, Ordering::Relaxed);
-        self.journal.clear().map_err(|error| disk(&self.catalog.settings.folder, &error))
-    }
-
-    fn commit_writers(&mut self) -> Result<(), StoreError> {
-        self.writers.values_mut().try_for_each(|open| commit(open, self.applied))
-    }
-
-    fn commit_or_complain(&mut self) {
-        if let Err(error) = self.commit() {
-            // The log still has everything; the writers may be beyond use, new ones begin where the log says.
-            (self.catalog.settings.complain)(&format!("Reports cannot be written, trying again: {error}"));
-            self.recover();
+    /// Makes everything permanent and visible, as far as it can be, and begins the log anew if that is all of it.
+    fn commit(&mut self) {
+        let mut failed = Vec::new();
+        for (number, open) in &mut self.writers {
+            if let Err(error) = commit(open, self.applied) {
+                failed.push((*number, error));
+            }
         }
+        for (number, error) in failed {
+            self.lag(number, &error);
+        }
+        if !self.lagging.is_empty() && Instant::now() >= self.again {
+            match self.journal.records(&self.log(), &|text| (self.catalog.settings.complain)(text)) {
+                Ok(records) => self.catch_up(records),
+                Err(error) => (self.catalog.settings.complain)(&format!(
+                    "The log of reports {} cannot be read, trying again: {error}",
+                    self.log().display()
+                )),
+            }
+            self.pause = if self.lagging.is_empty() { PAUSE } else { (self.pause * 2).min(LONGEST_PAUSE) };
+            self.again = Instant::now() + self.pause;
+        }
+        self.clear_or_complain();
     }
 
-    /// After a failed commit: writers are opened anew and get what the log has.
-    fn recover(&mut self) {
-        let days: HashSet<i64> = self.writers.keys().copied().collect();
-        self.writers.clear();
-        let path = self.catalog.settings.folder.join("journal");
-        let again = Journal::open(&path, &|text| (self.catalog.settings.complain)(text))
-            .map_err(|error| disk(&path, &error));
-        let result = again.and_then(|(journal, records)| {
-            let last = self.journal.last();
-            self.journal = journal;
-            self.journal.at_least(last);
-            self.replay(records)
-        });
-        if let Err(error) = result {
+    fn log(&self) -> PathBuf {
+        self.catalog.settings.folder.join("journal")
+    }
+
+    /// Begins the log anew, unless a day has yet to get something from it.
+    fn clear_or_complain(&mut self) {
+        self.counts.pending.store(0, Ordering::Relaxed);
+        if self.lagging.is_empty() {
+            self.counts.waiting.store(0, Ordering::Relaxed);
+            if let Err(error) = self.journal.clear() {
+                (self.catalog.settings.complain)(&format!(
+                    "The log of reports {} cannot be emptied, trying again: {error}",
+                    self.log().display()
+                ));
+            }
+        }
+        self.counts.lagging.store(self.lagging.len() as u64, Ordering::Relaxed);
+    }
+
+    /// The day's index lacks something that the log has: it is written again from there.
+    fn lag(&mut self, number: i64, error: &StoreError) {
+        self.writers.remove(&number);
+        let error = error.to_string();
+        if self.lagging.get(&number) != Some(&error) {
             (self.catalog.settings.complain)(&format!(
-                "Reports of {} days wait in the log: {error}",
-                days.len()
+                "The reports of {} wait in the log, trying again: {error}",
+                folder_name(number)
             ));
         }
+        self.lagging.insert(number, error);
+        self.counts.lagging.store(self.lagging.len() as u64, Ordering::Relaxed);
+    }
+
+    /// An error if this day lags.
+    fn up_to_date(&self, number: i64) -> Result<(), StoreError> {
+        match self.lagging.get(&number) {
+            Some(error) => Err(disk(&self.log(), &format!("{} waits there: {error}", folder_name(number)))),
+            None => Ok(()),
+        }
+    }
+
+    /// An error if any day lags.
+    fn behind(&self) -> Result<(), StoreError> {
+        self.lagging.keys().try_for_each(|number| self.up_to_date(*number))
+    }
+
+    /// Gives the days that lag what the log has for them, each by itself: one that cannot be written keeps no other from it.
+    fn catch_up(&mut self, records: Vec<(u64, Record)>) {
+        let mut days: BTreeMap<i64, Vec<(u64, Record)>> = BTreeMap::new();
+        for (number, record) in records {
+            days.entry(record.day()).or_default().push((number, record));
+        }
+        let mut waiting = 0;
+        for (number, before) in std::mem::take(&mut self.lagging) {
+            let records = days.remove(&number).unwrap_or_default();
+            let count = records.len() as u64;
+            if let Err(error) = self.catch_up_day(number, records) {
+                if error.to_string() == before {
+                    // It was told.
+                    self.lagging.insert(number, before);
+                }
+                self.lag(number, &error);
+                waiting += count;
+            }
+        }
+        self.counts.waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    fn catch_up_day(&mut self, number: i64, records: Vec<(u64, Record)>) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        // Where the day is damaged the first attempt sets it aside.
+        let day = match self.writer(number) {
+            Ok(open) => Arc::clone(&open.day),
+            Err(_) => Arc::clone(&self.writer(number)?.day),
+        };
+        let committed = day.committed().map_err(|error| disk(&day.folder, &error))?;
+        for (at, record) in records.into_iter().filter(|(at, _)| *at > committed) {
+            match record {
+                Record::Report(report) => self.add(&report)?,
+                Record::Confirm(id, as_) => {
+                    // Its report may be one of the records before it.
+                    commit(self.writer(number)?, at - 1)?;
+                    self.replace(&id, as_)?;
+                }
+            }
+        }
+        let last = self.journal.last();
+        commit(self.writer(number)?, last)
     }
 
     /// A quiet moment: writers of other days than today's that were not used for a minute are closed.
@@ -329,7 +444,7 @@ impl Ingest {
             .collect();
         for number in idle {
             if let Err(error) = self.close(number) {
-                (self.catalog.settings.complain)(&format!("A day's index cannot be closed: {error}"));
+                self.lag(number, &error);
             }
         }
     }

@@ -7,11 +7,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use super::day::number_of;
 use crate::{Confirmation, Report, ReportId};
 
 const HEAD: usize = 24;
@@ -41,6 +43,14 @@ impl Record {
             }
             Self::Confirm(id, confirmation) => json!({"confirm": id, "as": confirmation}),
         }
+    }
+
+    /// The day it belongs to.
+    pub(super) fn day(&self) -> i64 {
+        number_of(match self {
+            Self::Report(report) => report.at,
+            Self::Confirm(id, _) => id.parts().map_or(0, |(at, _, _)| at),
+        })
     }
 
     fn read(document: &Map<String, Value>) -> Option<Self> {
@@ -124,26 +134,23 @@ impl Journal {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        let Found { records, lost } = read(&bytes);
-        let aside = lost.is_damage().then(|| {
-            let kept = path.with_extension("damaged");
-            // Where it cannot be mended at once it is read several times.
-            if std::fs::read(&kept).is_ok_and(|known| known == bytes) {
-                return Ok(kept);
-            }
-            if kept.exists() {
-                std::fs::rename(&kept, path.with_extension("damaged.1"))?;
-            }
-            std::fs::write(&kept, &bytes).map(|()| kept)
-        });
-        if let Some(text) = lost.told(path, aside.as_ref()) {
-            complain(&text);
-        }
+        let Found { records, lost } = examine(path, &bytes, complain);
         let whole = (bytes.len() - lost.end) as u64;
         file.set_len(whole)?;
         file.seek(SeekFrom::End(0))?;
         let next = records.last().map_or(1, |(number, _)| number + 1);
         Ok((Self { file, buffer: Vec::new(), next, length: whole }, records))
+    }
+
+    /// Reads it again, from the file that is open: there may be no descriptor for another.
+    pub(super) fn records(
+        &self,
+        path: &Path,
+        complain: &dyn Fn(&str),
+    ) -> std::io::Result<Vec<(u64, Record)>> {
+        let mut bytes = vec![0; usize::try_from(self.length).map_err(std::io::Error::other)?];
+        self.file.read_exact_at(&mut bytes, 0)?;
+        Ok(examine(path, &bytes, complain).records)
     }
 
     /// Later records have numbers above this.
@@ -160,6 +167,7 @@ impl Journal {
     /// error none of them counts.
     pub(super) fn append(&mut self, records: &[Record], sync: bool) -> std::io::Result<()> {
         self.buffer.clear();
+        let before = self.next;
         for record in records {
             frame(&mut self.buffer, self.next, record.write().to_string().as_bytes());
             self.next += 1;
@@ -171,6 +179,7 @@ impl Journal {
         if result.is_ok() {
             self.length += self.buffer.len() as u64;
         } else {
+            self.next = before;
             // The half of a batch that did reach the disk must not count later.
             self.file.set_len(self.length)?;
             self.file.seek(SeekFrom::Start(self.length))?;
@@ -187,6 +196,27 @@ impl Journal {
         self.length = 0;
         self.file.seek(SeekFrom::Start(0)).map(drop)
     }
+}
+
+/// Reads it; `complain` is told of what cannot be read, and a file with damage in the middle is kept beside it.
+fn examine(path: &Path, bytes: &[u8], complain: &dyn Fn(&str)) -> Found {
+    let found = read(bytes);
+    let lost = &found.lost;
+    let aside = lost.is_damage().then(|| {
+        let kept = path.with_extension("damaged");
+        // Where it cannot be mended at once it is read several times.
+        if std::fs::read(&kept).is_ok_and(|known| known == bytes) {
+            return Ok(kept);
+        }
+        if kept.exists() {
+            std::fs::rename(&kept, path.with_extension("damaged.1"))?;
+        }
+        std::fs::write(&kept, bytes).map(|()| kept)
+    });
+    if let Some(text) = lost.told(path, aside.as_ref()) {
+        complain(&text);
+    }
+    found
 }
 
 /// Appends a record as it lies in the file.

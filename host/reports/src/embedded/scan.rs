@@ -96,8 +96,12 @@ pub(super) fn segments(
     match attempt {
         Ok(Ok(())) => Ok(()),
         Ok(Err(Stop::Store(error))) => Err(error),
-        // It was dropped by retention while we were on the way to it.
-        Ok(Err(Stop::Index(_))) if catalog.get(day.number).is_none() => Ok(()),
+        // It was dropped by retention, or set aside and made anew, while we were on the way to it.
+        Ok(Err(Stop::Index(_)))
+            if catalog.get(day.number).is_none_or(|now| !std::ptr::eq(&raw const *now, day)) =>
+        {
+            Ok(())
+        }
         Ok(Err(Stop::Index(error))) if is_damage(&error) => catalog.set_aside(day.number, &error),
         Ok(Err(Stop::Index(error))) => Err(disk(&day.folder, &error)),
         Err(fault) => failed(catalog, day, &*fault),
