@@ -91,7 +91,7 @@ fn a_bad_configuration_is_told_with_its_place() {
 }
 
 /// What the daemon logs and goes on without: the file, and what the check must name.
-const DUBIOUS: [(&str, &[&str]); 11] = [
+const DUBIOUS: [(&str, &[&str]); 16] = [
     (
         "-- one\naddListener(\"nowhere:1\", false, \"\", \"\", {})\n",
         &["wforce.conf:2: addListener: ", "nowhere"],
@@ -118,6 +118,20 @@ const DUBIOUS: [(&str, &[&str]); 11] = [
         "newStringStatsDB(\"x\", 60, 5, { a = \"float\" })\n",
         &["wforce.conf:1: x: a field has a type other than"],
     ),
+    (
+        "newStringStatsDB(\"x\", -60, 0, { a = \"int\" })\n",
+        &["wforce.conf:1: x: 0 windows of -60 s: what is not positive is taken as 1"],
+    ),
+    (
+        "addWebHook({ \"report\", \"raport\" }, { url = \"http://127.0.0.1:9/\" })\n",
+        &["wforce.conf:1: addWebHook: there is no event \"raport\""],
+    ),
+    (
+        "addWebHook({ \"report\" }, { url = \"http://127.0.0.1:9/\", secrett = \"x\" })\n",
+        &["wforce.conf:1: webhooks have no setting \"secrett\""],
+    ),
+    ("setPolicyBudget(-1)\n", &["wforce.conf:1: setPolicyBudget: -1 is below 0, what was set before stays"]),
+    ("setPolicyCache(\"noise\")\n", &["wforce.conf:1: setPolicyCache: noise is no folder"]),
 ];
 
 #[test]
@@ -264,6 +278,43 @@ fn what_is_no_file_is_refused_at_once() {
     let output = process::run(check.args(["--check-config", "-C", "/dev/zero"]));
     assert_eq!(output.status.code(), Some(1));
     assert!(all_output(&output).contains("/dev/zero: it is a device"), "{}", all_output(&output));
+}
+
+/// Lines that name something to write to, what is put there as a pipe, and how the check and the start begin to say so.
+const PIPES: [(&str, &str, &str); 4] = [
+    ("recordTo(\"logins\")\n", "logins", "recordTo logins: it is a pipe"),
+    ("setStateDir(\"state\")\n", "state/state", "setStateDir: state directory state/state: it is a pipe"),
+    (
+        "setStateDir(\"state\")\n",
+        "state/state.tmp",
+        "setStateDir: state directory state/state.tmp: it is a pipe",
+    ),
+    ("setStateDir(\"state\")\n", "state/lock", "setStateDir: state directory state/lock: it is a pipe"),
+];
+
+#[test]
+fn pipes_are_not_written_to() {
+    for (config, path, expected) in PIPES {
+        for argument in ["--check-config", "-D"] {
+            let launch = Launch::new(config).args(&[argument]);
+            std::fs::create_dir(launch.folder().join("state")).unwrap();
+            process::run_ok(Command::new("mkfifo").arg(launch.folder().join(path)));
+            let output = launch.run();
+            let text = all_output(&output);
+            assert_eq!(output.status.code(), Some(1), "{path} {argument}: {text}");
+            assert!(text.contains(expected), "{path} {argument}: {text}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_password_is_told_by_the_check() {
+    let launch =
+        Launch::bare("addListener(\"127.0.0.1:0\", false, \"\", \"\", {})\nsetWebserverPassword(\"\")\n");
+    let output = launch.args(&["--check-config"]).run();
+    let text = all_output(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("wforce.conf:2: setWebserverPassword: the password is empty"), "{text}");
 }
 
 #[test]

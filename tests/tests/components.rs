@@ -238,6 +238,8 @@ fn a_quarantine_is_seen_and_ended_by_a_reload() {
     daemon.log().wait_for("in quarantine, it is not asked until it is loaded again");
     assert!(quarantined());
     assert_eq!(ask(&daemon, "nobody"), -1, "on_error answers for it");
+    let told = explain(&daemon, "nobody").to_string();
+    assert!(told.contains("in quarantine") && told.contains("\"p\""), "{told}");
     assert!(daemon.execute("showPolicies()").contains("p (p.wasm): quarantined"));
     let answer = daemon.client().post("/command/reloadPolicies", &json!({"name": "p"}));
     assert_eq!(answer.status, 200, "{}", answer.text());

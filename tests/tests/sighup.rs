@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use portcullis_tests::{Daemon, PATIENCE};
+use portcullis_tests::{Daemon, Launch, PATIENCE};
 use serde_json::json;
 
 const BEFORE: &str = "newStringStatsDB('seen', 60, 5, { failures = 'int' })\n\
@@ -80,4 +80,66 @@ fn a_file_that_does_not_load_changes_nothing() {
     let client = daemon.client();
     assert_eq!(client.post("/command/old", &json!({"attrs": {}})).status, 200);
     assert_eq!(client.allow(&json!({"login": "joe"}))["status"], 0);
+}
+
+/// SIGHUP for a file that does not end, then SIGHUP again, then SIGTERM.
+fn ends_while_it_reads(daemon: &mut Daemon, replace: impl Fn(&std::path::Path)) {
+    replace(&daemon.config());
+    daemon.process.signal("HUP");
+    daemon.log().wait_for("SIGHUP: reading the configuration");
+    daemon.process.signal("HUP");
+    daemon.log().wait_for("the configuration is still being read");
+    assert!(daemon.terminate().success());
+    assert!(daemon.log().to_end().iter().any(|line| line.contains("that is not waited for")));
+}
+
+fn endless(config: &std::path::Path) {
+    let text = std::fs::read_to_string(config).unwrap();
+    std::fs::write(config, text + "\nwhile true do pcall(function() while true do end end) end\n").unwrap();
+}
+
+#[test]
+fn sigterm_ends_a_wforce_that_reads_a_file_without_an_end_and_its_state_is_saved() {
+    let config = "setStateDir('state')\nnewStringStatsDB('seen', 600, 5, { failures = 'int' })\n\
+        setReport(function(lt) getStringStatsDB('seen'):twAdd(lt.login, 'failures', 1) end)\n";
+    let mut daemon = Daemon::start(config);
+    let client = daemon.client();
+    client.report(&json!({"login": "joe", "remote": "192.0.2.1"}));
+    ends_while_it_reads(&mut daemon, endless);
+    assert!(daemon.folder().join("state/state").exists(), "the counts are saved");
+}
+
+#[test]
+fn sigterm_ends_a_trackalert_that_reads_a_file_without_an_end() {
+    ends_while_it_reads(&mut Launch::trackalert("setReport(function(lt) end)\n").start(), endless);
+}
+
+#[test]
+fn sigterm_ends_a_replfwd_whose_file_waits_for_a_pipe() {
+    let mut daemon = Launch::new("").program("replfwd").start();
+    let pipe = daemon.folder().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    ends_while_it_reads(&mut daemon, |config| {
+        let text = std::fs::read_to_string(config).unwrap();
+        std::fs::write(config, text + "\ndofile('pipe')\n").unwrap();
+    });
+}
+
+#[test]
+fn a_pipe_in_the_place_of_the_file_is_refused_at_once() {
+    let daemon = Daemon::start(BEFORE);
+    std::fs::remove_file(daemon.config()).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(daemon.config()).status().unwrap().success());
+    daemon.process.signal("HUP");
+    let line = daemon.log().wait_for("the configuration cannot be used, the old one goes on");
+    assert!(line.contains("it is a pipe"), "{line}");
+    assert_eq!(daemon.client().allow(&json!({"login": "joe"}))["status"], 0);
+}
+
+#[test]
+fn what_of_a_file_cannot_be_used_is_told() {
+    let daemon = Daemon::start(BEFORE);
+    change(&daemon, BEFORE, &format!("setKey('nonsense')\n{BEFORE}"), 1);
+    let line = daemon.log().wait_for("loaded again, without what cannot be used");
+    assert!(line.contains("setKey"), "{line}");
 }

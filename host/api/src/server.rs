@@ -182,7 +182,13 @@ impl<B: Backend> Server<B> {
 
     /// Asks the backend for its custom endpoints again. Requests that are under way end on those there were.
     pub fn reload_endpoints(&self) {
-        self.shared.callable.store(Arc::new(self.shared.callable()));
+        self.endpoints_reloader()();
+    }
+
+    /// [`Server::reload_endpoints`], for a thread of its own.
+    pub fn endpoints_reloader(&self) -> impl Fn() + Send + Sync + use<B> {
+        let shared = self.shared.clone();
+        move || shared.callable.store(Arc::new(shared.callable()))
     }
 
     /// Stops listening, lets the requests in flight finish, and cuts off what is not finished after `patience`.

@@ -265,6 +265,24 @@ fn the_cluster_is_not_there_and_says_so() {
             501,
             "addSibling is not available in this version",
         ),
+        (
+            "addSibling",
+            r#"{"sibling_host":"a","sibling_port":99999}"#,
+            500,
+            "sibling_port is not a number from 1 to 65535",
+        ),
+        (
+            "removeSibling",
+            r#"{"sibling_host":"a","sibling_port":-1}"#,
+            500,
+            "sibling_port is not a number from 1 to 65535",
+        ),
+        (
+            "setSiblings",
+            r#"{"siblings":[{"sibling_host":"a","sibling_port":65536}]}"#,
+            500,
+            "sibling_port is not a number from 1 to 65535",
+        ),
         ("removeSibling", "{}", 500, "One of mandatory parameters [sibling_host, sibling_port] is missing"),
         (
             "removeSibling",

@@ -31,7 +31,7 @@ impl Recorder {
     /// private as a mail log, and has hashes of passwords.
     ///
     /// # Errors
-    /// The file or its folder cannot be made or opened, or the writing thread not started.
+    /// The file or its folder cannot be made or opened, or is something else than a file, or the writing thread not started.
     pub fn start(path: &Path, max_bytes: u64, log: Arc<Log>, dropped: IntCounter) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
@@ -122,6 +122,7 @@ impl Ring {
 }
 
 fn open(path: &Path) -> io::Result<File> {
+    files::regular_or_new(path)?;
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 

@@ -60,6 +60,7 @@ impl StateDir {
             |source| StateError::Unusable { path, source }
         };
         std::fs::create_dir_all(path).map_err(unusable(path))?;
+        Self::check(path)?;
         let lock_path = path.join("lock");
         let lock = private().open(&lock_path).map_err(unusable(&lock_path))?;
         match lock.try_lock() {
@@ -67,6 +68,24 @@ impl StateDir {
             Err(TryLockError::WouldBlock) => Err(StateError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => Err(unusable(&lock_path)(error)),
         }
+    }
+
+    /// Whether what is in the directory under the names of its files is files. Nothing is made.
+    ///
+    /// # Errors
+    /// Names the first that is something else: a pipe would hold up the daemon, a device would keep nothing.
+    pub fn check(path: &Path) -> Result<(), StateError> {
+        for name in ["lock", "state", "state.1", "state.tmp"] {
+            let path = path.join(name);
+            // That the directory cannot be used at all is said when it is.
+            match files::regular_or_new(&path) {
+                Err(source) if source.kind() == io::ErrorKind::InvalidInput => {
+                    return Err(StateError::Unusable { path, source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Saves everything. `now`: unix seconds.

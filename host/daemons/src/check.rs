@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use capabilities::state::StateDir;
 use capabilities::{Capabilities, Daemon};
 use lua::Settings;
 use lua::settings::{Complaint, Complaints, Listener, Values};
@@ -32,16 +33,18 @@ pub fn complaints(capabilities: &Arc<Capabilities>, settings: &Settings, runtime
     {
         later(format!("webhooks: {error}"), &["setCurlClientCertAndKey", "setCurlCABundleFile"]);
     }
-    if let Some(folder) = state_dir
-        && let Err(error) = files::writable_folder(&folder)
-    {
-        later(format!("setStateDir {}: {error}", folder.display()), &["setStateDir"]);
+    if let Some(folder) = state_dir {
+        if let Err(error) = files::writable_folder(&folder) {
+            later(format!("setStateDir {}: {error}", folder.display()), &["setStateDir"]);
+        } else if let Err(error) = StateDir::check(&folder) {
+            later(format!("setStateDir: {error}"), &["setStateDir"]);
+        }
     }
-    if let Some((path, _)) = record
-        && let Some(folder) = path.parent()
-        && let Err(error) = files::writable_folder(folder)
-    {
-        later(format!("recordTo {}: {error}", path.display()), &["recordTo"]);
+    if let Some((path, _)) = record {
+        let folder = path.parent().map_or(Ok(()), files::writable_folder);
+        if let Err(error) = folder.and_then(|()| files::regular_or_new(&path)) {
+            later(format!("recordTo {}: {error}", path.display()), &["recordTo"]);
+        }
     }
     if let Err(text) = alerting::check(capabilities, settings, runtime) {
         // It begins with the function that it is about.

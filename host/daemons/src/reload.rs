@@ -4,13 +4,19 @@
 //! ones, and calls that run end on those; a shadow policy starts anew. Stats DBs, lists, counters and listeners stay: of the
 //! settings themselves only those that policies are made of are taken over, and siblings and forwarders that the file names
 //! or no longer names.
+//!
+//! A file may take long, or not end at all: it is read on a thread of its own, for which neither the next signal nor the end of
+//! the daemon waits, and each pass of it is stopped after a while.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cluster::Change;
 use lua::settings::Values;
 use lua::vm::Source;
 use lua::{Configuration, Settings};
+use parking_lot::Mutex;
 
 use crate::arguments::Arguments;
 use crate::consoles::Lines;
@@ -18,6 +24,10 @@ use crate::flavour::Flavour;
 use crate::outgoing::keep_outside;
 use crate::shadow::{self, ShadowError};
 use crate::start::{self, Started};
+use crate::{check, program};
+
+/// How long each pass of the file may take: more than any that works, less than an operator's patience.
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Why the old configuration goes on.
 #[derive(Debug, thiserror::Error)]
@@ -32,22 +42,108 @@ enum ReloadError {
     Shadow(#[from] ShadowError),
 }
 
-/// Reads the configuration again and logs what came of it; `loaded`: it is in place now. Not for a thread that serves requests, and one with a large
-/// stack: a configuration may recurse deeply.
-pub fn run<F: Flavour>(
+/// Reads the configuration again as often as it is told to, one time after the other.
+pub struct Reloads<F> {
+    /// The command line.
+    pub arguments: Arguments,
+    /// The daemon.
+    pub started: Arc<Started>,
+    /// What gets the new settings.
+    pub lines: Arc<Lines>,
+    /// What is told of them.
+    pub flavour: Arc<F>,
+    /// Called when the new configuration is in place.
+    pub loaded: Box<dyn Fn() + Send + Sync>,
+    /// What is going on.
+    pub going: Mutex<Option<Going>>,
+}
+
+/// A configuration that is being read.
+pub struct Going {
+    since: Instant,
+    /// It was asked for once more meanwhile.
+    again: bool,
+}
+
+impl<F: Flavour> Reloads<F> {
+    /// Reads the configuration again, after the one that is being read if there is one. Returns at once.
+    pub fn ask(self: &Arc<Self>) {
+        let log = &self.started.capabilities.log;
+        let mut going = self.going.lock();
+        if let Some(going) = going.as_mut() {
+            going.again = true;
+            let secs = going.since.elapsed().as_secs();
+            log.warn(format!(
+                "the configuration is still being read, for {secs} s now; it is read once more after that"
+            ));
+            return;
+        }
+        let reloads = self.clone();
+        // Outside of the runtime, and with a stack as large as that of the thread it ran on at the start.
+        let thread = std::thread::Builder::new().name("reload".into()).stack_size(program::STACK);
+        match thread.spawn(move || reloads.work()) {
+            Ok(_) => *going = Some(Going { since: Instant::now(), again: false }),
+            Err(error) => log.error(format!("cannot read the configuration again: {error}")),
+        }
+    }
+
+    /// The daemon ends: says so if a configuration is being read.
+    pub fn leave(&self) {
+        if let Some(going) = &*self.going.lock() {
+            let secs = going.since.elapsed().as_secs();
+            let log = &self.started.capabilities.log;
+            log.warn(format!(
+                "the configuration is still being read, for {secs} s now: that is not waited for"
+            ));
+        }
+    }
+
+    fn work(&self) {
+        loop {
+            let read = || run(&self.arguments, &self.started, &self.lines, &*self.flavour, &*self.loaded);
+            if catch_unwind(AssertUnwindSafe(read)).is_err() {
+                self.started
+                    .capabilities
+                    .log
+                    .error("reading the configuration again failed inside the server");
+            }
+            let mut going = self.going.lock();
+            match going.as_mut() {
+                Some(now) if now.again => *now = Going { since: Instant::now(), again: false },
+                _ => {
+                    *going = None;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Reads the configuration again and logs what came of it; `loaded`: it is in place now.
+fn run<F: Flavour>(
     arguments: &Arguments,
     started: &Started,
     lines: &Lines,
     flavour: &F,
-    loaded: impl FnOnce(),
+    loaded: &(dyn Fn() + Send + Sync),
 ) {
     let log = &started.capabilities.log;
     match try_run(arguments, started) {
         Ok(settings) => {
             loaded();
             flavour.reloaded(started, &settings);
+            let config = &started.place.config;
+            let left_out = settings.read(|values| check::verdict(config, &values.complaints));
             lines.use_settings(settings);
-            log.notice(format!("{}: loaded again", started.place.config.display()));
+            match left_out {
+                None => log.notice(format!("{}: loaded again", config.display())),
+                Some(text) => {
+                    log.warn(format!(
+                        "{}: loaded again, without what cannot be used: {text}",
+                        config.display()
+                    ));
+                }
+            }
         }
         Err(error) => log.error(format!("the configuration cannot be used, the old one goes on: {error}")),
     }
@@ -58,10 +154,11 @@ fn try_run(arguments: &Arguments, started: &Started) -> Result<Arc<Settings>, Re
     let config = &started.place.config;
     let file = config.file_name().map_or_else(|| config.clone(), Into::into);
     let source =
-        Source::read(&file).map_err(|error| ReloadError::Read(config.display().to_string(), error))?;
+        Source::read_again(&file).map_err(|error| ReloadError::Read(config.display().to_string(), error))?;
     let mut host = start::host(started.daemon, arguments, &started.capabilities, &started.runtime);
     // Its sockets are bound already.
     host.bind_sockets = false;
+    host.load_limit = Some(LIMIT);
     host.settings.read_again();
     host.output = started.output.clone();
     host.jobs = started.jobs.clone();

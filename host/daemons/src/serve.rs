@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use api::Server;
 use capabilities::{Capabilities, Daemon, Log};
+use parking_lot::Mutex;
 use policy::Chain;
 use tokio::sync::oneshot;
 
@@ -16,9 +17,10 @@ use crate::consoles::Lines;
 use crate::flavour::Flavour;
 use crate::http::listen;
 use crate::outgoing::Outgoing;
+use crate::reload::Reloads;
 use crate::signals::{Signals, until_told};
 use crate::start::{Started, Stop};
-use crate::{background, check, consoles, program, reload, service, siblings, start, state};
+use crate::{background, check, consoles, service, siblings, start, state};
 
 /// How long requests in flight get to finish at the end: more than a policy's budget, less than a service manager's
 /// patience.
@@ -53,13 +55,13 @@ pub fn run<F: Flavour>(arguments: &Arguments) -> ExitCode {
                 0
             }
         }
-        Ok(started) => serve::<F>(arguments, &started, &log),
+        Ok(started) => serve::<F>(arguments, &Arc::new(started), &log),
     };
     log.flush(LAST_LINES);
     ExitCode::from(status)
 }
 
-fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -> u8 {
+fn serve<F: Flavour>(arguments: &Arguments, started: &Arc<Started>, log: &Arc<Log>) -> u8 {
     let quiet = matches!(arguments.mode, Mode::Service | Mode::Background);
     if quiet {
         log.flush(LAST_LINES);
@@ -77,7 +79,7 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
             }
         };
         let flavour = match F::new(started) {
-            Ok(flavour) => flavour,
+            Ok(flavour) => Arc::new(flavour),
             Err(error) => {
                 log.error(format!("cannot start: {error}"));
                 return 1;
@@ -145,10 +147,17 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Started, log: &Arc<Log>) -
             tokio::spawn(feed_watchdog(interval, started.chain.clone()));
         }
         let left = has_console(F::DAEMON, arguments).then(|| foreground(F::DAEMON, &runtime, &lines));
-        let why =
-            until_told(signals, left, || read_again(&server, (arguments, started, &*lines, &flavour), log))
-                .await;
+        let reloads = Arc::new(Reloads {
+            arguments: arguments.clone(),
+            started: started.clone(),
+            lines: lines.clone(),
+            flavour: flavour.clone(),
+            loaded: Box::new(server.endpoints_reloader()),
+            going: Mutex::default(),
+        });
+        let why = until_told(signals, left, || read_again(&server, &reloads, log)).await;
         log.notice(format!("{why}: finishing the requests in flight"));
+        reloads.leave();
         service::stopping();
         let cut = server.shutdown(LAST_REQUESTS).await;
         if cut > 0 {
@@ -211,29 +220,15 @@ fn foreground(
 }
 
 /// SIGHUP: certificates, `GeoIP` databases and the configuration are read again.
-fn read_again<F: Flavour>(
-    server: &Server<F::Backend>,
-    (arguments, started, lines, flavour): (&Arguments, &Started, &Lines, &F),
-    log: &Log,
-) {
+fn read_again<F: Flavour>(server: &Server<F::Backend>, reloads: &Arc<Reloads<F>>, log: &Log) {
     log.notice("SIGHUP: reading the configuration, certificates and GeoIP databases again");
     for error in server.reload_tls() {
         log.error(error.to_string());
     }
-    let capabilities = started.capabilities.clone();
+    let capabilities = reloads.started.capabilities.clone();
     // It reads files, and logs what came of it.
     tokio::task::spawn_blocking(move || capabilities.geoip.reload());
-    // This thread only waits for signals, so it may wait for this, too. The configuration needs a thread with a stack as large
-    // as that of the one it ran on at the start, and outside of the runtime.
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("reload".into()).stack_size(program::STACK);
-        let spawned = thread.spawn_scoped(scope, || {
-            reload::run(arguments, started, lines, flavour, || server.reload_endpoints());
-        });
-        if let Err(error) = spawned {
-            log.error(format!("cannot read the configuration again: {error}"));
-        }
-    });
+    reloads.ask();
 }
 
 /// The work of each second.

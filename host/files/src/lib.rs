@@ -76,6 +76,19 @@ pub fn read_or_pipe(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read(path, limit)
 }
 
+/// Whether a file can be made or written at this path: nothing is there yet, or a regular file. To be asked before it is opened:
+/// opening a pipe waits for the other side.
+///
+/// # Errors
+/// What the system says, or [`Refused`].
+pub fn regular_or_new(path: &Path) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(regular(&metadata, u64::MAX)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether files can be kept in this folder: it is there and can be written, or can be made. What this makes to find out it
 /// removes again.
 ///
@@ -155,6 +168,8 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         // Nobody writes to it: this must not wait.
         assert!(refused(pipe.to_str().unwrap()).starts_with("it is a pipe"));
+        assert!(regular_or_new(&pipe).unwrap_err().to_string().starts_with("it is a pipe"));
+        regular_or_new(&folder.path().join("new")).unwrap();
         let end = pipe.clone();
         let write = move || std::fs::write(end, "text");
         let writer = std::thread::Builder::new().name("writer".into()).spawn(write).unwrap();

@@ -72,6 +72,8 @@ pub struct Host {
     pub shutdown: Box<dyn Fn() + Send + Sync>,
     /// Whether `controlSocket` binds its address at once; false when a configuration is only checked.
     pub bind_sockets: bool,
+    /// How long the file may take in each of its passes; `None`: as long as it likes.
+    pub load_limit: Option<std::time::Duration>,
 }
 
 /// Puts all functions and objects for this role into a fresh Lua state.
@@ -101,7 +103,7 @@ pub fn call_allow(
     login: Arc<login::Login>,
 ) -> mlua::Result<Result<policy::Reply, Fault>> {
     crate::stack::call_with(lua, hook, RefCell::new(login), |returned| {
-        let status = match returned.int(1) {
+        let status = match returned.status(1) {
             Ok(status) => status,
             Err(_) if returned.text(1).is_ok_and(|text| *text == *reply::PASS) => {
                 return Ok(policy::Reply::Pass);
@@ -291,6 +293,17 @@ fn complain(state: &State, text: impl AsRef<[u8]>) {
         state.host.settings.change(|values| values.complaints.add(complaint));
     }
     state.host.output.line(text);
+}
+
+/// Input that wforce takes without a word though it is hardly meant: a warning, and counted for a check of the configuration.
+fn doubt(state: &State, text: &str) {
+    // Each worker state would say it again.
+    if state.role == Role::Config {
+        state.host.caps.log.warn(text);
+        let complaint = Complaint { text: text.into(), place: None };
+        state.host.settings.change(|values| values.complaints.add(complaint));
+        state.host.output.line(text);
+    }
 }
 
 #[cfg(test)]

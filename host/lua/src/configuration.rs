@@ -10,6 +10,7 @@ use crate::bind::hooks;
 use crate::bind::{self, Host, Role};
 use crate::console_text::ConsoleBuffer;
 use crate::engine::Engine;
+use crate::interrupt::Limited;
 use crate::settings::{Settings, Values};
 use crate::vm::{self, LoadError, Source};
 
@@ -91,7 +92,14 @@ fn evaluate(source: &Source, role: Role, host: &Arc<Host>) -> Result<Lua, LoadEr
     let wrap = |error| LoadError::new(&source.path, &error);
     let lua = vm::open().map_err(wrap)?;
     bind::install(&lua, role, host).map_err(wrap)?;
-    source.run(&lua).map_err(|error| error.of_daemon(host.daemon))?;
+    let limited = host.load_limit.map(|limit| Ok((Limited::start(&lua, limit)?, limit)));
+    let limited = limited.transpose().map_err(wrap)?;
+    let result = source.run(&lua);
+    let overran = limited.and_then(|(limited, limit)| limited.end().then_some(limit));
+    result.map_err(|error| match overran {
+        Some(limit) => error.of_time(limit),
+        None => error.of_daemon(host.daemon),
+    })?;
     Ok(lua)
 }
 

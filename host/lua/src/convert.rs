@@ -7,7 +7,7 @@ pub mod number;
 
 use bstr::BString;
 
-pub use number::{NumberText, number_text, to_i32, to_i64, to_u8, to_u32, to_u64};
+pub use number::{NumberText, number_text, to_i32, to_i64, to_status, to_u8, to_u32, to_u64};
 
 /// Why a host function refused a call. Lua sees the text as a string error, prefixed by the position of the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]

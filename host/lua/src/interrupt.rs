@@ -6,6 +6,9 @@
 
 use std::ffi::c_int;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use mlua::{Lua, ffi};
 use policy::Interrupt;
@@ -52,6 +55,50 @@ impl Interrupt for LuaInterrupt {
             ffi::lua_sethook(self.state, None, 0, 0);
             ffi::lua_sethook(self.state, Some(stop), ffi::LUA_MASKCOUNT, 1);
         }
+    }
+}
+
+/// How often a stop is repeated until the state obeys; see `impl Send` for why once is not enough.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// Stops a state that runs for longer than a limit. Ends with [`Limited::end`], or when it is dropped.
+pub(crate) struct Limited {
+    interrupt: Arc<LuaInterrupt>,
+    over: Sender<()>,
+    watch: JoinHandle<bool>,
+}
+
+impl Limited {
+    /// Watches from now on.
+    ///
+    /// # Errors
+    /// Out of memory, or of threads.
+    pub(crate) fn start(lua: &Lua, limit: Duration) -> mlua::Result<Limited> {
+        let interrupt = LuaInterrupt::new(lua)?;
+        let (over, is_over) = channel();
+        let stop = interrupt.clone();
+        let watch = move || {
+            if is_over.recv_timeout(limit) != Err(RecvTimeoutError::Timeout) {
+                return false;
+            }
+            loop {
+                stop.interrupt();
+                if is_over.recv_timeout(AGAIN) != Err(RecvTimeoutError::Timeout) {
+                    return true;
+                }
+            }
+        };
+        let watch = std::thread::Builder::new().name("load limit".into()).spawn(watch);
+        let watch = watch.map_err(mlua::Error::external)?;
+        Ok(Limited { interrupt, over, watch })
+    }
+
+    /// The state runs no longer; says whether it was stopped.
+    pub(crate) fn end(self) -> bool {
+        drop(self.over);
+        let stopped = self.watch.join().unwrap_or(false);
+        self.interrupt.clear();
+        stopped
     }
 }
 

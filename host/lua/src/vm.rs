@@ -61,6 +61,14 @@ impl Source {
         Ok(Source::from_text(path, &files::read_or_pipe(path, LONGEST)?))
     }
 
+    /// Like [`Source::read`], but a pipe is refused: for a file that was read before, and to read which nothing may wait.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is none.
+    pub fn read_again(path: &Path) -> std::io::Result<Source> {
+        Ok(Source::from_text(path, &files::read(path, LONGEST)?))
+    }
+
     /// The same text under the name that messages use for it.
     #[must_use]
     pub fn named(mut self, path: &Path) -> Source {
@@ -129,6 +137,13 @@ impl LoadError {
             );
             self.reason.push_str(&hint);
         }
+        self
+    }
+
+    /// It was stopped after this time.
+    pub(crate) fn of_time(mut self, limit: std::time::Duration) -> LoadError {
+        self.reason =
+            format!("it has not come to its end within {} s and was stopped here", limit.as_secs_f32());
         self
     }
 

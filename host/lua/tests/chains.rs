@@ -103,6 +103,7 @@ fn load(file: &str) -> Result<(Configuration, Arc<Fakes>), String> {
         version: "wforce".to_owned(),
         shutdown: Box::new(|| {}),
         bind_sockets: false,
+        load_limit: None,
     };
     let source = Source::from_text(Path::new("wforce.conf"), file.as_bytes());
     portcullis_lua::load(&source, host).map(|loaded| (loaded, fakes)).map_err(|error| error.to_string())

@@ -177,6 +177,7 @@ fn lua(world: &World, text: &str) -> Box<dyn Policy> {
         version: "bench".to_owned(),
         shutdown: Box::new(|| {}),
         bind_sockets: false,
+        load_limit: None,
     };
     let source = lua_policies::vm::Source::from_text(Path::new("bench.conf"), text.as_bytes());
     lua_policies::load(&source, host).unwrap().engines.remove(0)

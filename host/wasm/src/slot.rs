@@ -208,7 +208,6 @@ impl Slot {
             self.metrics.fuel.inc_by(fuel);
             context::used_fuel(fuel);
         }
-        let failed = result.is_err();
         let told = result.as_ref().err().map(|trouble| trouble.text.clone());
         let answer = match result {
             Ok(reply) => {
@@ -223,18 +222,31 @@ impl Slot {
                 self.answer(call, &trouble)
             }
         };
-        if let Call::Allow(_) | Call::Shadow(_) = call {
-            context::note(|| {
-                let (status, log) = match &answer {
-                    Ok(Reply::Decision(decision)) => (Some(decision.status), decision.log.clone()),
-                    _ => (None, bstr::BString::default()),
-                };
-                let log = told.map_or(log, Into::into);
-                let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                Step::Member { name: self.name.to_string(), status, log, failed, micros, fuel }
-            });
-        }
+        self.note(call, &answer, told, (took, fuel));
         answer
+    }
+
+    /// Notes what a call came to, for whoever wants to know; `trouble`: it failed.
+    fn note(
+        &self,
+        call: &Call,
+        answer: &Result<Reply, Failure>,
+        trouble: Option<String>,
+        (took, fuel): (Duration, Option<u64>),
+    ) {
+        if !matches!(call, Call::Allow(_) | Call::Shadow(_)) {
+            return;
+        }
+        context::note(|| {
+            let (status, log) = match answer {
+                Ok(Reply::Decision(decision)) => (Some(decision.status), decision.log.clone()),
+                _ => (None, bstr::BString::default()),
+            };
+            let failed = trouble.is_some();
+            let log = trouble.map_or(log, Into::into);
+            let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            Step::Member { name: self.name.to_string(), status, log, failed, micros, fuel }
+        });
     }
 
     /// A good call on a version: it may end its probation, and then the old version can go.
@@ -369,7 +381,9 @@ impl Component for Slot {
     fn start(self: Arc<Self>, call: &Call, stop: &Arc<Stop>) -> Progress {
         if self.quarantined.load(Ordering::Relaxed) {
             let trouble = Trouble { kind: "quarantine", text: "in quarantine".to_owned(), trap: false };
-            return Progress::Finished(self.answer(call, &trouble));
+            let answer = self.answer(call, &trouble);
+            self.note(call, &answer, Some(trouble.text), (Duration::ZERO, None));
+            return Progress::Finished(answer);
         }
         let version = self.current.load_full();
         let began = Instant::now();

@@ -129,7 +129,7 @@ pub(crate) async fn remove(cluster: Option<&Arc<Cluster>>, peers: Peers, body: &
             return Ok(vec![source(&body)?]);
         }
         let [host, port] = required(&body, [b"sibling_host", b"sibling_port"], MISSING)?;
-        Ok(vec![Asked::new(host_text(host)?, sibling_port(port), Protocol::Udp)])
+        Ok(vec![Asked::new(host_text(host)?, sibling_port(port)?, Protocol::Udp)])
     });
     let names = ["removeSibling", "removeReplicationForwarderDest", "removeReplicationForwarderSrc"];
     change(peers.named(names), cluster, asked, move |cluster, configs| {
@@ -229,9 +229,14 @@ fn addr(host: &Value<'_>, port: &Value<'_>) -> Result<SocketAddr, Refusal> {
     Ok(SocketAddr::new(addr.ip, port))
 }
 
-/// wforce compatibility: no number, or one that is no port, means the usual port.
-fn sibling_port(port: &Value<'_>) -> u16 {
-    u16::try_from(port.int()).ok().filter(|port| *port > 0).unwrap_or(DEFAULT_PORT)
+/// wforce compatibility: no number, or 0, means the usual port. A number that is no port would be another sibling than the one
+/// that was meant.
+fn sibling_port(port: &Value<'_>) -> Result<u16, Refusal> {
+    match port.int() {
+        0 => Ok(DEFAULT_PORT),
+        number => u16::try_from(number)
+            .map_err(|_| Refusal::invalid("sibling_port is not a number from 1 to 65535")),
+    }
 }
 
 fn host_text(host: &Value<'_>) -> Result<Vec<u8>, Refusal> {
@@ -256,7 +261,7 @@ fn sibling(one: &Value<'_>, missing: &str) -> Result<Asked, Refusal> {
     // Only a forwarder's clients ask for less than everything (wforce compatibility).
     let wanted = |flag: &[u8]| one.get(flag).is_none_or(Value::is_true);
     let (stats, lists) = (wanted(b"send_sdb"), wanted(b"send_wlbl"));
-    Ok(Asked { key, stats, lists, ..Asked::new(host, sibling_port(port), protocol) })
+    Ok(Asked { key, stats, lists, ..Asked::new(host, sibling_port(port)?, protocol) })
 }
 
 /// A forwarder that is only heard; its port says nothing.

@@ -19,6 +19,9 @@ pub enum Damage {
     /// It ends too early: the daemon or the machine ended while it was written, or the disk was full.
     #[error("it is incomplete")]
     Short,
+    /// Something stands behind its end: two snapshots in one file would count twice.
+    #[error("there is something behind its end")]
+    Behind,
     /// A checksum is wrong.
     #[error("its checksum is wrong")]
     Checksum,
@@ -95,6 +98,9 @@ fn check(file: &mut impl Read) -> Result<u64, Damage> {
     let time = time.and_then(|time| time.try_into().ok()).map(u64::from_le_bytes).ok_or(Damage::Format)?;
     let mut ended = false;
     while frame::read(file, &mut payload)? {
+        if ended {
+            return Err(Damage::Behind);
+        }
         ended = payload.first() == Some(&END);
     }
     if ended { Ok(time) } else { Err(Damage::Short) }

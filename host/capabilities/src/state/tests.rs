@@ -139,12 +139,27 @@ fn wherever_a_snapshot_is_cut_or_changed_the_one_before_is_used() {
 }
 
 #[test]
+fn two_snapshots_in_one_file_do_not_count_twice() {
+    let place = Place::new();
+    place.save(5);
+    place.save(20);
+    let good = std::fs::read(place.file("state")).unwrap();
+    std::fs::write(place.file("state"), good.repeat(2)).unwrap();
+    let (_, _, restored) = place.restore();
+    assert_eq!((restored.damaged, restored.keys), (1, 5));
+    assert_eq!(restored.from, Some(place.file("state.1")));
+}
+
+#[test]
 fn a_failed_save_leaves_the_last_snapshot() {
     let place = Place::new();
     place.save(5);
+    let dir = place.open();
     std::fs::create_dir(place.file("state.tmp")).unwrap();
-    let error = place.open().save(&stats("db"), &Lists::default(), NOW).unwrap_err();
+    let error = dir.save(&stats("db"), &Lists::default(), NOW).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::IsADirectory);
+    drop(dir);
+    std::fs::remove_dir(place.file("state.tmp")).unwrap();
     let (_, _, restored) = place.restore();
     assert_eq!(restored.keys, 5);
 }
@@ -155,12 +170,13 @@ fn a_full_disk_is_told_with_what_to_do_and_nothing_is_left_of_the_attempt() {
     place.save(5);
     let options = crate::Options { log: Log::discard(), metrics_prefix: "wforce".to_owned(), regexes: None };
     let capabilities = crate::Capabilities::new(options).unwrap();
+    let dir = place.open();
     std::os::unix::fs::symlink("/dev/full", place.file("state.tmp")).unwrap();
-    let error = place.open().save(&stats("db"), &Lists::default(), NOW).unwrap_err();
+    let error = dir.save(&stats("db"), &Lists::default(), NOW).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     assert!(!place.file("state.tmp").is_symlink());
     std::os::unix::fs::symlink("/dev/full", place.file("state.tmp")).unwrap();
-    let keeper = Keeper::start(place.open(), std::time::Duration::from_hours(1), Arc::clone(&capabilities));
+    let keeper = Keeper::start(dir, std::time::Duration::from_hours(1), Arc::clone(&capabilities));
     keeper.unwrap().finish();
     assert_eq!(capabilities.troubles.told().as_deref(), Some("state: not saved (no storage space)"));
     let (_, _, restored) = place.restore();

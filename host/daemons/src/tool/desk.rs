@@ -139,6 +139,7 @@ impl Desk {
             components: components.clone(),
             shutdown: Box::new(|| {}),
             bind_sockets: false,
+            load_limit: None,
         };
         let loaded = lua::load(source, host)?;
         let Configuration { settings, mut engines, source, hooks, endpoints, .. } = loaded;

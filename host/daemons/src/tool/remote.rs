@@ -232,6 +232,7 @@ fn read(
         components: Arc::new(Unloaded),
         shutdown: Box::new(|| {}),
         bind_sockets: false,
+        load_limit: None,
     };
     let settings = lua::load_settings(&source, host)?;
     Ok((settings, capabilities))

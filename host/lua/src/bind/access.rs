@@ -26,7 +26,11 @@ fn set_acl<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
 }
 
 fn set_password<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
-    state.host.caps.access.set_password(&args.text(1)?);
+    let password = args.text(1)?;
+    if password.is_empty() {
+        super::doubt(state, "setWebserverPassword: the password is empty");
+    }
+    state.host.caps.access.set_password(&password);
     Ok(Ret::None)
 }
 

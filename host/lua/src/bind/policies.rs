@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice;
 
+use super::complain;
 use crate::convert::Fault;
 use crate::stack::{Args, HostFn, Ret, State};
 
@@ -13,6 +14,9 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         let folder = args.text(1)?;
         let folder =
             folder.to_path().map_err(|_| Fault::caught("setPolicyCache: the folder must be UTF-8"))?;
+        if folder.exists() && !folder.is_dir() {
+            complain(state, format!("setPolicyCache: {} is no folder", folder.display()));
+        }
         state.host.components.cache(Some(PathBuf::from(folder)));
         Ok(Ret::None)
     }),

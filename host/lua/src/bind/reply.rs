@@ -5,7 +5,7 @@ use bstr::BString;
 use login::{Attrs, Decision};
 use mlua::{MultiValue, Value};
 
-use crate::convert::{Fault, number, number_text, to_i32};
+use crate::convert::{Fault, number, number_text, to_status};
 
 /// What an allow hook returns, alone, to have no opinion. No function that gives a status does so by accident: it is no
 /// number.
@@ -67,9 +67,9 @@ fn refuse(value: &Value, to: &'static str) -> Fault {
 
 fn int(value: &Value) -> Result<i32, Fault> {
     match value {
-        Value::Integer(number) => Some(to_i32(*number as f64)),
-        Value::Number(number) => Some(to_i32(*number)),
-        Value::String(text) => number::parse(&text.as_bytes()).map(to_i32),
+        Value::Integer(number) => to_status(*number as f64),
+        Value::Number(number) => to_status(*number),
+        Value::String(text) => number::parse(&text.as_bytes()).and_then(to_status),
         _ => None,
     }
     .ok_or_else(|| refuse(value, "int"))

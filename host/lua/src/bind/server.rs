@@ -42,12 +42,18 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     }),
     ("setPolicyBudget", |state, args| {
         let milliseconds = args.unsigned(1)?.max(1);
+        if negative(state, args, "setPolicyBudget")? {
+            return Ok(Ret::None);
+        }
         let budget = Duration::from_millis(u64::from(milliseconds));
         state.host.settings.change(|values| values.policy_budget = budget);
         Ok(Ret::None)
     }),
     ("setPolicyMemory", |state, args| {
         let bytes = (args.unsigned(1)?.max(1) as usize) << 20;
+        if negative(state, args, "setPolicyMemory")? {
+            return Ok(Ret::None);
+        }
         state.host.settings.change(|values| values.policy_memory = bytes);
         Ok(Ret::None)
     }),
@@ -143,6 +149,15 @@ fn tls(certificate: &BString, key: &BString, options: Vec<(BString, BString)>) -
         if path.is_file() { Ok(path.to_owned()) } else { Err(format!("{name} is not a regular file")) }
     };
     Ok(Tls { certificate: file(certificate)?, key: file(key)?, options })
+}
+
+/// Says so if the number is negative: as an unsigned one it would be no limit at all.
+fn negative(state: &State, args: &Args<'_>, function: &str) -> Result<bool, Fault> {
+    let number = args.float(1)?;
+    if number < 0.0 {
+        complain(state, format!("{function}: {number} is below 0, what was set before stays"));
+    }
+    Ok(number < 0.0)
 }
 
 fn webserver<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {

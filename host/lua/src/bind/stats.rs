@@ -110,6 +110,11 @@ fn create<'a>(state: &'a State, args: &Args<'a>, shards: i32, options: i32) -> R
         super::complain(state, text);
         Vec::new()
     });
+    if window_secs <= 0 || windows <= 0 {
+        let text =
+            format!("{name}: {windows} windows of {window_secs} s: what is not positive is taken as 1");
+        super::doubt(state, &text);
+    }
     let (hll_bits, countmin) = state.host.settings.read(|values| (values.hll_bits, values.countmin));
     let schema = Schema {
         name,

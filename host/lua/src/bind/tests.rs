@@ -59,6 +59,7 @@ fn host(caps: Arc<Capabilities>) -> Host {
         components: Arc::new(policy::NoComponents),
         shutdown: Box::new(|| {}),
         bind_sockets: false,
+        load_limit: None,
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use bstr::{BStr, BString, ByteSlice};
-use capabilities::webhooks::KEYS;
+use capabilities::webhooks::{EventKind, KEYS};
 
-use super::complain;
+use super::{complain, doubt};
 use crate::convert::Fault;
 use crate::settings::Values;
 use crate::stack::{Args, HostFn, Ret, State};
@@ -54,7 +54,7 @@ fn change(state: &State, change: impl FnOnce(&mut Values)) -> Result<Ret<'_>, Fa
 fn config(state: &State, args: &Args<'_>) -> Result<BTreeMap<BString, BString>, Fault> {
     let config: BTreeMap<BString, BString> = args.map(2)?.into_iter().collect();
     for key in config.keys().filter(|key| !KEYS.iter().any(|known| known.as_bytes() == key.as_slice())) {
-        state.host.caps.log.warn(format!("webhooks have no setting \"{key}\": it means nothing"));
+        doubt(state, &format!("webhooks have no setting \"{key}\": it means nothing"));
     }
     Ok(config)
 }
@@ -62,6 +62,11 @@ fn config(state: &State, args: &Args<'_>) -> Result<BTreeMap<BString, BString>, 
 fn add<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let events = args.list(1)?;
     let config = config(state, args)?;
+    let known =
+        |event: &BString| EventKind::ALL.into_iter().any(|kind| kind.name().as_bytes() == event.as_slice());
+    for event in events.iter().filter(|event| !known(event)) {
+        doubt(state, &format!("addWebHook: there is no event \"{event}\": nothing is sent for it"));
+    }
     if let Err(error) = state.host.caps.webhooks.add(&events, &config) {
         complain(state, format!("addWebHook: {error}"));
     }

@@ -243,6 +243,12 @@ pub fn to_i32(number: f64) -> i32 {
     to_i64(number) as i32
 }
 
+/// Truncated toward zero if that is a 32-bit integer: a status, where a number that wrapped would be another decision.
+pub fn to_status(number: f64) -> Option<i32> {
+    let whole = number.trunc();
+    (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&whole).then_some(whole as i32)
+}
+
 /// Truncated toward zero, then wrapped: -1 is 4294967295.
 pub fn to_u32(number: f64) -> u32 {
     to_i64(number) as u32

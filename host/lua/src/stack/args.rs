@@ -11,7 +11,7 @@ use mlua::ffi;
 
 use super::object::Object;
 use super::{Bound, State, object};
-use crate::convert::{Bytes, Fault, number_text, to_i32, to_u8, to_u32, to_u64};
+use crate::convert::{Bytes, Fault, number_text, to_i32, to_status, to_u8, to_u32, to_u64};
 use crate::settings::Place;
 
 /// How far up the stack the calling line is looked for.
@@ -117,6 +117,11 @@ impl<'a> Args<'a> {
     /// `I`.
     pub fn int(&self, index: c_int) -> Result<i32, Fault> {
         self.number(index, "int").map(to_i32)
+    }
+
+    /// The status of a decision: an `I` that does not wrap.
+    pub fn status(&self, index: c_int) -> Result<i32, Fault> {
+        to_status(self.number(index, "int")?).ok_or_else(|| self.refuse(index, "int"))
     }
 
     /// `U`.

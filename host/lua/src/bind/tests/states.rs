@@ -10,6 +10,23 @@ fn function(members: &[hooks::Member]) -> &mlua::Function {
 }
 
 #[test]
+fn a_file_that_does_not_end_is_stopped_when_its_time_is_over() {
+    let path = std::path::Path::new("endless.conf");
+    for text in ["while true do end", "\nwhile true do pcall(function() while true do end end) end"] {
+        let host =
+            Host { load_limit: Some(Duration::from_millis(100)), ..host(World::new().host.caps.clone()) };
+        let source = crate::vm::Source::from_text(path, text.as_bytes());
+        let error = crate::configuration::load_settings(&source, host).err().unwrap().to_string();
+        assert!(error.starts_with("endless.conf:"), "{error}");
+        assert!(error.ends_with(": it has not come to its end within 0.1 s and was stopped here"), "{error}");
+    }
+    let limited = Host { load_limit: Some(Duration::from_mins(1)), ..host(World::new().host.caps.clone()) };
+    let source = crate::vm::Source::from_text(path, b"setNumLuaStates(3)");
+    let settings = crate::configuration::load_settings(&source, limited).unwrap();
+    assert_eq!(settings.read(|values| values.lua_states), 3, "one that ends in time is as ever");
+}
+
+#[test]
 fn hooks_are_kept_by_workers_only() {
     let world = World::new();
     let file = "setAllow(function() return 1 end) setAllow(function() return 2 end) setReport(print)

@@ -43,6 +43,13 @@ fn integers_truncate_and_wrap() {
     assert_eq!(to_i32(2.7), 2);
     assert_eq!(to_i32(-2.7), -2);
     assert_eq!(to_i32(3e9), -1_294_967_296);
+    for refused in
+        [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 4_294_967_296.0, 1e10, 2_147_483_648.0, -2_147_483_649.0]
+    {
+        assert_eq!(to_status(refused), None, "{refused}");
+    }
+    let kept = [1.9, -1.9, -0.5, 2_147_483_647.5, -2_147_483_648.9].map(to_status);
+    assert_eq!(kept, [Some(1), Some(-1), Some(0), Some(i32::MAX), Some(i32::MIN)]);
     assert_eq!(to_i32(f64::NAN), 0);
     assert_eq!(to_i32(f64::INFINITY), 0);
     assert_eq!(to_u32(-1.0), u32::MAX);
