@@ -20,7 +20,9 @@ mod sketch;
 mod tally;
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Sender};
@@ -41,6 +43,11 @@ use journal::Journal;
 use keep::Keeper;
 use scan::Deadline;
 pub use settings::{Complain, EmbeddedSettings};
+
+/// Makes a folder for this user alone: reports name people, and hold hashes of their passwords.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
 
 /// Reports on the local disk.
 pub struct EmbeddedStore {
@@ -64,7 +71,7 @@ impl EmbeddedStore {
     pub fn open(settings: &EmbeddedSettings) -> Result<Self, StoreError> {
         let folder = settings.folder.clone();
         let failed = |error: &dyn ToString| disk(&folder, &error.to_string());
-        fs::create_dir_all(&folder).map_err(|error| failed(&error))?;
+        make_folder(&folder).map_err(|error| failed(&error))?;
         let lock = File::create(folder.join("lock")).map_err(|error| failed(&error))?;
         lock.try_lock().map_err(|_| failed(&"another process uses this report store"))?;
         let catalog = Arc::new(Catalog::open(settings.clone())?);

@@ -94,8 +94,32 @@ async fn sketches_hide_nothing() {
     battery::run(&store, &reports).await;
     store.tidy().await.unwrap();
     assert_eq!(std::fs::read(&whole[0]).unwrap(), first, "it is made again");
+    drop(store);
+    // That of another segment, and what would be waited for.
+    std::fs::copy(&whole[1], &whole[0]).unwrap();
+    std::fs::remove_file(&whole[2]).unwrap();
+    assert!(Command::new("mkfifo").arg(&whole[2]).status().unwrap().success());
+    let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
     battery::run(&store, &reports).await;
     assert_eq!(store.stats().await.unwrap().broken_days, 0);
+}
+
+/// Reports name people.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_user_of_the_daemon_can_look_inside() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("reports");
+    let store = EmbeddedStore::open(&settings(&folder)).unwrap();
+    store.ingest(of_day(&Ids::seeded(1 << 20, 7), 0, 1)).await.unwrap();
+    for path in [folder_of(&folder, 0), folder] {
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o700,
+            "{}",
+            path.display()
+        );
+    }
 }
 
 /// A process that ingests is killed again and again, each time after another number of batches; whatever it was told is

@@ -209,9 +209,9 @@ pub(super) fn is_damage(error: &TantivyError) -> bool {
         | TantivyError::OpenDirectoryError(
             OpenDirectoryError::DoesNotExist(_) | OpenDirectoryError::NotADirectory(_),
         ) => true,
-        TantivyError::LockFailure(LockError::IoError(error), _) => damaged(error),
+        TantivyError::OpenReadError(OpenReadError::IoError { io_error: error, .. })
+        | TantivyError::LockFailure(LockError::IoError(error), _) => damaged(error),
         TantivyError::IoError(error) => damaged(error),
-        TantivyError::OpenReadError(OpenReadError::IoError { io_error, .. }) => damaged(io_error),
         _ => false,
     }
 }

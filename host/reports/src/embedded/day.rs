@@ -14,7 +14,7 @@ use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Sear
 
 use super::folder::Folder;
 use super::schema::FIELDS;
-use super::sketch::{EXTENSION, Sketch, Sought};
+use super::sketch::{EXTENSION, ROOM, Sketch, Sought};
 
 /// Milliseconds of a day.
 pub(super) const DAY: i64 = 86_400_000;
@@ -74,7 +74,7 @@ impl Day {
             if folder.exists() {
                 fs::remove_dir_all(&folder)?;
             }
-            fs::create_dir_all(&folder)?;
+            super::make_folder(&folder)?;
             let settings =
                 IndexSettings { docstore_compress_dedicated_thread: false, ..IndexSettings::default() };
             Index::create(Folder::open(&folder)?, FIELDS.schema.clone(), settings)?
@@ -144,8 +144,8 @@ impl Day {
     /// Reads the sketches that lie beside the segments. One that is damaged is made again some time.
     pub(super) fn load_sketches(&self) {
         for segment in self.unsketched() {
-            let file = fs::read(self.sketch_file(segment)).ok();
-            if let Some(sketch) = file.and_then(|bytes| Sketch::from_file(&bytes)) {
+            let file = files::read(&self.sketch_file(segment), ROOM).ok();
+            if let Some(sketch) = file.and_then(|bytes| Sketch::from_file(&bytes, segment)) {
                 self.segments.write().sketches.insert(segment, Arc::new(sketch));
             }
         }
@@ -154,9 +154,10 @@ impl Day {
     /// Takes a sketch of a segment and writes it to disk, for the next start.
     pub(super) fn keep_sketch(&self, segment: SegmentId, sketch: Sketch) -> std::io::Result<()> {
         let (file, part) = (self.sketch_file(segment), self.folder.join("sketch.part"));
-        let bytes = sketch.to_file();
+        let bytes = sketch.to_file(segment);
         self.segments.write().sketches.insert(segment, Arc::new(sketch));
-        // A torn one is known by its hash.
+        // Whatever is there: writing to a pipe would wait. A torn one is known by its hash.
+        let _ = fs::remove_file(&part);
         fs::write(&part, bytes).and_then(|()| fs::rename(&part, file))
     }
 

@@ -11,7 +11,8 @@ mod build;
 
 use std::net::Ipv6Addr;
 
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use tantivy::index::SegmentId;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
 use super::condition::Condition;
 use super::schema::name;
@@ -22,7 +23,7 @@ pub(super) const ROOM: u64 = 64 << 20;
 /// Ending of the files.
 pub(super) const EXTENSION: &str = "sketch";
 /// Beginning of the files; another number when keys are made differently.
-const MAGIC: &[u8; 8] = b"sketch-1";
+const MAGIC: &[u8; 8] = b"sketch-2";
 
 /// What a filter is about; its number is its place.
 #[derive(Clone, Copy)]
@@ -133,8 +134,8 @@ impl Sketch {
     }
 
     /// The file: eight bytes that name the format, the number of 64-bit words of each filter (0: not there), the words, and
-    /// a hash of all that; everything little endian.
-    pub(super) fn to_file(&self) -> Vec<u8> {
+    /// a hash of all that and of the segment's name, so that it counts for no other; everything little endian.
+    pub(super) fn to_file(&self, segment: SegmentId) -> Vec<u8> {
         let mut file = MAGIC.to_vec();
         for filter in &self.filters {
             let count = filter.as_ref().map_or(0, |filter| filter.words().len() as u64);
@@ -143,15 +144,15 @@ impl Sketch {
         for word in self.filters.iter().flatten().flat_map(Bloom::words) {
             file.extend_from_slice(&word.to_le_bytes());
         }
-        let hash = xxh3_64(&file);
+        let hash = hash_of_file(&file, segment);
         file.extend_from_slice(&hash.to_le_bytes());
         file
     }
 
-    /// `None` if these bytes are no whole file of this format.
-    pub(super) fn from_file(file: &[u8]) -> Option<Self> {
+    /// `None` if these bytes are no whole file of this format, or that of another segment.
+    pub(super) fn from_file(file: &[u8], segment: SegmentId) -> Option<Self> {
         let (content, hash) = file.split_last_chunk::<8>()?;
-        if xxh3_64(content) != u64::from_le_bytes(*hash) {
+        if hash_of_file(content, segment) != u64::from_le_bytes(*hash) {
             return None;
         }
         let (counts, words) = content.strip_prefix(MAGIC)?.split_first_chunk::<{ KINDS.len() * 8 }>()?;
@@ -171,6 +172,13 @@ impl Sketch {
     }
 }
 
+fn hash_of_file(content: &[u8], segment: SegmentId) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(content);
+    hash.update(segment.uuid_string().as_bytes());
+    hash.digest()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -187,15 +195,17 @@ mod tests {
     #[test]
     fn files_come_back_and_damaged_ones_do_not() {
         let sketch = sketch(&[1, 2, 3]);
-        let file = sketch.to_file();
-        assert_eq!(Sketch::from_file(&file).as_ref(), Some(&sketch));
+        let segment = SegmentId::generate_random();
+        let file = sketch.to_file(segment);
+        assert_eq!(Sketch::from_file(&file, segment).as_ref(), Some(&sketch));
+        assert_eq!(Sketch::from_file(&file, SegmentId::generate_random()), None);
         for cut in 0..file.len() {
-            assert_eq!(Sketch::from_file(&file[..cut]), None);
+            assert_eq!(Sketch::from_file(&file[..cut], segment), None);
         }
         for flip in 0..file.len() {
             let mut damaged = file.clone();
             damaged[flip] ^= 0x10;
-            assert_eq!(Sketch::from_file(&damaged), None);
+            assert_eq!(Sketch::from_file(&damaged, segment), None);
         }
     }
 
