@@ -209,9 +209,9 @@ pub(super) fn is_damage(error: &TantivyError) -> bool {
         | TantivyError::OpenDirectoryError(
             OpenDirectoryError::DoesNotExist(_) | OpenDirectoryError::NotADirectory(_),
         ) => true,
-        TantivyError::OpenReadError(OpenReadError::IoError { io_error: error, .. })
+        TantivyError::IoError(error)
+        | TantivyError::OpenReadError(OpenReadError::IoError { io_error: error, .. })
         | TantivyError::LockFailure(LockError::IoError(error), _) => damaged(error),
-        TantivyError::IoError(error) => damaged(error),
         _ => false,
     }
 }
