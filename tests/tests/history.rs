@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
 
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use portcullis_tests::daemon::PASSWORD;
 use portcullis_tests::smtp::Smtp;
@@ -60,7 +61,14 @@ fn support_sees_the_history_of_a_login() {
 
     assert_eq!(client.get("/reports?ip=198.51.100.0/24&result=failed").text().matches("<tr>").count(), 2);
     assert_eq!(client.get("/reports?from=2001-01-01&to=2001-01-02").text().matches("<tr>").count(), 0);
-    for wrong in ["ip=nowhere", "from=yesterday", "before=x", "result=x", "from=2020-01-03&to=2020-01-01"] {
+    for wrong in [
+        "ip=nowhere",
+        "from=yesterday",
+        "before=x",
+        "result=x",
+        "since=2020-01-01",
+        "from=2020-01-03&to=2020-01-01",
+    ] {
         let page = client.get(&format!("/reports?{wrong}"));
         assert_eq!(page.status, 400, "{wrong}");
         is_guarded(&page);
@@ -87,6 +95,30 @@ fn support_sees_the_history_of_a_login() {
     assert_eq!(found["reports"][0]["login"], "bob");
     assert_eq!(tool(&["--login", "nobody"]).stdout, b"no logins were found\n");
     assert_eq!(tool(&[]).status.code(), Some(2));
+}
+
+#[test]
+fn pages_of_one_moment_leave_nothing_out() {
+    let daemon = Launch::trackalert(STORE).start();
+    let client = daemon.client();
+    let mut report = login("ada", "192.0.2.1", true);
+    report["t"] = json!(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() - 100);
+    for _ in 0..350 {
+        client.report(&report);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    until("all of them", || {
+        seen.clear();
+        let (mut pages, mut query) = (0, "login=ada".to_owned());
+        loop {
+            let answer = client.get(&format!("/reports.json?{query}")).json();
+            pages += 1;
+            seen.extend(answer["reports"].as_array()?.iter().map(|report| report["id"].to_string()));
+            let Some(before) = answer["before"].as_str() else { break };
+            query = format!("login=ada&before={before}");
+        }
+        (seen.len() == 350 && pages == 4).then_some(())
+    });
 }
 
 /// A trackalert that asks users about each good login, and tells a wforce when they say no.

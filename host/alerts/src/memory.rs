@@ -33,7 +33,8 @@ pub(crate) async fn find(caps: &Capabilities, login: &str, ip: IpAddr, time: f64
     // As the store rounds it.
     let at = (time * 1000.0).round() as i64;
     let filter = Filter { login: Some(login.to_owned()), ip: Some(ip), ..Filter::default() };
-    let query = Query::Logins { filter, range: Range { from: at, to: at.saturating_add(1) }, limit: 1 };
+    let query =
+        Query::Logins { filter, range: Range { from: at, to: at.saturating_add(1) }, limit: 1, after: None };
     match caps.reports.query(&query, Some(PATIENCE)).await {
         Ok(Answer::Logins { reports }) => reports.into_iter().next().map(Found::from),
         _ => None,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use login::Netmask;
-use reports::{Bin, Confirmation, Filter, Report};
+use reports::{Bin, Confirmation, Filter, Report, ReportId};
 use serde_json::{Value, json};
 
 use crate::html::{Html, query};
@@ -29,6 +29,8 @@ pub struct Search {
     pub result: String,
     /// Where the page before this one ended.
     pub before: String,
+    /// A parameter that means nothing here.
+    pub unknown: Option<String>,
 }
 
 /// Why there is nothing to show.
@@ -45,11 +47,11 @@ pub struct Wanted {
     /// Up to when.
     pub to: Option<i64>,
     /// The last report of the page before: only what comes after it.
-    pub after: Option<(i64, String)>,
+    pub after: Option<(i64, ReportId)>,
 }
 
 impl Search {
-    /// Takes a parameter of the query; others are ignored.
+    /// Takes a parameter of the query.
     pub fn take(&mut self, name: &str, value: &str) {
         let value = value.trim();
         let value = &value[..value.floor_char_boundary(LONGEST)];
@@ -60,15 +62,21 @@ impl Search {
             "to" => value.clone_into(&mut self.to),
             "result" => value.clone_into(&mut self.result),
             "before" => value.clone_into(&mut self.before),
-            _ => {}
+            other => self.unknown = Some(other[..other.floor_char_boundary(LONGEST)].to_owned()),
         }
     }
 
     /// What it means.
     ///
     /// # Errors
-    /// A text that is no address, network, time or result.
+    /// A parameter that there is none of, or a text that is no address, network, time or result.
     pub fn wanted(&self) -> Result<Wanted, Mistake> {
+        // Left out it would widen the search without a word.
+        if let Some(name) = &self.unknown {
+            return Err(Mistake(format!(
+                "there is no parameter {name:?}, only login, ip, from, to, result and before"
+            )));
+        }
         let mut filter = Filter::default();
         if !self.login.is_empty() {
             filter.login = Some(self.login.clone());
@@ -89,7 +97,7 @@ impl Search {
             None => return Err(Mistake("before is no place in the list".to_owned())),
             Some((at, id)) => {
                 let at: i64 = at.parse().map_err(|_| Mistake("before is no place in the list".to_owned()))?;
-                Some((at, id.to_owned()))
+                Some((at, ReportId::from_text(id)))
             }
         };
         let mut to = moment(&self.to, true)?;
@@ -150,12 +158,8 @@ fn moment(text: &str, end: bool) -> Result<Option<i64>, Mistake> {
     Ok(Some(at.timestamp().as_millisecond()))
 }
 
-/// One page of the answer: the reports after the place where the page before ended, and whether there are more. The store
-/// was asked for [`PER_PAGE`] and those of the same millisecond.
-pub fn cut(mut reports: Vec<Report>, wanted: &Wanted) -> (Vec<Report>, bool) {
-    if let Some((at, id)) = &wanted.after {
-        reports.retain(|report| report.at < *at || (report.at == *at && report.id.as_str() < id.as_str()));
-    }
+/// One page of the answer, and whether there are more. The store was asked for one more than [`PER_PAGE`].
+pub fn cut(mut reports: Vec<Report>) -> (Vec<Report>, bool) {
     let more = reports.len() > PER_PAGE;
     reports.truncate(PER_PAGE);
     (reports, more)
@@ -329,13 +333,9 @@ mod tests {
     #[test]
     fn searches_are_read() {
         let mut search = Search::default();
-        for (name, value) in [
-            ("login", " ada "),
-            ("ip", "192.0.2.0/24"),
-            ("from", "2025-11-25"),
-            ("to", "2025-11-25"),
-            ("x", "y"),
-        ] {
+        for (name, value) in
+            [("login", " ada "), ("ip", "192.0.2.0/24"), ("from", "2025-11-25"), ("to", "2025-11-25")]
+        {
             search.take(name, value);
         }
         let wanted = search.wanted().unwrap();
@@ -348,6 +348,7 @@ mod tests {
             ("result", "bad"),
             ("before", "x"),
             ("before", "x.y"),
+            ("since", "2025-11-25"),
         ] {
             let mut search = Search::default();
             search.take(name, value);
@@ -361,14 +362,17 @@ mod tests {
         let (mut search, mut seen) = (Search::default(), Vec::new());
         loop {
             let wanted = search.wanted().unwrap();
-            // As a store answers: newest first, before `to`.
+            // As a store answers: newest first, before `to`, behind `after`.
             let answer: Vec<Report> = all
                 .iter()
                 .filter(|report| wanted.to.is_none_or(|to| report.at < to))
-                .take(PER_PAGE + 10)
+                .filter(|report| {
+                    wanted.after.as_ref().is_none_or(|(at, id)| (report.at, &report.id) < (*at, id))
+                })
+                .take(PER_PAGE + 1)
                 .cloned()
                 .collect();
-            let (page, more) = cut(answer, &wanted);
+            let (page, more) = cut(answer);
             seen.extend(page.iter().map(|report| report.id.clone()));
             if !more {
                 break;

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use login::Netmask;
 use serde::{Deserialize, Serialize};
 
-use crate::{Confirmation, Limits};
+use crate::{Confirmation, Limits, ReportId};
 pub use filter::Filter;
 pub(crate) use filter::has;
 pub(crate) use forms::seconds as seconds_form;
@@ -33,6 +33,9 @@ pub enum Query {
         /// At most so many.
         #[serde(default = "hundred")]
         limit: usize,
+        /// Only those that come behind the report of this time (unix milliseconds) and id, for the next page.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<(i64, ReportId)>,
     },
     /// Whether this user was seen with this trait. Reports that the user disowned (`bad`) or wants forgotten (`forget`)
     /// do not count, and neither do failed logins, unless `filter` says otherwise.

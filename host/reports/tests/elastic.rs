@@ -44,7 +44,7 @@ fn newest_first(mut reports: Vec<Report>) -> Vec<Report> {
 }
 
 async fn all(store: &ElasticStore) -> Vec<Report> {
-    let query = Query::Logins { filter: Filter::default(), range: Range::EVER, limit: 10_000 };
+    let query = Query::Logins { filter: Filter::default(), range: Range::EVER, limit: 10_000, after: None };
     match store.query(&query, patient()).await.unwrap() {
         Answer::Logins { reports } => reports,
         other => panic!("{other:?}"),
@@ -172,7 +172,7 @@ async fn nobody_waits_for_the_answers_of_others() {
     });
     let store = Arc::new(ElasticStore::new(settings(&stub.url())).unwrap());
     let ask = |store: Arc<ElasticStore>| async move {
-        let query = Query::Logins { filter: Filter::default(), range: Range::EVER, limit: 10 };
+        let query = Query::Logins { filter: Filter::default(), range: Range::EVER, limit: 10, after: None };
         store.query(&query, patient()).await
     };
     let hangs = tokio::spawn(ask(store.clone()));

@@ -23,7 +23,7 @@ fn settings(folder: &Path) -> EmbeddedSettings {
 }
 
 fn all() -> Query {
-    Query::Logins { filter: Filter::default(), range: Range::EVER, limit: 10_000 }
+    Query::Logins { filter: Filter::default(), range: Range::EVER, limit: 10_000, after: None }
 }
 
 async fn stored(store: &EmbeddedStore) -> Vec<Report> {
@@ -104,6 +104,34 @@ async fn sketches_hide_nothing() {
     assert_eq!(store.stats().await.unwrap().broken_days, 0);
 }
 
+/// Page by page, however many came in the same millisecond: each once.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_equal_times_leave_nothing_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
+    let ids = Ids::seeded(1 << 20, 7);
+    let mut reports = of_day(&ids, 1, 30);
+    let login = login::Login { t: reports[15].at as f64 / 1000.0, login: "u".into(), ..Default::default() };
+    reports.extend((0..700).map(|_| Report::new(&login, 0, &ids)));
+    for batch in reports.chunks(150) {
+        store.ingest(batch.to_vec()).await.unwrap();
+        store.flush().await.unwrap();
+    }
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let query = Query::Logins { filter: Filter::default(), range: Range::EVER, limit: 101, after };
+        let Answer::Logins { reports } = store.query(&query, Limits::default()).await.unwrap() else {
+            panic!()
+        };
+        after = reports.last().map(|report| (report.at, report.id.clone()));
+        if reports.is_empty() {
+            break;
+        }
+        found.extend(reports);
+    }
+    assert_eq!(found, newest_first(reports));
+}
+
 /// Reports name people.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_user_of_the_daemon_can_look_inside() {
@@ -147,7 +175,7 @@ async fn a_killed_process_loses_nothing_that_was_taken() {
         let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
         for (begin, told) in &expected {
             let range = Range { from: *begin, to: begin + 10_000_000 };
-            let query = Query::Logins { filter: Filter::default(), range, limit: 1_000_000 };
+            let query = Query::Logins { filter: Filter::default(), range, limit: 1_000_000, after: None };
             let limits = Limits { results: 1_000_000, time: Duration::from_mins(1), ..Limits::default() };
             let Answer::Logins { reports } = store.query(&query, limits).await.unwrap() else { panic!() };
             // All that was taken, perhaps more that it had no time to tell, nothing twice, no gap.

@@ -113,6 +113,7 @@ async fn report(caps: &Capabilities, id: &ReportId) -> Option<Report> {
         filter: Filter::default(),
         range: Range { from: at, to: at.saturating_add(1) },
         limit: OF_ONE_MOMENT,
+        after: None,
     };
     match caps.reports.query(&query, Some(PATIENCE)).await {
         Ok(reports::Answer::Logins { reports }) => reports.into_iter().find(|report| report.id == *id),

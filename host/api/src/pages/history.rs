@@ -13,8 +13,6 @@ use crate::reply::{self, Reply};
 
 /// What a question may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Reports asked for beyond those shown: more than came in one millisecond.
-const SPARE: usize = 200;
 /// Bars above the table.
 const BARS: i64 = 90;
 /// They begin this long ago where the search does not say, in milliseconds.
@@ -68,10 +66,12 @@ async fn find(caps: &Capabilities, search: &Search) -> Result<(Wanted, Vec<Repor
     if range.from > range.to {
         return Err(Trouble::Asker(Mistake("the time ends before it begins".to_owned())));
     }
-    let query = Query::Logins { filter, range, limit: PER_PAGE + SPARE };
+    let after = wanted.after.clone();
+    // One more than is shown says whether there are more.
+    let query = Query::Logins { filter, range, limit: PER_PAGE + 1, after };
     match caps.reports.query(&query, Some(PATIENCE)).await {
         Ok(Answer::Logins { reports }) => {
-            let (reports, more) = history::cut(reports, &wanted);
+            let (reports, more) = history::cut(reports);
             Ok((wanted, reports, more))
         }
         Ok(_) => Err(Trouble::Store("the report store answered another question".to_owned())),

@@ -96,7 +96,7 @@ pub fn rank(name: &str) -> Result<Rank, ReportsError> {
 
 /// Reports, the newest first.
 pub fn find(which: Which, limit: u32) -> Query {
-    Query::Logins { filter: which.filter, range: which.range, limit: limit as usize }
+    Query::Logins { filter: which.filter, range: which.range, limit: limit as usize, after: None }
 }
 
 /// Whether there is a good report of this login with this value of a field since then.

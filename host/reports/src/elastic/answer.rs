@@ -11,7 +11,9 @@ use super::ask::{GROUPS, Names};
 use super::hosts::Body;
 use super::{Inner, read};
 use crate::answer::by_value;
-use crate::{Answer, Field, Filter, Limits, Query, Range, Rank, Report, Significant, StoreError, Totals};
+use crate::{
+    Answer, Field, Filter, Limits, Query, Range, Rank, Report, ReportId, Significant, StoreError, Totals,
+};
 
 /// Reports in one answer of the server; it allows 10,000.
 const PAGE: usize = 5_000;
@@ -67,11 +69,11 @@ impl<'a> Asking<'a> {
     pub(super) async fn answer(&self, query: &Query) -> Result<Answer, StoreError> {
         query.check(&self.limits)?;
         match query {
-            Query::Logins { filter, range, limit } => {
-                Ok(Answer::Logins { reports: self.newest(filter, *range, *limit).await? })
+            Query::Logins { filter, range, limit, after } => {
+                Ok(Answer::Logins { reports: self.newest(filter, *range, *limit, after.as_ref()).await? })
             }
             Query::Seen { login, with, range, filter } => {
-                let newest = self.newest(&filter.seen(login, with)?, *range, 1).await?.pop();
+                let newest = self.newest(&filter.seen(login, with)?, *range, 1, None).await?.pop();
                 Ok(Answer::Seen { seen: newest.is_some(), report: newest.map(|report| report.id) })
             }
             Query::FirstLast { filter, range } => {
@@ -93,9 +95,16 @@ impl<'a> Asking<'a> {
         }
     }
 
-    async fn newest(&self, filter: &Filter, range: Range, limit: usize) -> Result<Vec<Report>, StoreError> {
+    async fn newest(
+        &self,
+        filter: &Filter,
+        range: Range,
+        limit: usize,
+        behind: Option<&(i64, ReportId)>,
+    ) -> Result<Vec<Report>, StoreError> {
         let mut found: Vec<Report> = Vec::new();
-        let mut after = Value::Null;
+        // The values that hits are sorted by.
+        let mut after = behind.map_or(Value::Null, |(at, id)| json!([at, id]));
         while found.len() < limit {
             let size = (limit - found.len()).min(PAGE);
             let more = json!({"size": size, "sort": self.names.newest(), "track_total_hits": false});

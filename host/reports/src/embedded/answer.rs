@@ -55,12 +55,33 @@ impl Order {
 
 const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
 
+/// Whether a row of this time and number comes behind the report of this time and id, newest first.
+fn comes_after(
+    (time, sequence): (i64, i64),
+    doc: DocId,
+    segment: &SegmentReader,
+    at: i64,
+    id: &ReportId,
+) -> tantivy::Result<bool> {
+    if time != at {
+        return Ok(time < at);
+    }
+    match id.parts() {
+        Some((_, number, _)) if i64::from(number) != sequence => Ok(sequence < i64::from(number)),
+        // Nearly always the report itself.
+        _ => Ok(Rows::open(segment)?.report(doc)?.id < *id),
+    }
+}
+
 impl Asking<'_> {
     pub(super) fn answer(&self, query: &Query) -> Result<Answer, StoreError> {
         query.check(&self.limits)?;
         match query {
-            Query::Logins { filter, range, limit } => {
-                Ok(Answer::Logins { reports: self.newest(&Condition::of(filter, *range), *range, *limit)? })
+            Query::Logins { filter, range, limit, after } => {
+                let condition = Condition::of(filter, *range);
+                Ok(Answer::Logins {
+                    reports: self.ordered(&condition, *range, *limit, true, after.as_ref())?,
+                })
             }
             Query::Seen { login, with, range, filter } => {
                 let filter = filter.seen(login, with)?;
@@ -88,23 +109,15 @@ impl Asking<'_> {
         days.try_for_each(|day| scan::segments(self.catalog, &day, sought, &self.deadline, &mut work))
     }
 
-    /// The newest reports, newest first.
-    pub(super) fn newest(
-        &self,
-        condition: &Condition,
-        range: Range,
-        limit: usize,
-    ) -> Result<Vec<Report>, StoreError> {
-        self.ordered(condition, range, limit, true)
-    }
-
     /// The newest reports, newest first, or the oldest ones, oldest first; days are opened only until there are enough.
+    /// `after`: only what comes behind this report, where the newest ones are wanted.
     pub(super) fn ordered(
         &self,
         condition: &Condition,
         range: Range,
         limit: usize,
         newest: bool,
+        after: Option<&(i64, ReportId)>,
     ) -> Result<Vec<Report>, StoreError> {
         let mut found = Vec::new();
         let mut days = self.catalog.within(range);
@@ -128,6 +141,11 @@ impl Asking<'_> {
                 let mut hit = false;
                 scan::rows(segment, condition, &self.deadline, |doc| {
                     let (time, sequence) = Order::of(&mut order, segment)?.row(doc);
+                    if let Some((at, id)) = after
+                        && !comes_after((time, sequence), doc, segment, *at, id)?
+                    {
+                        return Ok(GO_ON);
+                    }
                     let key = (time * sign, sequence * sign, number, doc);
                     if kept.len() < wanted {
                         kept.push(Reverse(key));

@@ -197,7 +197,7 @@ impl Asking<'_> {
         let mut reports = if search.size == 0 {
             Vec::new()
         } else {
-            self.ordered(&search.condition, search.range, wanted, search.newest_first)?
+            self.ordered(&search.condition, search.range, wanted, search.newest_first, None)?
         };
         reports.drain(..search.from.min(reports.len()));
         let hits: Vec<Value> = reports.iter().map(|report| hit(report, search.source)).collect();

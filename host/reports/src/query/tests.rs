@@ -28,7 +28,10 @@ fn json_gives_the_query_and_back() {
 #[test]
 fn what_is_left_out_has_a_default() {
     let query = parse(r#"{"query":"logins"}"#).unwrap();
-    assert_eq!(query, Query::Logins { filter: Filter::default(), range: Range::EVER, limit: 100 });
+    assert_eq!(
+        query,
+        Query::Logins { filter: Filter::default(), range: Range::EVER, limit: 100, after: None }
+    );
 }
 
 #[test]

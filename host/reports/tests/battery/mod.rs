@@ -136,8 +136,8 @@ pub fn questions() -> Vec<Query> {
     for filter in filters() {
         for range in ranges {
             let filter = filter.clone();
-            questions.push(Query::Logins { filter: filter.clone(), range, limit: 7 });
-            questions.push(Query::Logins { filter: filter.clone(), range, limit: 1000 });
+            questions.push(Query::Logins { filter: filter.clone(), range, limit: 7, after: None });
+            questions.push(Query::Logins { filter: filter.clone(), range, limit: 1000, after: None });
             questions.push(Query::FirstLast { filter: filter.clone(), range });
             questions.push(Query::Count {
                 filter,
@@ -260,8 +260,12 @@ pub fn expected(reports: &[Report], query: &Query) -> Answer {
         _ => left.cmp(right),
     };
     match query {
-        Query::Logins { filter, range, limit } => {
-            Answer::Logins { reports: those(filter, *range).into_iter().take(*limit).cloned().collect() }
+        Query::Logins { filter, range, limit, after } => {
+            let mut some = those(filter, *range);
+            if let Some((at, id)) = after {
+                some.retain(|report| (report.at, &report.id) < (*at, id));
+            }
+            Answer::Logins { reports: some.into_iter().take(*limit).cloned().collect() }
         }
         Query::Seen { login, with, range, filter } => {
             let mut filter = mine(filter);
