@@ -118,10 +118,15 @@ impl Serving<'_> {
                 read = timeout_at(due, stream.read(&mut buffer)) => read,
                 () = self.peer.queue.closed() => return Err(Ended::Removed),
             };
-            match read.map_err(|_| late)?? {
-                0 if acceptor.is_between_frames() => return Ok(()),
-                0 => return Err(Ended::Truncated),
-                read => acceptor.receive(&buffer[..read], now(), self.sessions.now_ms())?,
+            match read.map_err(|_| late)? {
+                Ok(0) if acceptor.is_between_frames() => return Ok(()),
+                Ok(0) => return Err(Ended::Truncated),
+                Ok(read) => acceptor.receive(&buffer[..read], now(), self.sessions.now_ms())?,
+                // How the end looks if it came before what was written to it.
+                Err(error) if error.kind() == ErrorKind::ConnectionReset && !acceptor.is_between_frames() => {
+                    return Err(Ended::Truncated);
+                }
+                Err(error) => return Err(error.into()),
             }
             // Others on this thread have something to do, too.
             tokio::task::yield_now().await;
