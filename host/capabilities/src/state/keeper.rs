@@ -14,6 +14,8 @@ use crate::log::Level;
 
 /// The name of the trouble of not being able to save.
 const TROUBLE: &str = "state";
+/// How much the thread stands back: about a tenth of a core that requests want, too.
+const NICE: i32 = 10;
 /// A failure is logged this often while it goes on.
 const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
@@ -72,6 +74,8 @@ impl Drop for Keeper {
 
 impl Shared {
     fn run(&self, dir: &StateDir, every: Duration, capabilities: &Capabilities) {
+        // Of this thread alone. Where it is not allowed, saving is as it was.
+        let _ = rustix::process::setpriority_process(None, NICE);
         loop {
             let last = {
                 let mut ending = self.ending.lock();
