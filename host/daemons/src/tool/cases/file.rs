@@ -9,8 +9,6 @@ use serde::Deserialize;
 use super::expect::Expect;
 use crate::tool::time::{DurationError, duration};
 
-/// Bytes of the longest file.
-const LONGEST: u64 = 64 << 20;
 /// Most logins of one step.
 const MAX_REPEAT: u32 = 1_000_000;
 
@@ -192,7 +190,7 @@ impl Cases {
     /// # Errors
     /// It cannot be read, or makes no sense.
     pub fn read(file: &Path) -> Result<Cases, CaseError> {
-        let text = files::read_text(file, LONGEST)
+        let text = std::fs::read_to_string(file)
             .map_err(|error| CaseError::Read { file: file.to_owned(), error })?;
         Self::parse(file, &text)
     }
