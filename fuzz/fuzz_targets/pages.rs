@@ -87,7 +87,7 @@ fn search(text: &[u8]) {
             if let (Some((at, _)), Some(to)) = (&wanted.after, wanted.to) {
                 assert!(to <= at.saturating_add(1));
             }
-            let (reports, more) = history::cut(Vec::new(), &wanted);
+            let (reports, more) = history::cut(Vec::new());
             assert!(reports.is_empty() && !more);
             is_guarded(&history::page(&search, Ok((&[], false)), &[]), 1);
         }
