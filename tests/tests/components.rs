@@ -144,6 +144,39 @@ fn whatever_one_call_does_the_others_are_answered_and_nothing_is_left() {
     });
 }
 
+#[test]
+fn while_some_calls_do_their_worst_the_others_are_answered() {
+    let config = "setNumLuaStates(3)\nsetPolicyBudget(60000)\n\
+        loadPolicy('p', 'p.wasm', { deadline_ms = 60000, memory_mb = 8, on_error = 'deny', quarantine = 0 })\nsetAllow('p')\n";
+    let daemon = Launch::new(config).file("p.wasm", moody()).start();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let bad: Vec<_> = ["memory", "flood", "recursion", "trap"]
+            .into_iter()
+            .map(|login| {
+                let (daemon, over) = (&daemon, &over);
+                scope.spawn(move || {
+                    let mut asked = 0;
+                    while !over.load(Ordering::Relaxed) {
+                        assert_eq!(ask(daemon, login), -1, "{login}");
+                        asked += 1;
+                    }
+                    asked
+                })
+            })
+            .collect();
+        (0..200).for_each(|_| assert_eq!(ask(&daemon, "nobody"), 0));
+        over.store(true, Ordering::Relaxed);
+        for calls in bad {
+            assert!(calls.join().unwrap() > 0);
+        }
+    });
+    for kind in ["memory", "host_calls", "stack", "trap"] {
+        let labels = format!("kind=\"{kind}\",policy=\"p\"");
+        assert!(metric(&daemon, "portcullis_component_failures_total", &labels) > 0.5, "{kind}");
+    }
+}
+
 const PLAIN: &str = "loadPolicy('p', 'p.wasm', { deadline_ms = 60000, on_error = 'deny', quarantine = 3 })\n\
     setPolicyBudget(60000)\nsetAllow('p')\n";
 

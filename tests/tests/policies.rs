@@ -44,6 +44,43 @@ fn ask(client: &Client, remote: &str, name: &str, hash: &str) -> i64 {
 }
 
 #[test]
+fn an_explanation_has_the_lists_and_what_a_batch_read() {
+    let daemon = shipped("", "brute-force/policy.conf", "");
+    let client = daemon.client();
+    (0..21).for_each(|n| failed(&client, "192.0.2.1", "alice", &format!("hash{n}")));
+    let entry = json!({"login": "bob", "expire_secs": 3600, "reason": "on holiday"});
+    assert_eq!(client.post("/command/addWLEntry", &entry).status, 200);
+    let explain = |name: &str| {
+        let body = login("192.0.2.1", name, "x").to_string();
+        let header = [("X-Portcullis-Explain", "1")];
+        client.request("POST", "/command/allow", &header, body.as_bytes()).json()["explain"].clone()
+    };
+    let told = explain("alice");
+    assert_eq!(told["decided_by"], "policy brute-force", "{told}");
+    let steps = told["steps"].as_array().unwrap();
+    let missed = |of: &str| {
+        steps.iter().any(|step| step["step"] == "list" && step["list"] == of && step["hit"] == false)
+    };
+    assert!(missed("whitelist") && missed("blacklist"), "{told}");
+    // All in one crossing of the border, and each with its own line.
+    let read = steps.iter().filter(|step| step["step"] == "stats").collect::<Vec<_>>();
+    assert!(read.iter().any(|step| step["key"] == "192.0.2.1:alice" && step["value"] == 21), "{told}");
+    assert!(read.len() > 1, "{told}");
+
+    let told = explain("bob");
+    assert_eq!(told["decided_by"], "whitelist", "{told}");
+    let hit = told["steps"].as_array().unwrap().iter().find(|step| step["hit"] == true).cloned().unwrap();
+    assert_eq!(
+        (&hit["step"], &hit["list"], &hit["key"]),
+        (&json!("list"), &json!("whitelist"), &json!("bob")),
+        "{told}"
+    );
+    assert_eq!(hit["reason"], "on holiday");
+    let text = daemon.execute("explain('bob', '192.0.2.1')");
+    assert!(text.contains("decided by: whitelist") && text.contains("on holiday"), "{text}");
+}
+
+#[test]
 fn brute_force_stops_a_guesser_and_no_old_phone() {
     let daemon = shipped("", "brute-force/policy.conf", "");
     let client = daemon.client();

@@ -43,8 +43,18 @@ fn policies_endpoints_and_the_shadow_follow_the_file_and_counts_stay() {
     daemon.log().wait_for("shadow_log=\"old shadow\"");
     assert_eq!(client.post("/command/new", &json!({"attrs": {}})).status, 404);
 
+    let listed = json!({"login": "mallory", "expire_secs": 3600, "reason": "before"});
+    assert_eq!(client.post("/command/addBLEntry", &listed).status, 200);
+    let lists = client.get("/command/getBL").json();
+
     change(&daemon, BEFORE, AFTER, 1);
     assert_eq!(client.allow(&login)["status"], 2, "the counts of before, by the policy of now");
+    assert_eq!(
+        client.allow(&json!({"login": "mallory", "remote": "192.0.2.1"}))["status"],
+        -1,
+        "and the lists"
+    );
+    assert_eq!(client.get("/command/getBL").json(), lists);
     // Lines that say the same come once a second at most.
     let deadline = Instant::now() + PATIENCE;
     while daemon.log().count("shadow_log=\"new shadow\"") == 0 {

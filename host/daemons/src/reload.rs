@@ -172,6 +172,7 @@ fn try_run(arguments: &Arguments, started: &Started) -> Result<Arc<Settings>, Re
         shadow::start(&source, started.events.clone(), options, &settings, &started.capabilities)
     });
     let shadow = shadow.transpose()?;
+    components.follow(&*started.chain.components());
     keep_outside(&started.capabilities, &settings, started.runtime.handle());
     started.chain.executor().replace(engines, Some(aside), source)?;
     started.chain.set_shadow(shadow.map(Arc::new));

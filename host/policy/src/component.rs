@@ -1,6 +1,7 @@
 //! What a policy that has a name is to the rest of the program: a WebAssembly component, loaded from a file, in a sandbox of
 //! its own.
 
+use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,7 +92,7 @@ pub trait Component: Send + Sync {
 pub struct ComponentError(pub String);
 
 /// The loaded policies of a configuration, by name.
-pub trait Components: Send + Sync {
+pub trait Components: Any + Send + Sync {
     /// Loads a file under a name.
     ///
     /// # Errors
@@ -113,6 +114,10 @@ pub trait Components: Send + Sync {
 
     /// A line about each, for people.
     fn lines(&self) -> Vec<String>;
+
+    /// These take the place of others, whose configuration was read again: of each policy that both have, the version of before
+    /// comes back if the new one traps on its first calls. Called before any of these is; the others do not change.
+    fn follow(&self, _before: &dyn Components) {}
 
     /// Keeps compiled code in this folder from now on; `None`: nowhere.
     fn cache(&self, _folder: Option<std::path::PathBuf>) {}

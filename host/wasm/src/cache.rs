@@ -11,14 +11,15 @@ use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use capabilities::Log;
 use parking_lot::Mutex;
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::compile::Compiler;
+use crate::state::Common;
 
 /// Written in front of the hash; another number for another layout.
 const MAGIC: &[u8; 8] = b"pcwasm1\n";
@@ -47,14 +48,14 @@ pub(crate) fn component(
     bytes: &[u8],
     folder: Option<&Path>,
     kept: Option<&Kept>,
-    log: &Log,
+    common: &Common,
 ) -> wasmtime::Result<Component> {
-    let Some(kept) = kept else { return from_folder(compiler, engine, bytes, folder, log) };
+    let Some(kept) = kept else { return from_folder(compiler, engine, bytes, folder, common) };
     let key = key(engine, bytes);
     if let Some(component) = kept.lock().get(&key) {
         return Ok(component.clone());
     }
-    let component = from_folder(compiler, engine, bytes, folder, log)?;
+    let component = from_folder(compiler, engine, bytes, folder, common)?;
     kept.lock().insert(key, component.clone());
     Ok(component)
 }
@@ -64,16 +65,22 @@ fn from_folder(
     engine: &Engine,
     bytes: &[u8],
     folder: Option<&Path>,
-    log: &Log,
+    common: &Common,
 ) -> wasmtime::Result<Component> {
     let Some(folder) = folder else { return compiler.compile(engine, bytes) };
+    let (name, log) = (&common.name, &common.capabilities.log);
     let file = folder.join(format!("{}.cwasm", key(engine, bytes)));
     match read(engine, folder, &file) {
-        Ok(component) => return Ok(component),
+        Ok(component) => {
+            log.info(format!("policy {name}: compiled before, taken from {}", file.display()));
+            return Ok(component);
+        }
         Err(NotUsed::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(reason) => log.warn(format!("compiled policy {}: {reason}: compiling again", file.display())),
     }
+    let began = Instant::now();
     let component = compiler.compile(engine, bytes)?;
+    log.info(format!("policy {name}: compiled in {} ms", began.elapsed().as_millis()));
     if let Err(error) =
         component.serialize().map_err(NotUsed::Compiled).and_then(|code| write(folder, &file, &code))
     {

@@ -150,6 +150,11 @@ impl Trouble {
                 trouble("trap", format!("the policy panicked (it may have logged why){}", place(error)))
             }
             Some(trap) => trouble("trap", format!("{trap}{}", place(error))),
+            // The engine has no type for it that could be seen from here.
+            None if error.root_cause().to_string().contains("fuel allocated for hostcalls") => {
+                let most = crate::state::HOST_CALL_BYTES >> 20;
+                trouble("host_calls", format!("policy limit of {most} MiB in one host call exceeded"))
+            }
             None => trouble("trap", format!("{error:#}")),
         }
     }

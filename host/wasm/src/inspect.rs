@@ -88,7 +88,7 @@ pub(crate) fn inspect(
         }
     }
     found.problem =
-        load::link(engine, &component, common).and_then(|recipe| load::try_out(&recipe, false)).err();
+        load::link(engine, &component, &bytes, common).and_then(|recipe| load::try_out(&recipe, false)).err();
     Ok(found)
 }
 

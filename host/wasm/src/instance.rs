@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use policy::{Call, Reply, Stop};
+use ring::digest::SHA256_OUTPUT_LEN;
 use wasmtime::component::InstancePre;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
@@ -30,6 +31,8 @@ pub(crate) struct Recipe {
     pub(crate) pre: InstancePre<State>,
     pub(crate) exports: Exports,
     pub(crate) common: Arc<Common>,
+    /// The SHA-256 of its file.
+    pub(crate) hash: [u8; SHA256_OUTPUT_LEN],
     /// Its calls may wait for something outside.
     pub(crate) waits: bool,
     pub(crate) wasi: bool,
@@ -48,6 +51,11 @@ pub(crate) struct Instance {
 }
 
 impl Recipe {
+    /// Whether another is made of the same file with the same options.
+    pub(crate) fn is_like(&self, other: &Recipe) -> bool {
+        self.hash == other.hash && self.common.options == other.common.options
+    }
+
     /// Makes an instance.
     pub(crate) async fn start(&self, stop: Option<&Arc<Stop>>) -> Result<Instance, Trouble> {
         let mut state = State::new(self.common.clone(), self.wasi);
@@ -124,7 +132,7 @@ impl Recipe {
 }
 
 /// When something that may take so long has to end: in time for the answer of the call it is part of.
-fn within_budget(now: Instant, most: Duration) -> Instant {
+pub(crate) fn within_budget(now: Instant, most: Duration) -> Instant {
     let own = now + most;
     policy::deadline::current().map_or(own, |call| {
         let left = call.saturating_duration_since(now);

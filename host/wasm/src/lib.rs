@@ -20,6 +20,7 @@ mod options;
 mod registry;
 mod slot;
 mod state;
+mod version;
 
 pub use engine::{Engine, EngineError};
 pub use error::LoadError;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::VERSION;
@@ -65,10 +66,9 @@ pub(crate) fn prepare(
     kept: Option<&Kept>,
 ) -> Result<Recipe, LoadError> {
     let bytes = read(path)?;
-    let component =
-        crate::cache::component(compiler, &engine.engine, &bytes, cache, kept, &common.capabilities.log)
-            .map_err(|error| no_component(path, &error))?;
-    let recipe = link(engine, &component, common)?;
+    let component = crate::cache::component(compiler, &engine.engine, &bytes, cache, kept, &common)
+        .map_err(|error| no_component(path, &error))?;
+    let recipe = link(engine, &component, &bytes, common)?;
     try_out(&recipe, true)?;
     Ok(recipe)
 }
@@ -78,10 +78,11 @@ pub(crate) fn no_component(path: &Path, error: &wasmtime::Error) -> LoadError {
     LoadError::NoComponent { path: path.display().to_string(), reason: format!("{error:#}") }
 }
 
-/// Connects a compiled component with what the host offers.
+/// Connects a compiled component, the file's bytes, with what the host offers.
 pub(crate) fn link(
     engine: &Arc<Engine>,
     component: &Component,
+    bytes: &[u8],
     common: Arc<Common>,
 ) -> Result<Recipe, LoadError> {
     let imports = Needs::of(engine, component)?;
@@ -94,7 +95,9 @@ pub(crate) fn link(
         .and_then(|linker| linker.instantiate_pre(component))
         .map_err(|error| LoadError::Import { import: format!("{error:#}"), advice: advice() })?;
     let waits = imports.waits || imports.wasi || stats_wait;
-    Ok(Recipe { engine: engine.clone(), pre, exports, common, waits, wasi: imports.wasi, stats_wait })
+    let mut hash = [0; SHA256_OUTPUT_LEN];
+    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    Ok(Recipe { engine: engine.clone(), pre, exports, common, hash, waits, wasi: imports.wasi, stats_wait })
 }
 
 fn advice() -> String {
@@ -176,7 +179,7 @@ pub(crate) fn try_out(recipe: &Recipe, with_settings: bool) -> Result<(), LoadEr
 async fn check(recipe: &Recipe, instance: &mut Instance) -> Result<(), LoadError> {
     let store = &mut instance.store;
     let now = Instant::now();
-    store.data_mut().begin(None, (now, now + CHECK), None);
+    store.data_mut().begin(None, (now, crate::instance::within_budget(now, CHECK)), None);
     let functions = instance.functions;
     let checked = functions.check(store, recipe.waits).await;
     store.data_mut().end();
@@ -184,7 +187,7 @@ async fn check(recipe: &Recipe, instance: &mut Instance) -> Result<(), LoadError
         Ok(Ok(())) => Ok(()),
         Ok(Err(reason)) => Err(LoadError::Settings(reason)),
         Err(error) => {
-            let trouble = crate::error::Trouble::of(&error, CHECK);
+            let trouble = crate::error::Trouble::of(&error, store.data().granted);
             Err(LoadError::Start(format!("its check of the settings failed: {}", trouble.text)))
         }
     }

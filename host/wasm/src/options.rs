@@ -8,7 +8,7 @@ use crate::engine::MAX_MEMORY;
 use crate::error::LoadError;
 
 /// What an operator set for a policy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The policy's own configuration.
     pub settings: Map<String, Value>,
@@ -48,13 +48,13 @@ pub enum OnError {
 }
 
 /// What a policy may touch. Nothing was said: everything of its kind.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
     kinds: Option<[Grant; Kind::ALL.len()]>,
 }
 
 /// Of one kind.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Grant {
     /// Nothing.
     #[default]

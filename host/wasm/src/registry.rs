@@ -1,5 +1,6 @@
 //! The loaded policies of one configuration.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -151,7 +152,7 @@ impl Registry {
         let mut seen = slot.reloading.lock();
         let now = Seen::of(&slot.path);
         let began = Instant::now();
-        let options = slot.current.load().recipe.common.options.clone();
+        let options = slot.options.clone();
         // Even if it cannot be used: the same file is not looked at again until it changes.
         *seen = now;
         slot.replace(self.prepare(name, &slot.path, options)?)?;
@@ -171,8 +172,7 @@ impl Registry {
         let slots: Vec<Arc<Slot>> = self.slots.read().values().cloned().collect();
         for slot in slots {
             slot.tick();
-            let watched = slot.current.load().recipe.common.options.watch;
-            if !watched {
+            if !slot.options.watch {
                 continue;
             }
             // One that is being loaded is looked at the next time.
@@ -211,6 +211,15 @@ impl Components for Registry {
 
     fn lines(&self) -> Vec<String> {
         self.slots.read().values().map(|slot| slot.line()).collect()
+    }
+
+    fn follow(&self, before: &dyn Components) {
+        let Some(before) = (before as &dyn Any).downcast_ref::<Registry>() else { return };
+        for slot in self.slots.read().values() {
+            if let Some(old) = before.slot(&slot.name) {
+                slot.follow(&old);
+            }
+        }
     }
 
     fn cache(&self, folder: Option<PathBuf>) {

@@ -15,30 +15,13 @@ use parking_lot::Mutex;
 use policy::{Call, Component, ComponentError, Failure, Hook, Progress, Reply, Stop};
 
 use crate::error::{LoadError, Trouble};
-use crate::instance::{Instance, Pool, Recipe};
+use crate::instance::{Instance, Recipe};
 use crate::load::now;
-use crate::options::OnError;
+use crate::options::{OnError, Options};
+use crate::version::Version;
 
-/// Calls of a new version during which a trap brings the old one back.
-const PROBATION: u32 = 20;
 /// Lines that say the same come at most this often.
 const EVERY: Duration = Duration::from_secs(1);
-
-/// A version of a policy with its instances.
-pub(crate) struct Version {
-    pub(crate) recipe: Recipe,
-    pub(crate) pool: Pool,
-    /// Calls that are left of its probation; only a version that replaced another has one.
-    probation: AtomicU32,
-    /// What it replaced.
-    before: Mutex<Option<Arc<Version>>>,
-}
-
-impl Version {
-    pub(crate) fn new(recipe: Recipe) -> Version {
-        Version { recipe, pool: Pool::default(), probation: AtomicU32::new(0), before: Mutex::new(None) }
-    }
-}
 
 /// A policy by name.
 pub(crate) struct Slot {
@@ -49,8 +32,8 @@ pub(crate) struct Slot {
     pub(crate) reloading: Mutex<Seen>,
     capabilities: Arc<Capabilities>,
     metrics: ComponentMetrics,
-    on_error: OnError,
-    quarantine_after: u32,
+    /// As they were configured; a version of before that came back may have others.
+    pub(crate) options: Options,
     /// Traps in a row.
     traps: AtomicU32,
     quarantined: AtomicBool,
@@ -79,8 +62,7 @@ impl Slot {
             reloading: Mutex::new(seen),
             metrics: common.capabilities.metrics.component(&common.name),
             capabilities: common.capabilities.clone(),
-            on_error: common.options.on_error,
-            quarantine_after: common.options.quarantine,
+            options: common.options.clone(),
             current: ArcSwap::from_pointee(Version::new(recipe)),
             traps: AtomicU32::new(0),
             quarantined: AtomicBool::new(false),
@@ -97,16 +79,29 @@ impl Slot {
         {
             return Err(LoadError::HookGone { hook: gone.name() });
         }
-        let version = Version::new(recipe);
         let old = self.current.load_full();
-        version.probation.store(PROBATION, Ordering::Relaxed);
-        // One step back, not a history.
-        *old.before.lock() = None;
-        old.pool.shrink(true);
-        *version.before.lock() = Some(old);
+        let version = Version::after(recipe, &old, |before| self.can_go_back(before));
         self.current.store(Arc::new(version));
+        old.retire();
         self.release();
         Ok(())
+    }
+
+    /// Takes the place of the policy that had its name in the configuration of before. Nothing of that changes: it may still be
+    /// called, and go on if the new configuration cannot be used after all.
+    pub(crate) fn follow(&self, old: &Slot) {
+        // It begins outside of quarantine; the metric, which has the name only, would say so a second later.
+        self.metrics.quarantined.set(0);
+        if !old.quarantined.load(Ordering::Relaxed) {
+            self.current.load().follow(&old.current.load_full(), |before| self.can_go_back(before));
+        }
+    }
+
+    /// Whether a version of before would do: one in quarantine would not, nor one without a hook that is in use.
+    fn can_go_back(&self, before: &Version) -> bool {
+        let required = self.required.load(Ordering::Relaxed);
+        !self.quarantined.load(Ordering::Relaxed)
+            && Hook::ALL.iter().all(|hook| required & bit(*hook) == 0 || before.recipe.exports.has(*hook))
     }
 
     /// Asks it again after a quarantine.
@@ -121,7 +116,7 @@ impl Slot {
     /// Once in a while.
     pub(crate) fn tick(&self) {
         let version = self.current.load();
-        version.pool.shrink(false);
+        version.shrink();
         let (instances, memory) = version.pool.count();
         // A configuration that was read again has other slots with the same names.
         self.metrics.quarantined.set(i64::from(self.quarantined.load(Ordering::Relaxed)));
@@ -138,12 +133,11 @@ impl Slot {
             .filter(|hook| version.recipe.exports.has(**hook))
             .map(|hook| hook.name())
             .collect();
-        let state =
-            match (self.quarantined.load(Ordering::Relaxed), version.probation.load(Ordering::Relaxed)) {
-                (true, _) => "quarantined",
-                (false, 0) => "fine",
-                _ => "on probation",
-            };
+        let state = match (self.quarantined.load(Ordering::Relaxed), version.is_on_probation()) {
+            (true, _) => "quarantined",
+            (false, false) => "fine",
+            (false, true) => "on probation",
+        };
         format!(
             "{} ({}): {state}, {} calls, {instances} instances, {} KiB, hooks: {}",
             self.name,
@@ -173,7 +167,15 @@ impl Slot {
         let (result, fuel) = version.recipe.run(instance, call, began, Some(stop)).await;
         let options = &version.recipe.common.options;
         let dead = result.as_ref().is_err_and(|trouble| trouble.trap);
-        if !dead && !options.fresh {
+        if let Some(kept) = instance.store.data().leaked() {
+            let text = format!(
+                "policy {}: an instance with {kept} handles makes way for a new one: its calls open and keep more and more \
+                 (open a DB once, or drop it after the call)",
+                self.name
+            );
+            let log = &self.capabilities.log;
+            log.limited(&format!("leak {}", self.name), Duration::from_secs(10), Level::Warning, text);
+        } else if !dead && !options.fresh {
             guard.give_back(options.max_calls);
         }
         (result, fuel)
@@ -214,7 +216,7 @@ impl Slot {
                 if self.traps.load(Ordering::Relaxed) != 0 {
                     self.traps.store(0, Ordering::Relaxed);
                 }
-                Self::prove(version);
+                version.prove();
                 Ok(reply)
             }
             Err(trouble) => {
@@ -249,18 +251,6 @@ impl Slot {
         });
     }
 
-    /// A good call on a version: it may end its probation, and then the old version can go.
-    fn prove(version: &Version) {
-        if version.probation.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        let left =
-            version.probation.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        if left == Ok(1) {
-            *version.before.lock() = None;
-        }
-    }
-
     /// Counts, logs, goes back to the old version, or puts it into quarantine.
     fn failed(&self, version: &Arc<Version>, call: &Call, trouble: &Trouble) {
         self.metrics.failed(trouble.kind);
@@ -276,15 +266,12 @@ impl Slot {
         if !trouble.trap {
             return;
         }
-        if version.probation.load(Ordering::Relaxed) > 0
-            && let Some(before) = version.before.lock().take()
-        {
-            let current = self.current.load_full();
-            if Arc::ptr_eq(&current, version) {
-                self.current.store(before);
+        if let Some(before) = version.give_up() {
+            let with = if before.recipe.common.options == self.options { "" } else { " with its options" };
+            if Arc::ptr_eq(&self.current.compare_and_swap(version, before), version) {
                 self.metrics.rolled_back.inc();
                 log.error(format!(
-                    "policy {}: the new version trapped on its first calls: back to the old one",
+                    "policy {}: the new version trapped on its first calls: back to the old one{with}",
                     self.name
                 ));
             }
@@ -295,10 +282,8 @@ impl Slot {
             return;
         }
         let traps = self.traps.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.quarantine_after > 0
-            && traps >= self.quarantine_after
-            && !self.quarantined.swap(true, Ordering::Relaxed)
-        {
+        let most = self.options.quarantine;
+        if most > 0 && traps >= most && !self.quarantined.swap(true, Ordering::Relaxed) {
             self.metrics.quarantined.set(1);
             version.pool.shrink(true);
             log.error(format!(
@@ -311,7 +296,7 @@ impl Slot {
     /// The answer that the operator chose for a call that has none of its own.
     fn answer(&self, call: &Call, trouble: &Trouble) -> Result<Reply, Failure> {
         match call {
-            Call::Allow(_) | Call::Shadow(_) => Ok(match self.on_error {
+            Call::Allow(_) | Call::Shadow(_) => Ok(match self.options.on_error {
                 OnError::Next => Reply::Pass,
                 OnError::Allow => Reply::Decision(self.decision(0)),
                 OnError::Deny => Reply::Decision(self.decision(-1)),

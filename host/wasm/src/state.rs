@@ -68,6 +68,12 @@ pub(crate) struct State {
     /// Log lines that are left in this call.
     lines: u32,
     lines_left_out: u32,
+    /// Handles that it holds.
+    held: usize,
+    /// Of those, how many it held after its first call, which opens what a policy needs.
+    held_first: Option<usize>,
+    /// The running call was refused one.
+    refused: bool,
     /// When the call must end.
     pub(crate) deadline: Instant,
     /// What it was given until then.
@@ -91,6 +97,9 @@ impl State {
             calls: common.options.host_calls,
             lines: LINES,
             lines_left_out: 0,
+            held: 0,
+            held_first: None,
+            refused: false,
             deadline: Instant::now(),
             granted: Duration::ZERO,
             stop: None,
@@ -109,6 +118,7 @@ impl State {
         self.login = login;
         self.calls = self.common.options.host_calls;
         self.lines = LINES;
+        self.refused = false;
         self.granted = deadline.saturating_duration_since(began);
         self.deadline = deadline;
         self.stop = stop;
@@ -118,6 +128,7 @@ impl State {
     pub(crate) fn end(&mut self) {
         self.login = None;
         self.stop = None;
+        self.held_first.get_or_insert(self.held);
         if self.lines_left_out > 0 {
             let text = format!(
                 "policy {}: {} log lines of one call left out",
@@ -175,7 +186,30 @@ impl State {
         value: T,
     ) -> Result<wasmtime::component::Resource<T>, Error> {
         let most = self.common.options.handles;
-        self.table.push(value).map_err(|_| Error::Limit(format!("{most} handles of one instance")))
+        if let Ok(handle) = self.table.push(value) {
+            self.held += 1;
+            return Ok(handle);
+        }
+        self.refused = true;
+        Err(Error::Limit(format!("{most} handles of one instance")))
+    }
+
+    /// The end of a handle.
+    pub(crate) fn delete<T: Send + 'static>(
+        &mut self,
+        handle: wasmtime::component::Resource<T>,
+    ) -> Result<()> {
+        self.table.delete(handle)?;
+        self.held = self.held.saturating_sub(1);
+        Ok(())
+    }
+
+    /// How many handles it holds, once it cannot go on for long with them: the last call was refused one, or its calls opened and
+    /// kept so many that half of the room there was is gone.
+    pub(crate) fn leaked(&self) -> Option<usize> {
+        let first = self.held_first?;
+        let room = self.common.options.handles.saturating_sub(first);
+        (self.refused || self.held.saturating_sub(first) > room / 2).then_some(self.held)
     }
 }
 

@@ -4,6 +4,7 @@
 mod support;
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 use policy::{Components, Hook};
 use serde_json::json;
@@ -153,17 +154,41 @@ fn fuel_is_counted_without_a_limit_if_somebody_wants_to_know() {
     assert!(plain.metric("portcullis_component_fuel_total{policy=\"p\"} 0"));
 }
 
+/// A component with every hook, whose check of its settings is this.
+fn checks(check: &str) -> Vec<u8> {
+    let body = format!(
+        r#"(data (i32.const 0) "limit must be above 0")
+        (func (export "portcullis:policy/allow@0.1.0#allow") (param i32) (result i32) (unreachable))
+        (func (export "portcullis:policy/setup@0.1.0#check") (result i32) {check})"#
+    );
+    component("complete", &format!("{body}{}", stubs()))
+}
+
 #[test]
 fn a_policy_that_refuses_its_settings_is_not_loaded() {
-    let body = r#"(data (i32.const 0) "limit must be above 0")
-        (func (export "portcullis:policy/allow@0.1.0#allow") (param i32) (result i32) (unreachable))
-        (func (export "portcullis:policy/setup@0.1.0#check") (result i32)
-            (i32.store (i32.const 512) (i32.const 1)) (i32.store (i32.const 516) (i32.const 0))
-            (i32.store (i32.const 520) (i32.const 21)) (i32.const 512))"#;
-    let refuses = component("complete", &format!("{body}{}", stubs()));
-    assert!(
-        World::new().refused(&refuses, &options()).contains("refuses its settings: limit must be above 0")
+    let refuses = checks(
+        "(i32.store (i32.const 512) (i32.const 1)) (i32.store (i32.const 516) (i32.const 0))
+         (i32.store (i32.const 520) (i32.const 21)) (i32.const 512)",
     );
+    let world = World::new();
+    assert!(world.refused(&refuses, &options()).contains("refuses its settings: limit must be above 0"));
+    // Nor does it take the place of one that was.
+    let policy = world.load("p", &allow(&decide(1)), &options());
+    world.file("p", &refuses);
+    let told = world.registry.reload("p").unwrap_err().to_string();
+    assert!(told.contains("limit must be above 0; the old version goes on"), "{told}");
+    assert_eq!(status(world.allow(&policy)), Some(1));
+}
+
+#[test]
+fn a_check_of_the_settings_that_traps_or_does_not_end_is_a_refusal() {
+    let world = World::new();
+    let told = world.refused(&checks("(unreachable)"), &options());
+    assert!(told.contains("its check of the settings failed: the policy panicked"), "{told}");
+    // It has ten seconds; here it is part of a call that has less.
+    let _until = policy::deadline::enter(Instant::now() + Duration::from_millis(500));
+    let told = world.refused(&checks("(loop $ever (br $ever)) (unreachable)"), &options());
+    assert!(told.contains("its check of the settings failed: policy deadline of"), "{told}");
 }
 
 /// The hooks that the world `complete` has besides.
@@ -180,51 +205,6 @@ fn stubs() -> String {
         hook("background@0.1.0#run", "(param i32 i32) (result i32)"),
     ]
     .concat()
-}
-
-#[test]
-fn a_new_version_takes_over_at_once_and_a_bad_one_does_not() {
-    let world = World::new();
-    let policy = world.load("p", &allow(&decide(1)), &options());
-    policy.require(Hook::Allow).unwrap();
-    assert_eq!(status(world.allow(&policy)), Some(1));
-    world.file("p", &allow(&decide(2)));
-    assert!(world.registry.reload("p").unwrap().contains("loaded"));
-    assert_eq!(status(world.allow(&policy)), Some(2));
-    world.file("p", b"garbage");
-    let error = world.registry.reload("p").unwrap_err().to_string();
-    assert!(error.contains("the old version goes on"), "{error}");
-    let report =
-        r#"(func (export "portcullis:policy/report@0.1.0#report") (param i32) (result i32) (unreachable))"#;
-    world.file("p", &component("only-report", report));
-    assert!(world.registry.reload("p").unwrap_err().to_string().contains("no longer exports allow"));
-    assert_eq!(status(world.allow(&policy)), Some(2));
-    assert!(world.registry.reload("q").is_err());
-}
-
-#[test]
-fn a_new_version_that_traps_on_its_first_calls_is_taken_back() {
-    let world = World::new();
-    let policy = world.load("p", &allow(&decide(1)), &json!({"deadline_ms": PATIENT, "on_error": "deny"}));
-    world.file("p", &allow("(unreachable)"));
-    world.registry.reload("p").unwrap();
-    assert_eq!(status(world.allow(&policy)), Some(-1), "this one call had nothing else");
-    assert_eq!(status(world.allow(&policy)), Some(1));
-    assert!(world.metric("portcullis_component_rollbacks_total{policy=\"p\"} 1"));
-    assert!(world.logged("back to the old one"));
-}
-
-#[test]
-fn a_watched_file_is_loaded_again_when_it_changes() {
-    let world = World::new();
-    let policy = world.load("p", &allow(&decide(1)), &json!({"deadline_ms": PATIENT, "watch": true}));
-    world.registry.tick();
-    assert_eq!(status(world.allow(&policy)), Some(1));
-    let path = world.file("p", &allow(&decide(2)));
-    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
-    std::fs::File::open(&path).unwrap().set_modified(later).unwrap();
-    world.registry.tick();
-    assert_eq!(status(world.allow(&policy)), Some(2));
 }
 
 #[test]
@@ -256,6 +236,15 @@ fn compiled_code_is_kept_and_only_our_own_is_used() {
     assert_eq!(status(world.allow(&two)), Some(9));
     assert_eq!(std::fs::read_dir(&cache).unwrap().count(), 1, "the same component has the same file");
     assert!(!world.logged("compiling again"));
+    assert_eq!((world.lines("policy one: compiled in "), world.lines("policy two: compiled before")), (1, 1));
+    // Compiled for counting fuel it is other code.
+    let counted = world.folder.path().join("counted");
+    world.registry.cache(Some(counted.clone()));
+    world.load("plain", &bytes, &options());
+    world.load("metered", &bytes, &json!({"deadline_ms": PATIENT, "fuel": 1_000_000}));
+    world.load("other", &allow(&decide(10)), &options());
+    assert_eq!(std::fs::read_dir(&counted).unwrap().count(), 3);
+    world.registry.cache(Some(cache.clone()));
     // Damaged: one byte of the code.
     let mut code = std::fs::read(file()).unwrap();
     *code.last_mut().unwrap() ^= 1;

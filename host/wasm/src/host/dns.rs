@@ -107,7 +107,6 @@ impl HostResolver for State {
     }
 
     fn drop(&mut self, resolver: Resource<Handle>) -> Result<()> {
-        self.table.delete(resolver)?;
-        Ok(())
+        self.delete(resolver)
     }
 }

@@ -73,7 +73,6 @@ impl HostDatabase for State {
     }
 
     fn drop(&mut self, db: Resource<Handle>) -> Result<()> {
-        self.table.delete(db)?;
-        Ok(())
+        self.delete(db)
     }
 }

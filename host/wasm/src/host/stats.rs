@@ -206,7 +206,6 @@ impl HostDb for State {
     }
 
     fn drop(&mut self, db: Resource<Handle>) -> Result<()> {
-        self.table.delete(db)?;
-        Ok(())
+        self.delete(db)
     }
 }

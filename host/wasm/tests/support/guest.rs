@@ -98,20 +98,22 @@ pub fn if_named(letter: char, then: &str) -> String {
     format!("(if (i32.eq {FIRST_LETTER} (i32.const {})) (then {then}))", u32::from(letter))
 }
 
-/// Misbehaves as the first letter of the login says: `l`oops, `t`raps, fills its `m`emory, `r`ecurses, `d`enies; passes
-/// everybody else.
+/// Misbehaves as the first letter of the login says: `l`oops, `t`raps, fills its `m`emory, `r`ecurses, `f`loods the host with
+/// calls, `d`enies; passes everybody else.
 pub fn moody() -> Vec<u8> {
     let body = [
         if_named('l', "(loop $ever (br $ever))"),
         if_named('t', "(unreachable)"),
         if_named('m', "(loop $more (drop (memory.grow (i32.const 16))) (br $more))"),
         if_named('r', "(drop (call $deep (i32.const 0)))"),
+        if_named('f', "(loop $more (drop (call $now)) (br $more))"),
         if_named('d', &format!("(return {})", decide(-1))),
         PASS.to_owned(),
     ];
     let deep = "(func $deep (param i32) (result i32)
         (i32.add (call $deep (i32.add (local.get 0) (i32.const 1))) (local.get 0)))";
-    component("only-allow", &format!("{}{deep}", allow_function(&body.concat())))
+    let imports = ";; (import \"portcullis:policy/clock@0.1.0\" \"now\" (func $now (result f64)))\n";
+    component("only-allow", &format!("{imports}{}{deep}", allow_function(&body.concat())))
 }
 
 /// Asks the resolver `late` about logins that begin with `s`, and decides 10 and one for each address; passes everybody else.

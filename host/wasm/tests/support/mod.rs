@@ -63,6 +63,21 @@ impl World {
         World { caps, registry, engines, folder: tempfile::tempdir().unwrap(), written, runtime }
     }
 
+    /// Makes the stats DB `db` with the field `n`.
+    pub fn with_db(&self) {
+        let schema = statsdb::Schema {
+            name: "db".into(),
+            window_secs: 60,
+            windows: 2,
+            fields: vec![("n".into(), statsdb::FieldKind::Int)],
+            shards: 1,
+            start: 0,
+            hll_bits: 6,
+            countmin: statsdb::CountMinShape::default(),
+        };
+        self.caps.stats.create(schema).unwrap();
+    }
+
     /// Where look-ups run.
     pub fn runtime(&self) -> &tokio::runtime::Handle {
         self.runtime.handle()
@@ -94,6 +109,17 @@ impl World {
         }
     }
 
+    /// Another registry with the same capabilities, as for a configuration that is read again.
+    pub fn again(&self) -> Registry {
+        Registry::new(self.engines.clone(), self.caps.clone(), self.runtime.handle().clone())
+    }
+
+    /// Asks about a login of this name.
+    pub fn ask(&self, component: &Arc<dyn Component>, name: &str) -> Result<Reply, Failure> {
+        let login = login::Login { login: name.into(), ..(*login()).clone() };
+        self.call(component, &Call::Allow(login.into()))
+    }
+
     pub fn allow(&self, component: &Arc<dyn Component>) -> Result<Reply, Failure> {
         self.call(component, &Call::Allow(login()))
     }
@@ -110,8 +136,18 @@ impl World {
     }
 
     pub fn logged(&self, part: &str) -> bool {
+        self.lines(part) > 0
+    }
+
+    /// What was logged.
+    pub fn log(&self) -> String {
         self.caps.log.flush(Duration::from_secs(10));
-        String::from_utf8_lossy(&self.written.0.lock()).contains(part)
+        String::from_utf8_lossy(&self.written.0.lock()).into_owned()
+    }
+
+    /// How many log lines have this in them.
+    pub fn lines(&self, part: &str) -> usize {
+        self.log().lines().filter(|line| line.contains(part)).count()
     }
 }
 
