@@ -88,13 +88,19 @@ impl StateDir {
         Ok(())
     }
 
-    /// Saves everything. `now`: unix seconds.
+    /// Saves everything. `now`: unix seconds. `pause` is called after each short piece of work, while nothing is locked.
     ///
     /// # Errors
     /// If the disk refuses; the last complete snapshot stays as it was, and what was written of the new one is removed.
-    pub fn save(&self, stats: &StatsRegistry, lists: &Lists, now: u64) -> io::Result<Saved> {
+    pub fn save(
+        &self,
+        stats: &StatsRegistry,
+        lists: &Lists,
+        now: u64,
+        pause: &dyn Fn(),
+    ) -> io::Result<Saved> {
         let tmp = self.path.join("state.tmp");
-        let saved = self.save_by(&tmp, stats, lists, now);
+        let saved = self.save_by(&tmp, stats, lists, now, pause);
         if saved.is_err() {
             // Half of it would take room that the disk may not have.
             let _ = std::fs::remove_file(&tmp);
@@ -102,9 +108,16 @@ impl StateDir {
         saved
     }
 
-    fn save_by(&self, tmp: &Path, stats: &StatsRegistry, lists: &Lists, now: u64) -> io::Result<Saved> {
-        let mut file = io::BufWriter::with_capacity(1 << 18, private().truncate(true).open(tmp)?);
-        let mut saved = save::write(&mut file, stats, lists, now)?;
+    fn save_by(
+        &self,
+        tmp: &Path,
+        stats: &StatsRegistry,
+        lists: &Lists,
+        now: u64,
+        pause: &dyn Fn(),
+    ) -> io::Result<Saved> {
+        let mut file = io::BufWriter::with_capacity(1 << 14, private().truncate(true).open(tmp)?);
+        let mut saved = save::write(&mut file, stats, lists, now, pause)?;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
         saved.bytes = file.metadata()?.len();

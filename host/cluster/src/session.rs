@@ -17,6 +17,7 @@ mod channel;
 mod dialer;
 mod entries;
 mod journal;
+mod kept;
 mod message;
 mod repair;
 

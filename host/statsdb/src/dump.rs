@@ -3,10 +3,9 @@
 use std::ops::Deref;
 
 use crate::StatsDb;
+use crate::order::Order;
 use crate::wire::KeyState;
 
-/// Entries looked at under one lock while the order is found out.
-const STAMP_BATCH: u32 = 512;
 /// Keys serialised under one lock.
 const KEY_BATCH: usize = 32;
 /// Bytes after which a batch ends early.
@@ -20,15 +19,15 @@ pub struct Dump<D: Deref<Target = StatsDb>> {
     db: D,
     /// The next shard.
     shard: u32,
-    /// Handles yet to be visited in the last one, in reverse.
-    handles: Vec<u32>,
+    /// Handles yet to be visited in the last one.
+    handles: Order,
     batch: std::vec::IntoIter<KeyState>,
 }
 
 impl<D: Deref<Target = StatsDb>> Dump<D> {
     /// Walks a database held by any kind of pointer.
     pub fn new(db: D) -> Self {
-        Self { db, shard: 0, handles: Vec::new(), batch: Vec::new().into_iter() }
+        Self { db, shard: 0, handles: Order::default(), batch: Vec::new().into_iter() }
     }
 
     fn next_batch(&mut self, shard: u32) -> Vec<KeyState> {
@@ -68,25 +67,11 @@ impl<D: Deref<Target = StatsDb>> Iterator for Dump<D> {
             if !self.handles.is_empty() {
                 self.batch = self.next_batch(self.shard - 1).into_iter();
             } else if self.shard < self.db.schema().shards {
-                self.handles = order(&self.db, self.shard);
+                self.handles = Order::of(&self.db, self.shard, &|| {});
                 self.shard += 1;
             } else {
                 return None;
             }
         }
     }
-}
-
-/// The handles of a shard's keys, the most recently written first.
-pub(crate) fn order(db: &StatsDb, shard: u32) -> Vec<u32> {
-    let mut stamps = Vec::with_capacity(db.shard(shard).lock().len());
-    let begin = db.shard(shard).lock().stamp();
-    let mut from = 0;
-    while let Some(some) = db.shard(shard).lock().stamps(from, STAMP_BATCH) {
-        // Stamps wrap, so the order is that of their distance from now; later ones come last.
-        stamps.extend(some.map(|(stamp, handle)| (begin.wrapping_sub(stamp) as i32, handle)));
-        from += STAMP_BATCH;
-    }
-    stamps.sort_unstable();
-    stamps.into_iter().map(|(_, handle)| handle).collect()
 }

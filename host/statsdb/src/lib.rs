@@ -18,6 +18,7 @@ mod hll;
 mod int;
 mod layout;
 mod murmur;
+mod order;
 pub mod outside;
 mod record;
 mod schema;

@@ -1,5 +1,6 @@
 //! The thread that saves.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,11 @@ use crate::log::Level;
 const TROUBLE: &str = "state";
 /// How much the thread stands back: about a tenth of a core that requests want, too.
 const NICE: i32 = 10;
+/// After this much work the thread rests. A request that comes while it works has to wait for the core no longer than that,
+/// where otherwise it waits for a whole slice of the scheduler's, some milliseconds.
+const WORK: Duration = Duration::from_micros(100);
+/// How long it rests.
+const REST: Duration = Duration::from_micros(200);
 /// A failure is logged this often while it goes on.
 const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
@@ -73,16 +79,32 @@ impl Drop for Keeper {
 }
 
 impl Shared {
+    /// Rests after some work, unless the daemon ends: then somebody waits for the end of this.
+    fn pause(&self, since: &Cell<Instant>) {
+        if since.get().elapsed() < WORK {
+            return;
+        }
+        let mut ending = self.ending.lock();
+        if !*ending {
+            self.changed.wait_for(&mut ending, REST);
+        }
+        drop(ending);
+        since.set(Instant::now());
+    }
+
     fn run(&self, dir: &StateDir, every: Duration, capabilities: &Capabilities) {
         // Of this thread alone. Where it is not allowed, saving is as it was.
         let _ = rustix::process::setpriority_process(None, NICE);
+        let mut begun = Instant::now();
         loop {
             let last = {
                 let mut ending = self.ending.lock();
-                let due = Instant::now() + every;
+                // From beginning to beginning, however long saving takes.
+                let due = begun + every;
                 while !*ending && !self.changed.wait_until(&mut ending, due).timed_out() {}
                 *ending
             };
+            begun = Instant::now();
             self.save(dir, capabilities, last);
             if last {
                 return;
@@ -95,7 +117,8 @@ impl Shared {
         let Capabilities { log, stats, lists, metrics, troubles, .. } = capabilities;
         let begin = Instant::now();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        match dir.save(stats, lists, now) {
+        let since = Cell::new(begin);
+        match dir.save(stats, lists, now, &|| self.pause(&since)) {
             Ok(saved) => {
                 self.saved.fetch_add(1, Ordering::Relaxed);
                 metrics.state_saved(now, begin.elapsed(), saved.bytes);

@@ -8,8 +8,8 @@ use super::frame::{DB, END, ENTRIES, FORMAT, HEAD, KEYS, write as frame};
 use crate::lists::{Colour, Kind, Lists};
 use crate::stats::StatsRegistry;
 
-/// Bytes of keys or entries in a frame, about.
-const BLOCK: usize = 1 << 16;
+/// Bytes of keys or entries in a frame, about: what is written at once. Writing more takes hundreds of microseconds.
+const BLOCK: usize = 1 << 14;
 
 /// What was saved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -22,12 +22,14 @@ pub struct Saved {
     pub bytes: u64,
 }
 
-/// Writes everything. Locks are short; what changes meanwhile is in it or not.
+/// Writes everything. Locks are short, and `pause` is called between short pieces of work; what changes meanwhile is in it
+/// or not.
 pub(super) fn write(
     file: &mut impl Write,
     stats: &StatsRegistry,
     lists: &Lists,
     now: u64,
+    pause: &dyn Fn(),
 ) -> io::Result<Saved> {
     let mut saved = Saved::default();
     frame(file, &[&[HEAD], FORMAT, &now.to_le_bytes()].concat())?;
@@ -36,12 +38,13 @@ pub(super) fn write(
         let mut payload = vec![DB];
         Outline::new(db.schema()).encode(&mut payload);
         frame(file, &payload)?;
-        let mut blocks = db.blocks(now, BLOCK);
+        let mut blocks = db.blocks(now, BLOCK, pause);
         for block in blocks.by_ref() {
             payload.clear();
             payload.push(KEYS);
             payload.extend_from_slice(&block);
             frame(file, &payload)?;
+            pause();
         }
         saved.keys += blocks.keys();
     }
@@ -56,6 +59,7 @@ pub(super) fn write(
                 saved.entries += 1;
                 if payload.len() >= BLOCK {
                     frame(file, &payload)?;
+                    pause();
                     payload.truncate(1);
                 }
             }

@@ -64,7 +64,7 @@ impl Place {
         lists.black.add_login(NOW, b"joe", 3600, b"many \"tries\"");
         lists.black.add_key(NOW, Kind::Ip, b"198.51.100.0/24", 5, b"", Origin::Local);
         lists.white.add_ip(NOW, "192.0.2.1".parse().unwrap(), u32::MAX, b"office");
-        self.open().save(&stats, &lists, NOW + 61).unwrap()
+        self.open().save(&stats, &lists, NOW + 61, &|| {}).unwrap()
     }
 
     fn restore(&self) -> (StatsRegistry, Lists, Restored) {
@@ -156,7 +156,7 @@ fn a_failed_save_leaves_the_last_snapshot() {
     place.save(5);
     let dir = place.open();
     std::fs::create_dir(place.file("state.tmp")).unwrap();
-    let error = dir.save(&stats("db"), &Lists::default(), NOW).unwrap_err();
+    let error = dir.save(&stats("db"), &Lists::default(), NOW, &|| {}).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::IsADirectory);
     drop(dir);
     std::fs::remove_dir(place.file("state.tmp")).unwrap();
@@ -172,7 +172,7 @@ fn a_full_disk_is_told_with_what_to_do_and_nothing_is_left_of_the_attempt() {
     let capabilities = crate::Capabilities::new(options).unwrap();
     let dir = place.open();
     std::os::unix::fs::symlink("/dev/full", place.file("state.tmp")).unwrap();
-    let error = dir.save(&stats("db"), &Lists::default(), NOW).unwrap_err();
+    let error = dir.save(&stats("db"), &Lists::default(), NOW, &|| {}).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     assert!(!place.file("state.tmp").is_symlink());
     std::os::unix::fs::symlink("/dev/full", place.file("state.tmp")).unwrap();
@@ -215,6 +215,6 @@ fn a_key_takes_little_room() {
         db.add(NOW + 60, key.as_bytes(), b"i", b"1").unwrap();
         db.add(NOW + 60, key.as_bytes(), b"h", n.to_string().as_bytes()).unwrap();
     }
-    let saved = place.open().save(&stats, &Lists::default(), NOW + 61).unwrap();
+    let saved = place.open().save(&stats, &Lists::default(), NOW + 61, &|| {}).unwrap();
     assert!(saved.bytes / saved.keys < 150, "{} bytes a key", saved.bytes / saved.keys);
 }

@@ -1,6 +1,6 @@
 //! Which keys changed here, in order.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::acceptor::shorten;
 use super::entries::Id;
+use super::kept::Kept;
 use super::{Entries, FRAME_BYTES, MAX_TEXT};
 
 /// What an entry costs beside its key.
@@ -66,7 +67,7 @@ struct Entry {
 struct Lines {
     /// The position of the first one that is kept.
     first: u64,
-    kept: VecDeque<Entry>,
+    kept: Kept<Entry>,
     bytes: usize,
     overflowed: u64,
 }
@@ -137,9 +138,12 @@ impl Journal {
         }
         let mut entries = self.entries.lock();
         entries.first += entries.kept.len() as u64 + 1;
-        entries.kept.clear();
+        let old = std::mem::take(&mut entries.kept);
         entries.bytes = 0;
         self.recording.store(recording, Ordering::Release);
+        // Freeing a full journal takes a while that no request should wait for.
+        drop(entries);
+        drop(old);
     }
 
     /// Whether changes are kept.
@@ -263,8 +267,7 @@ impl Journal {
     fn some(&self, from: u64) -> Option<Vec<Entry>> {
         let entries = self.entries.lock();
         let skip = usize::try_from(from.checked_sub(entries.first)?).ok()?;
-        let end = entries.kept.len().min(skip.saturating_add(AT_ONCE));
-        Some(entries.kept.range(skip.min(end)..end).cloned().collect())
+        Some(entries.kept.from(skip).take(AT_ONCE).cloned().collect())
     }
 
     /// The changes from a position on that fit in a frame: what the databases and lists say now. `None` if some are no longer

@@ -2,7 +2,7 @@
 
 use super::{Scope, Writer};
 use crate::StatsDb;
-use crate::dump::order;
+use crate::order::Order;
 
 /// Keys told of under one lock.
 const KEY_BATCH: usize = 32;
@@ -17,16 +17,19 @@ pub struct Blocks<'a> {
     size: usize,
     /// The next shard.
     shard: u32,
-    /// Handles yet to be visited in the last one, in reverse.
-    handles: Vec<u32>,
+    /// Handles yet to be visited in the last one.
+    handles: Order,
     /// Keys told of so far.
     keys: u64,
+    /// Called after each short piece of work, while no lock is held.
+    pause: &'a dyn Fn(),
 }
 
 impl StatsDb {
-    /// All keys with everything that counts at `now`, in blocks of about `size` bytes.
-    pub fn blocks(&self, now: u64, size: usize) -> Blocks<'_> {
-        Blocks { db: self, now, size, shard: 0, handles: Vec::new(), keys: 0 }
+    /// All keys with everything that counts at `now`, in blocks of about `size` bytes. `pause` is called after each short
+    /// piece of work, some tens of microseconds, while no lock is held: whoever shares a core with requests rests there.
+    pub fn blocks<'a>(&'a self, now: u64, size: usize, pause: &'a dyn Fn()) -> Blocks<'a> {
+        Blocks { db: self, now, size, shard: 0, handles: Order::default(), keys: 0, pause }
     }
 }
 
@@ -60,8 +63,9 @@ impl Iterator for Blocks<'_> {
         while writer.len() < self.size {
             if !self.handles.is_empty() {
                 self.push_some(&mut writer);
+                (self.pause)();
             } else if self.shard < self.db.schema().shards {
-                self.handles = order(self.db, self.shard);
+                self.handles = Order::of(self.db, self.shard, self.pause);
                 self.shard += 1;
             } else {
                 break;
