@@ -8,16 +8,11 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::{process, tools};
-
-/// Tells the process inside which namespace it came from.
-const OUTSIDE: &str = "PORTCULLIS_OUTSIDE_NETWORK";
+use crate::{namespace, process, tools};
 
 /// The network that a test has for itself.
 pub struct Network(());
@@ -27,34 +22,10 @@ pub struct Network(());
 /// # Panics
 /// The machine allows no network namespaces, or the test failed in there.
 pub fn inside(test: &str, body: impl FnOnce(&Network)) {
-    let Some(outside) = std::env::var_os(OUTSIDE) else { return run_inside(test) };
-    assert_ne!(PathBuf::from(outside), namespace(), "{OUTSIDE} is set outside of a namespace");
-    process::run_ok(Command::new(tools::system_tool("ip")).args(["link", "set", "lo", "up"]));
-    body(&Network(()));
-}
-
-fn namespace() -> PathBuf {
-    fs::read_link("/proc/self/ns/net").unwrap()
-}
-
-fn run_inside(test: &str) {
-    let mut unshare = Command::new(tools::system_tool("unshare"));
-    unshare.arg("--net");
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        unshare.arg("--map-root-user");
+    if namespace::NETWORK.entered(test) {
+        process::run_ok(Command::new(tools::system_tool("ip")).args(["link", "set", "lo", "up"]));
+        body(&Network(()));
     }
-    let may = process::run(Command::new(unshare.get_program()).args(unshare.get_args()).arg("true"));
-    assert!(
-        may.status.success(),
-        "this test needs a network namespace, which this machine does not allow: {}",
-        String::from_utf8_lossy(&may.stderr)
-    );
-    unshare
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "--nocapture", test])
-        .env(OUTSIDE, namespace());
-    let printed = process::run_ok(&mut unshare);
-    assert!(printed.contains("1 passed"), "there is no test {test}:\n{printed}");
 }
 
 impl Network {

@@ -21,10 +21,19 @@ pub struct Smtp {
 impl Smtp {
     /// `security`: `none`, `starttls` or `tls`; `more`: see `smtp_server.py`.
     pub fn start(security: &str, more: &[&str]) -> Smtp {
-        let addr = address::fresh();
+        Smtp::start_at(address::fresh(), security, more)
+    }
+
+    /// The same at an address that the test chose.
+    pub fn start_at(addr: SocketAddr, security: &str, more: &[&str]) -> Smtp {
+        Smtp::start_as(addr, &addr.ip().to_string(), security, more)
+    }
+
+    /// The same with a certificate for another IP address.
+    pub fn start_as(addr: SocketAddr, certified: &str, security: &str, more: &[&str]) -> Smtp {
         let folder = TempDir::with_prefix("portcullis-smtp-").unwrap();
         if security != "none" {
-            certificate(folder.path(), &addr.ip().to_string());
+            certificate(folder.path(), certified);
         }
         let mut command = Command::new(tools::python_tool("python"));
         command

@@ -204,7 +204,7 @@ fn a_user_is_asked_and_the_answer_counts() {
 }
 
 #[test]
-fn the_key_outlives_the_daemon() {
+fn the_key_of_the_links_is_made_once_and_only_post_answers() {
     let (smtp, wforce) = (Smtp::start("none", &[]), Daemon::start(""));
     let daemon = asking(&smtp, &wforce);
     let key = daemon.folder().join("state/confirm.key");
@@ -212,6 +212,58 @@ fn the_key_outlives_the_daemon() {
     assert_eq!(made.len(), 32);
     assert_eq!(daemon.client().get("/confirm?t=x").status, 400);
     assert_eq!(daemon.client().request("DELETE", "/confirm", &[], b"").status, 405);
+}
+
+/// A token as the daemon makes it, of a time that is over: signed with its key.
+const EXPIRED: &str = r#"
+import base64, hashlib, hmac, sys, time
+key, token = open(sys.argv[1], "rb").read(), sys.argv[2]
+text = lambda some: base64.urlsafe_b64encode(some).rstrip(b"=").decode()
+report = base64.urlsafe_b64decode(token.split(".")[1] + "==")
+for ago in (-3600, 60):
+    expires = int(time.time()) - ago
+    tag = hmac.new(key, b"portcullis confirm 1\n" + expires.to_bytes(8, "big") + report, hashlib.sha256).digest()
+    print(f"{expires:x}.{text(report)}.{text(tag)}")
+"#;
+
+#[test]
+fn a_user_may_not_know_and_a_link_has_an_end() {
+    let (smtp, wforce) = (Smtp::start("none", &[]), Daemon::start(""));
+    let daemon = asking(&smtp, &wforce);
+    daemon.client().report(&login("ada", "192.0.2.1", true));
+    let mail = smtp.mail(1);
+    let plain = mail["plain"].as_str().unwrap();
+    let link = plain.lines().find(|line| line.starts_with("https://mail.example.com/confirm?t=")).unwrap();
+    let token = link.split_once("t=").unwrap().1.split('&').next().unwrap();
+    let anybody = daemon.client().with_credentials(None);
+    let answer = |token: &str, word: &str| {
+        let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+        anybody.request("POST", "/confirm", &headers, format!("t={token}&answer={word}").as_bytes())
+    };
+    let said = |word: &str| {
+        until("the mark", || {
+            let reports = daemon.client().get("/reports.json?login=ada").json();
+            (reports["reports"][0]["user_confirmation"] == word).then_some(())
+        });
+    };
+    assert_eq!(answer(token, "forget").status, 200);
+    said("forget");
+    assert_eq!(daemon.client().metric("portcullis_confirmations_total{answer=\"forget\"}"), Some(1.0));
+    // Nobody is blocked for it.
+    let tuple = json!({"login": "eve", "remote": "192.0.2.1", "pwhash": "1"});
+    assert_eq!(wforce.client().allow(&tuple)["status"], 0);
+
+    let key = daemon.folder().join("state/confirm.key");
+    let made =
+        process::run_ok(Command::new(tools::python_tool("python")).args(["-c", EXPIRED]).arg(key).arg(token));
+    let [valid, expired] = made.lines().collect::<Vec<_>>()[..] else { panic!("{made}") };
+    assert_eq!(answer(expired, "bad").status, 410);
+    let page = anybody.get(&format!("/confirm?t={expired}"));
+    assert_eq!(page.status, 410);
+    is_guarded(&page);
+    said("forget");
+    assert_eq!(answer(valid, "good").status, 200);
+    said("good");
 }
 
 #[test]

@@ -220,6 +220,65 @@ fn a_store_in_use_or_options_that_make_no_sense_are_told() {
     );
 }
 
+const GEOIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../host/capabilities/testdata");
+
+/// What is known of an address when it comes in is stored with the report.
+#[test]
+fn reports_get_place_and_network_owner() {
+    let found = |store: &str| {
+        let daemon = Launch::trackalert(&format!("{store}\n{QUESTIONS}")).start();
+        let client = daemon.client();
+        client.report(&json!({"login": "anna", "remote": "1.128.0.7", "success": true}));
+        client.report(&json!({"login": "bert", "remote": "81.2.69.142", "success": true}));
+        counted(&client, "anna", 1);
+        counted(&client, "bert", 1);
+        let geoip = |login: &str| {
+            let found = client.get(&format!("/reports.json?login={login}")).json();
+            found["reports"][0]["geoip"].clone()
+        };
+        (geoip("anna"), geoip("bert"))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let store = |name: &str, options: &str| {
+        format!(
+            "setReportStore(\"embedded\", {{ path = \"{}/{name}\", query_timeout_ms = 60000{options} }})",
+            folder.path().display()
+        )
+    };
+    let owners = format!("\"{GEOIP}/GeoLite2-ASN-Test.mmdb\"");
+    let places = format!("\"{GEOIP}/GeoIP2-City-Test.mmdb\"");
+    // By the names that are looked for.
+    let usual = format!("newGeoIP2DB(\"ASN\", {owners})\nnewGeoIP2DB(\"City\", {places})\n");
+    let (anna, bert) = found(&format!("{usual}{}", store("usual", "")));
+    assert_eq!((&anna["asn"], &anna["as_org"]), (&json!(1221), &json!("Telstra Pty Ltd")));
+    assert_eq!((&bert["country_code2"], &bert["city_name"]), (&json!("GB"), &json!("London")));
+    // By names of the operator's own; others are not looked at then.
+    let own = format!("newGeoIP2DB(\"who\", {owners})\nnewGeoIP2DB(\"where\", {places})\n");
+    let (anna, bert) = found(&format!("{own}{}", store("own", ", asn_db = \"who\", place_db = \"where\"")));
+    assert_eq!((&anna["asn"], &bert["country_code2"]), (&json!(1221), &json!("GB")));
+    let (anna, bert) =
+        found(&format!("{usual}{}", store("none", ", asn_db = \"who\", place_db = \"where\"")));
+    assert_eq!((&anna["asn"], &bert["country_code2"]), (&Value::Null, &Value::Null));
+}
+
+/// Nothing is taken that there is no room for.
+#[test]
+fn when_the_servers_are_away_and_the_queue_is_full_senders_are_told() {
+    let daemon = Launch::trackalert(
+        "setReportStore(\"elasticsearch\", { hosts = \"http://127.0.0.1:9\", queue = 2 })\naddACL(\"127.0.0.0/8\")\n",
+    )
+    .start();
+    let client = daemon.client();
+    let refused = until("the queue is full", || {
+        let response = client.post("/command/report", &json!({"login": "ada", "remote": "192.0.2.1"}));
+        (response.status != 200).then_some(response)
+    });
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.header("retry-after").is_some_and(|wait| wait.parse::<u32>().is_ok()), "{refused:?}");
+    assert!(refused.text().contains("too many reports wait"), "{}", refused.text());
+    assert!(client.metric("portcullis_report_store_taken_total{result=\"full\"}").unwrap() >= 1.0);
+}
+
 /// Two trackalerts and a wforce that share a store; the server is a stand-in for OpenSearch.
 #[test]
 fn daemons_share_a_store() {
@@ -251,11 +310,16 @@ intervalScheduleBackgroundFunc("00:00:01", "once", { once_per_cluster = true })
     assert_eq!(allow("joe"), 11);
     assert_eq!(allow("jane"), 10);
 
-    // The job runs; how often in all, the leases say: never both at once, which the skipped runs show.
+    // The job runs; the leases say where: what one daemon runs the other leaves out.
     let ran = |daemon: &Daemon| {
         daemon.client().metric("portcullis_job_runs_total{job=\"once\",result=\"done\"}").unwrap_or(0.0)
     };
     until("the job runs", || (ran(&one) + ran(&two) >= 3.0).then_some(()));
+    let left_out = |daemon: &Daemon| {
+        let sample = "portcullis_job_skipped_total{job=\"once\",reason=\"elsewhere\"}";
+        daemon.client().metric(sample).unwrap_or(0.0)
+    };
+    until("the other one leaves it out", || (left_out(&one) + left_out(&two) >= 1.0).then_some(()));
 
     // The server goes away: questions fail with the reason, reports wait, the daemons serve on.
     drop(server);

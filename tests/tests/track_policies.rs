@@ -141,6 +141,53 @@ fn expected() -> BTreeSet<(String, String)> {
     .collect()
 }
 
+/// What each policy's folder says is needed of the configuration, and when the policy then runs.
+#[test]
+fn the_shipped_configurations_load_and_schedule() {
+    for (policy, schedule) in [
+        ("new-login-alert", "every 00:01:00"),
+        ("impossible-travel-alert", "every 00:01:00"),
+        ("compromised-account", "every 00:01:00"),
+        ("dormant-account", "every 00:01:00"),
+        ("slow-scan", "cron 15 */6 * * *"),
+        ("credential-stuffing", "cron 5 * * * *"),
+    ] {
+        let shipped = tools::workspace().join("policies/track").join(policy).join("policy.conf");
+        let config = |more: &str| {
+            format!(
+                "setReportStore(\"embedded\", {{ path = \"reports\" }})\n{more}policy_folder = \"{}\"\ndofile(\"{}\")\n",
+                tools::shipped_components().display(),
+                shipped.display()
+            )
+        };
+        let check = |config: &str| {
+            let output = Launch::trackalert(config).args(&["--check-config"]).run();
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success(), "{policy}: {told}");
+            told
+        };
+        // Nobody would be told: that is said.
+        let told = check(&config(""));
+        let warning = format!("policy \"{policy}\" may raise alerts, but there is no channel");
+        assert!(told.contains(&warning), "{told}");
+        let webhook = config("addAlertWebhook(\"hook\", { url = \"http://127.0.0.1:9/\" })\n");
+        let told = check(&webhook);
+        assert!(!told.contains("warning"), "{told}");
+        assert!(
+            told.lines()
+                .any(|line| line.starts_with("job ") && line.contains(&format!("{policy}: {schedule} ("))),
+            "{told}"
+        );
+
+        let daemon = Launch::trackalert(&webhook).start();
+        let jobs = daemon.client().get("/command/jobs").json();
+        let job = &jobs["jobs"][0];
+        assert_eq!((&job["name"], &job["schedule"]), (&json!(policy), &json!(schedule)), "{jobs}");
+        assert_eq!(job["once_per_cluster"], true, "{jobs}");
+        assert!(job["next"].is_f64() || job["next"].is_i64(), "{jobs}");
+    }
+}
+
 /// The settings that the test needs: a wide window, because reports of the past are made one by one.
 fn scan(policy: &str) -> &'static str {
     if matches!(policy, "slow-scan" | "credential-stuffing") {

@@ -186,7 +186,8 @@ impl Outlet for Dispatch {
         }
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         let Some(capabilities) = shared.capabilities.upgrade() else { return Err(AlertError::Unavailable) };
-        let taken = shared.admit(&capabilities, &alert);
+        let now = capabilities.clock.now();
+        let taken = shared.admit(now, &alert);
         capabilities.metrics.families.alerts.with_label_values(&[taken.word()]).inc();
         if taken != Taken::Queued {
             let level = if taken == Taken::Duplicate { Level::Debug } else { Level::Warning };
@@ -202,10 +203,17 @@ impl Outlet for Dispatch {
         let raised = capabilities.clock.precise();
         let story = Story { id: id(), raised, alert, found: None, confirm: None };
         log_alert(&capabilities, &story, &names);
+        if names.is_empty() {
+            let text = "an alert reaches nobody: it names no channel, and none is configured for such alerts";
+            capabilities.log.limited("alert to nobody", Duration::from_mins(1), Level::Warning, text);
+        }
         shared.outstanding.fetch_add(1, Ordering::AcqRel);
         let task = shared.clone();
         shared.runtime.spawn(async move {
-            task.tell(story, names).await;
+            let (subject, reason) = (Story::subject(&story.alert), story.alert.reason.clone());
+            if !task.tell(story, names).await {
+                task.gate.lock().untold(now, &subject, &reason);
+            }
             if task.outstanding.fetch_sub(1, Ordering::AcqRel) == 1 {
                 task.idle.notify_waiters();
             }
@@ -215,17 +223,17 @@ impl Outlet for Dispatch {
 }
 
 impl Shared {
-    fn admit(&self, capabilities: &Capabilities, alert: &Alert) -> Taken {
+    fn admit(&self, now: u64, alert: &Alert) -> Taken {
         let limits = &self.settings.limits;
         if self.outstanding.load(Ordering::Acquire) >= limits.queue as usize {
             return Taken::Full;
         }
-        let now = capabilities.clock.now();
         self.gate.lock().admit(now, &Story::subject(alert), &alert.reason, limits)
     }
 
-    /// Tells everybody, at the same time.
-    async fn tell(self: &Arc<Self>, mut story: Story, names: Vec<String>) {
+    /// Tells everybody, at the same time. False if there was somebody to tell, and nobody could be.
+    async fn tell(self: &Arc<Self>, mut story: Story, names: Vec<String>) -> bool {
+        let mut told = names.is_empty();
         let (at_once, after): (Vec<String>, Vec<String>) = names
             .into_iter()
             .partition(|name| self.lines.get(name).is_none_or(|line| !line.channel.wants_report()));
@@ -245,7 +253,10 @@ impl Shared {
             tasks.spawn(self.clone().deliver(name, story.clone()));
         }
         // A task ends by itself; one that panicked has been told of.
-        while tasks.join_next().await.is_some() {}
+        while let Some(result) = tasks.join_next().await {
+            told |= result.unwrap_or_default();
+        }
+        told
     }
 
     /// The report that the alert is about. What was reported just now shows in the store a second later.
@@ -284,9 +295,10 @@ impl Shared {
         None
     }
 
-    async fn deliver(self: Arc<Self>, name: String, story: Story) {
-        let Some(line) = self.lines.get(&name) else { return };
-        let Some(capabilities) = self.capabilities.upgrade() else { return };
+    /// Whether it was told.
+    async fn deliver(self: Arc<Self>, name: String, story: Story) -> bool {
+        let Some(line) = self.lines.get(&name) else { return false };
+        let Some(capabilities) = self.capabilities.upgrade() else { return false };
         let families = &capabilities.metrics.families;
         let waiting = families.alerts_waiting.with_label_values(&[&name]);
         let log = &capabilities.log;
@@ -316,6 +328,7 @@ impl Shared {
             }
         };
         families.alert_deliveries.with_label_values(&[&name, status]).inc();
+        status != "failed"
     }
 }
 

@@ -53,6 +53,15 @@ impl Gate {
         Taken::Queued
     }
 
+    /// Nobody could be told of what was admitted then: it holds back nothing like it any more. It still counts against the
+    /// limits, so that what cannot be told is not tried without end.
+    pub(crate) fn untold(&mut self, then: u64, subject: &str, reason: &str) {
+        let key = (subject.to_owned(), reason.to_owned());
+        if self.recent.get(&key) == Some(&then) {
+            self.recent.remove(&key);
+        }
+    }
+
     /// Forgets what is over.
     fn pass(&mut self, now: u64, limits: &Limits) {
         while self.order.front().is_some_and(|(at, _)| now.saturating_sub(*at) >= u64::from(limits.window)) {
@@ -70,7 +79,9 @@ impl Gate {
     }
 
     fn forget_first(&mut self) {
-        if let Some((_, key)) = self.order.pop_front() {
+        if let Some((at, key)) = self.order.pop_front()
+            && self.recent.get(&key) == Some(&at)
+        {
             self.recent.remove(&key);
         }
     }
@@ -91,6 +102,22 @@ mod tests {
         assert_eq!(gate.admit(1099, "ada", "device", &limits), Taken::Queued);
         assert_eq!(gate.admit(1099, "bob", "country", &limits), Taken::Queued);
         assert_eq!(gate.admit(1100, "ada", "country", &limits), Taken::Queued);
+    }
+
+    #[test]
+    fn what_nobody_could_be_told_of_is_told_again() {
+        let (mut gate, limits) = (Gate::default(), Limits { window: 100, per_login: 3, ..Limits::default() });
+        assert_eq!(gate.admit(1000, "ada", "country", &limits), Taken::Queued);
+        gate.untold(999, "ada", "country");
+        assert_eq!(gate.admit(1010, "ada", "country", &limits), Taken::Duplicate);
+        gate.untold(1000, "ada", "country");
+        assert_eq!(gate.admit(1050, "ada", "country", &limits), Taken::Queued);
+        // The end of the first one's window is not that of the second.
+        assert_eq!(gate.admit(1101, "ada", "country", &limits), Taken::Duplicate);
+        gate.untold(1050, "ada", "country");
+        assert_eq!(gate.admit(1102, "ada", "country", &limits), Taken::Queued);
+        gate.untold(1102, "ada", "country");
+        assert_eq!(gate.admit(1103, "ada", "country", &limits), Taken::Limited);
     }
 
     #[test]

@@ -40,6 +40,18 @@ pub struct Settings {
     pub templates: Option<PathBuf>,
     /// The links of "was this you?".
     pub confirm: Option<Confirmations>,
+    /// Names of policies that may raise alerts, as far as the configuration says so.
+    pub raised_by: Vec<String>,
+}
+
+impl Settings {
+    /// Policies that may raise alerts although there is no channel that any could be told through.
+    pub fn unheard(&self) -> &[String] {
+        if self.mail.is_some() || !self.webhooks.is_empty() || !self.blocks.is_empty() {
+            return &[];
+        }
+        &self.raised_by
+    }
 }
 
 /// How mail gets to its server.

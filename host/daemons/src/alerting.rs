@@ -39,6 +39,12 @@ impl Alerting {
         if wanted.dry_run {
             capabilities.log.notice("alerts: dry run, nothing is sent");
         }
+        for policy in wanted.unheard() {
+            capabilities.log.warn(format!(
+                "alerts: policy \"{policy}\" may raise some, but there is no channel to tell anybody (setAlertMail, \
+                 addAlertWebhook, addAlertBlock)"
+            ));
+        }
         let dispatch = Dispatch::new(wanted, capabilities, runtime, confirm.clone());
         let dispatch = Arc::new(dispatch.map_err(|error| error.to_string())?);
         capabilities.alerts.attach(dispatch.clone());

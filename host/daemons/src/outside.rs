@@ -66,6 +66,10 @@ fn of_values(values: &Values, all: &mut Vec<(&'static str, String)>) {
             .iter()
             .map(|block| ("alert by blacklist", format!("{}: {}{dry}", block.name, block.url))),
     );
+    all.extend(alerts.unheard().iter().map(|policy| {
+        let text = format!("policy \"{policy}\" may raise alerts, but there is no channel to tell anybody");
+        ("warning", text)
+    }));
 }
 
 #[cfg(test)]

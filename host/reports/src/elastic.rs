@@ -6,6 +6,7 @@ mod ask;
 mod bulk;
 mod hosts;
 mod lease;
+mod newest;
 pub(crate) mod outside;
 mod read;
 mod settings;

@@ -75,14 +75,15 @@ impl EmbeddedStore {
         let lock = File::create(folder.join("lock")).map_err(|error| failed(&error))?;
         lock.try_lock().map_err(|_| failed(&"another process uses this report store"))?;
         let catalog = Arc::new(Catalog::open(settings.clone())?);
-        let (journal, records) = Journal::open(&folder.join("journal"), &|text| (settings.complain)(text))
+        let complain = |text: &str| (settings.complain)(text);
+        let (journal, index) = Journal::open(&folder.join("journal"), settings.log_limit, &complain)
             .map_err(|error| failed(&error))?;
         let counts = Arc::new(Counts::default());
         let (jobs, work) = mpsc::channel();
         let (wishes, idle) = mpsc::channel();
         let (idle_days, days) = mpsc::channel();
         let mut ingest = Ingest::new(Arc::clone(&catalog), journal, Arc::clone(&counts), idle_days);
-        ingest.replay(records)?;
+        ingest.replay(index)?;
         let keeper = Keeper { catalog: Arc::clone(&catalog), jobs: jobs.clone(), idle: days };
         let threads = vec![
             Builder::new()
@@ -216,7 +217,10 @@ impl ReportStore for EmbeddedStore {
             if lagging > 0 {
                 complaints.push(format!("reports of {lagging} days cannot be written and wait in the log"));
             }
-            let ready = working && lagging == 0;
+            let refusing = self.counts.refusing.lock().clone();
+            let ready = working && lagging == 0 && refusing.is_none();
+            complaints
+                .extend(refusing.map(|why| format!("reports are refused, as the log takes none: {why}")));
             Ok(Health { ready, complaints, engine: "embedded".into() })
         })
     }

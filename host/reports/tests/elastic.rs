@@ -254,6 +254,57 @@ async fn documents_of_others_are_read() {
     assert!(!ask(&seen(Range::EVER)).await);
 }
 
+/// Page by page, however many came in the same millisecond, and whoever wrote them: each once, in one order.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_leave_nothing_out_whoever_wrote_the_documents() {
+    let server = osmem();
+    let (_, mut expected) = filled(&server, 120).await;
+    let same = expected[7].at - 1;
+    server.request(
+        "PUT",
+        "/logstash-2020.01.01",
+        Some(
+            &json!({"mappings": {"properties": {"@timestamp": {"type": "date"}, "login": {"type": "keyword"},
+            "remote": {"type": "ip"}, "success": {"type": "boolean"}}}}),
+        ),
+    );
+    for number in 0..260_i64 {
+        // Most of them at one time; some at that of one of ours.
+        let at = match number % 13 {
+            0 => same + 1,
+            1 => same - number,
+            _ => same,
+        };
+        let document = json!({"@timestamp": at, "login": "old", "remote": "192.0.2.7", "success": true});
+        let id = format!("{:x}Z-{number}", number * 7919 % 4096);
+        let source = document.as_object().unwrap();
+        expected.push(Report::from_document(ReportId::from_text(id.clone()), source).unwrap());
+        let refresh = if number == 259 { "?refresh=true" } else { "" };
+        server.request("PUT", &format!("/logstash-2020.01.01/_doc/{id}{refresh}"), Some(&document));
+    }
+    let expected = newest_first(expected);
+    let pattern = "wforce-reports-*,logstash-*".to_owned();
+    let store =
+        ElasticStore::new(ElasticSettings { search: Some(pattern), ..settings(&server.url) }).unwrap();
+    for size in [1000, 101, 37, 1] {
+        let (mut found, mut after): (Vec<Report>, _) = (Vec::new(), None);
+        loop {
+            let query = Query::Logins {
+                filter: Filter::default(),
+                range: Range::EVER,
+                limit: size,
+                after: after.clone(),
+            };
+            let Answer::Logins { reports } = store.query(&query, patient()).await.unwrap() else { panic!() };
+            let Some(last) = reports.last() else { break };
+            after = Some((last.at, last.id.clone()));
+            found.extend(reports);
+            assert!(found.len() <= expected.len(), "some come twice, {size} on a page");
+        }
+        assert_eq!(found, expected, "{size} on a page");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_host_is_asked_when_one_is_away() {
     let server = osmem();

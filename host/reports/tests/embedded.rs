@@ -2,36 +2,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod battery;
+mod days;
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use days::{folder_of, of_day, settings, stored};
 use parking_lot::Mutex;
 use portcullis_reports::{
     Answer, Confirmation, EmbeddedSettings, EmbeddedStore, Filter, Ids, Lease, Limits, Query, Range, Report,
     ReportId, ReportStore, StoreError,
 };
-
-const DAY: i64 = 86_400_000;
-
-fn settings(folder: &Path) -> EmbeddedSettings {
-    // Commits only when asked, so that a test knows what is committed.
-    EmbeddedSettings { commit_every: Duration::from_hours(1), ..EmbeddedSettings::new(folder) }
-}
-
-fn all() -> Query {
-    Query::Logins { filter: Filter::default(), range: Range::EVER, limit: 10_000, after: None }
-}
-
-async fn stored(store: &EmbeddedStore) -> Vec<Report> {
-    match store.query(&all(), Limits::default()).await.unwrap() {
-        Answer::Logins { reports } => reports,
-        other => panic!("{other:?}"),
-    }
-}
 
 fn newest_first(mut reports: Vec<Report>) -> Vec<Report> {
     reports.sort_by(|left, right| (right.at, &right.id).cmp(&(left.at, &left.id)));
@@ -199,112 +183,6 @@ async fn a_batch_of_many_days_is_whole_after_a_restart() {
     }
     let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
     assert_eq!(stored(&store).await, newest_first(reports));
-}
-
-/// `count` reports of a day so many days ago.
-fn of_day(ids: &Ids, ago: i64, count: i64) -> Vec<Report> {
-    let noon = (jiff::Timestamp::now().as_millisecond().div_euclid(DAY) - ago) * DAY + DAY / 2;
-    let login = |second: i64| login::Login {
-        t: (noon / 1000 + second) as f64,
-        login: "u".into(),
-        ..Default::default()
-    };
-    (0..count).map(|second| Report::new(&login(second), 0, ids)).collect()
-}
-
-fn folder_of(root: &Path, ago: i64) -> PathBuf {
-    let day = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * ago);
-    root.join(day.to_string().get(..10).unwrap())
-}
-
-/// What is stored, by days ago.
-async fn by_day(store: &EmbeddedStore) -> Vec<(i64, usize)> {
-    let today = jiff::Timestamp::now().as_millisecond().div_euclid(DAY);
-    let mut days = std::collections::BTreeMap::new();
-    for report in stored(store).await {
-        *days.entry(today - report.at.div_euclid(DAY)).or_default() += 1;
-    }
-    days.into_iter().collect()
-}
-
-/// The folder of a day goes away, or becomes a file, while reports come for it and for others.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_day_that_is_gone_costs_no_report_of_others() {
-    let ids = Ids::seeded(1 << 20, 7);
-    for (mistreat, orders) in [(0, vec![1, 2, 3]), (0, vec![0, 2, 0]), (1, vec![1, 2, 3]), (2, vec![2, 1, 3])]
-    {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = settings(folder.path());
-        let mut expected = std::collections::BTreeMap::new();
-        {
-            let store = EmbeddedStore::open(&settings).unwrap();
-            for ago in 0..5 {
-                store.ingest(of_day(&ids, ago, 20)).await.unwrap();
-                expected.insert(ago, 20);
-            }
-            store.flush().await.unwrap();
-            let gone = folder_of(folder.path(), 2);
-            if mistreat == 2 {
-                for entry in std::fs::read_dir(&gone).unwrap() {
-                    let path = entry.unwrap().path();
-                    if path.extension().is_some_and(|ending| ending == "term") {
-                        std::fs::write(path, "rubbish").unwrap();
-                    }
-                }
-            } else {
-                std::fs::remove_dir_all(&gone).unwrap();
-                if mistreat == 1 {
-                    std::fs::write(&gone, "no folder").unwrap();
-                }
-            }
-            expected.remove(&2);
-            for ago in orders {
-                store.ingest(of_day(&ids, ago, 20)).await.unwrap();
-                *expected.entry(ago).or_default() += 20;
-            }
-            store.flush().await.unwrap();
-            let expected: Vec<(i64, usize)> = expected.clone().into_iter().collect();
-            assert_eq!(by_day(&store).await, expected, "{mistreat}");
-            assert!(store.health().await.unwrap().ready);
-            assert_eq!(std::fs::metadata(folder.path().join("journal")).unwrap().len(), 0);
-        }
-        let store = EmbeddedStore::open(&settings).unwrap();
-        let expected: Vec<(i64, usize)> = expected.into_iter().collect();
-        assert_eq!(by_day(&store).await, expected, "{mistreat} after a restart");
-    }
-}
-
-/// While nothing can be written the log keeps what was taken, and that is told.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_written_waits_in_the_log() {
-    let ids = Ids::seeded(1 << 20, 7);
-    let place = tempfile::tempdir().unwrap();
-    let (folder, away) = (place.path().join("reports"), place.path().join("away"));
-    let settings = settings(&folder);
-    let store = EmbeddedStore::open(&settings).unwrap();
-    for ago in 0..4 {
-        store.ingest(of_day(&ids, ago, 20)).await.unwrap();
-    }
-    store.flush().await.unwrap();
-    store.ingest(of_day(&ids, 3, 20)).await.unwrap();
-    std::fs::rename(&folder, &away).unwrap();
-    std::fs::write(&folder, "no folder").unwrap();
-    for ago in 0..4 {
-        store.ingest(of_day(&ids, ago, 20)).await.unwrap();
-    }
-    assert!(store.flush().await.is_err());
-    assert!(store.flush().await.is_err());
-    assert!(!store.health().await.unwrap().ready);
-    assert_eq!(store.stats().await.unwrap().pending, 100);
-    std::fs::remove_file(&folder).unwrap();
-    std::fs::rename(&away, &folder).unwrap();
-    store.flush().await.unwrap();
-    let expected = [(0, 40), (1, 40), (2, 40), (3, 60)];
-    assert_eq!(by_day(&store).await, expected);
-    assert!(store.health().await.unwrap().ready);
-    assert_eq!(store.stats().await.unwrap().pending, 0);
-    drop(store);
-    assert_eq!(by_day(&EmbeddedStore::open(&settings).unwrap()).await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

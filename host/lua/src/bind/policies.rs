@@ -44,6 +44,10 @@ fn load<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
         if args.given(3) { args.json(3)? } else { serde_json::Value::Object(serde_json::Map::new()) };
     let loaded = state.host.components.load(name, Path::new(path), &options);
     loaded.map_err(|error| Fault::caught(format!("loadPolicy: {error}")))?;
+    let alerts = &options["capabilities"]["alerts"];
+    if alerts.as_bool().unwrap_or(alerts.as_array().is_some_and(|names| !names.is_empty())) {
+        state.host.settings.change(|values| values.alerts.raised_by.push(name.to_owned()));
+    }
     Ok(Ret::None)
 }
 

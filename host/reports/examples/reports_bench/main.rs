@@ -1,4 +1,4 @@
-//! `reports_bench FOLDER [fill|ask|both]`: the numbers of `docs/report-store.md`. Prints one line of JSON for each.
+//! `reports_bench FOLDER [fill|ask|both]`: the numbers of `docs/performance.md`. Prints one line of JSON for each.
 //!
 //! It fills an embedded store with `REPORTS` (10 million) reports of `USERS` (200,000) users over `DAYS` (90) days, one thread
 //! bringing batches; then it asks while another task brings `RATE` (5,000) reports a second; then it lets days expire

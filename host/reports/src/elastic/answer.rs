@@ -11,17 +11,12 @@ use super::ask::{GROUPS, Names};
 use super::hosts::Body;
 use super::{Inner, read};
 use crate::answer::by_value;
-use crate::{
-    Answer, Field, Filter, Limits, Query, Range, Rank, Report, ReportId, Significant, StoreError, Totals,
-};
-
-/// Reports in one answer of the server; it allows 10,000.
-const PAGE: usize = 5_000;
+use crate::{Answer, Field, Filter, Limits, Query, Range, Rank, Significant, StoreError, Totals};
 
 /// One question on its way.
 pub(super) struct Asking<'a> {
     inner: &'a Inner,
-    names: Names,
+    pub(super) names: Names,
     limits: Limits,
     began: Instant,
 }
@@ -37,7 +32,7 @@ impl<'a> Asking<'a> {
         if left.is_zero() { Err(StoreError::TimeOut(self.limits.time)) } else { Ok(left) }
     }
 
-    async fn search(&self, mut body: Map<String, Value>) -> Result<Value, StoreError> {
+    pub(super) async fn search(&self, mut body: Map<String, Value>) -> Result<Value, StoreError> {
         let left = self.left()?;
         body.insert("timeout".into(), format!("{}ms", left.as_millis().max(1)).into());
         let path = format!(
@@ -57,7 +52,7 @@ impl<'a> Asking<'a> {
         Ok(reply.body)
     }
 
-    fn body(&self, filter: &Filter, range: Range, more: Value) -> Map<String, Value> {
+    pub(super) fn body(&self, filter: &Filter, range: Range, more: Value) -> Map<String, Value> {
         let mut body = Map::new();
         body.insert("query".into(), self.names.query(filter, range));
         if let Value::Object(more) = more {
@@ -93,34 +88,6 @@ impl<'a> Asking<'a> {
                 self.histogram(filter, *range, *interval_ms).await
             }
         }
-    }
-
-    async fn newest(
-        &self,
-        filter: &Filter,
-        range: Range,
-        limit: usize,
-        behind: Option<&(i64, ReportId)>,
-    ) -> Result<Vec<Report>, StoreError> {
-        let mut found: Vec<Report> = Vec::new();
-        // The values that hits are sorted by.
-        let mut after = behind.map_or(Value::Null, |(at, id)| json!([at, id]));
-        while found.len() < limit {
-            let size = (limit - found.len()).min(PAGE);
-            let more = json!({"size": size, "sort": self.names.newest(), "track_total_hits": false});
-            let mut body = self.body(filter, range, more);
-            if !after.is_null() {
-                body.insert("search_after".into(), after);
-            }
-            let answer = self.search(body).await?;
-            found.extend(read::reports(&answer));
-            let hits = answer["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
-            after = hits.last().map(|hit| hit["sort"].clone()).unwrap_or_default();
-            if hits.len() < size || after.is_null() {
-                break;
-            }
-        }
-        Ok(found)
     }
 
     async fn count(&self, filter: &Filter, range: Range, distinct: &[Field]) -> Result<Answer, StoreError> {

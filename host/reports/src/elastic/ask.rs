@@ -106,11 +106,16 @@ impl Names {
         json!({"bool": {"should": [words, nothing], "minimum_should_match": 1}})
     }
 
-    /// How reports are sorted: newest first, of equal times the greater id.
+    /// The field that documents of ours have their id in.
+    pub(super) fn id(&self) -> String {
+        self.text("id")
+    }
+
+    /// How reports are sorted: newest first, of equal times the greater id; last those of others, which have none.
     pub(super) fn newest(&self) -> Value {
         json!([
             {"@timestamp": {"order": "desc", "unmapped_type": "date"}},
-            {self.text("id"): {"order": "desc", "unmapped_type": "keyword", "missing": "_last"}},
+            {self.id(): {"order": "desc", "unmapped_type": "keyword", "missing": "_last"}},
         ])
     }
 

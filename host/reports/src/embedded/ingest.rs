@@ -9,13 +9,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tantivy::query::{BooleanQuery, Occur, Query, RangeQuery};
 use tantivy::{DateTime, IndexWriter, Term};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::catalog::{Catalog, disk, is_damage};
 use super::day::{Day, folder_name, number_of};
-use super::journal::{Journal, Record};
+use super::journal::{Index, Journal, Record};
 use super::row::Rows;
 use super::scan::{self, Deadline};
 use super::schema::{FIELDS, acceptable};
@@ -23,7 +24,7 @@ use crate::{Confirmation, Report, ReportId, StoreError};
 
 /// Days that may be written at the same time; each costs a heap of 15 MB.
 const WRITERS: usize = 2;
-/// Between two attempts to write days that lag; each reads the log. It doubles up to the longest.
+/// Between two attempts to write days that lag. It doubles up to the longest.
 const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -54,6 +55,8 @@ pub(super) struct Counts {
     pub(super) waiting: AtomicU64,
     /// Days that cannot be written.
     pub(super) lagging: AtomicU64,
+    /// Why the log takes no reports, while that is so.
+    pub(super) refusing: Mutex<Option<String>>,
 }
 
 /// The state of the thread.
@@ -103,7 +106,7 @@ impl Ingest {
     }
 
     /// Puts what the log holds beyond the indexes into them, after a start. Days that cannot be written yet lag.
-    pub(super) fn replay(&mut self, records: Vec<(u64, Record)>) -> Result<(), StoreError> {
+    pub(super) fn replay(&mut self, index: Index) -> Result<(), StoreError> {
         for day in self.catalog.all() {
             match day.committed() {
                 Ok(number) => self.journal.at_least(number),
@@ -112,8 +115,9 @@ impl Ingest {
             }
         }
         self.applied = self.journal.last();
-        self.lagging = records.iter().map(|(_, record)| (record.day(), String::new())).collect();
-        self.catch_up(records);
+        self.lagging = index.keys().map(|day| (*day, String::new())).collect();
+        self.expire();
+        self.catch_up(Some(index));
         self.clear_or_complain();
         Ok(())
     }
@@ -168,16 +172,19 @@ impl Ingest {
             }
             Job::Forget(number, done) => {
                 self.writers.remove(&number);
-                self.lagging.remove(&number);
+                if self.lagging.remove(&number).is_some() {
+                    // Perhaps the log was kept for this day alone.
+                    self.commit();
+                }
                 let _ = done.send(());
             }
         }
     }
 
     fn take(&mut self, reports: Vec<Report>) -> Result<(), StoreError> {
-        let keep = i64::from(self.catalog.settings.keep_days.max(1));
+        let keep = self.catalog.settings.keep_days.max(1);
         let today = number_of(Timestamp::now().as_millisecond());
-        let oldest = today - keep;
+        let oldest = today - i64::from(keep);
         let (mut count, mut reason) = (0, String::new());
         let mut good = Vec::with_capacity(reports.len());
         for report in reports {
@@ -194,8 +201,7 @@ impl Ingest {
             }
             count += 1;
         }
-        let sync = self.catalog.settings.sync_batches;
-        self.journal.append(&good, sync).map_err(|error| disk(&self.catalog.settings.folder, &error))?;
+        self.append(&good)?;
         // They are in the log, so they are taken, also where their day's index cannot be written yet.
         self.apply(&good);
         self.counts.ingested.fetch_add(good.len() as u64, Ordering::Relaxed);
@@ -208,15 +214,28 @@ impl Ingest {
         self.applied = self.journal.last() - records.len() as u64;
         for record in records {
             let day = record.day();
-            if self.lagging.contains_key(&day) {
-                self.counts.waiting.fetch_add(1, Ordering::Relaxed);
-            } else if let Record::Report(report) = record
+            if !self.lagging.contains_key(&day)
+                && let Record::Report(report) = record
                 && let Err(error) = self.add(report)
             {
                 self.lag(day, &error);
             }
             self.applied += 1;
         }
+        self.count_waiting();
+    }
+
+    /// Writes records to the log, and notes whether it takes any.
+    fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        let result = self.journal.append(records, self.catalog.settings.sync_batches);
+        self.note_log(result)
+    }
+
+    /// Notes whether the log takes reports.
+    fn note_log(&self, result: std::io::Result<()>) -> Result<(), StoreError> {
+        let result = result.map_err(|error| disk(&self.log(), &error));
+        *self.counts.refusing.lock() = result.as_ref().err().map(ToString::to_string);
+        result
     }
 
     fn add(&mut self, report: &Report) -> Result<(), StoreError> {
@@ -234,8 +253,7 @@ impl Ingest {
         let record = [Record::Confirm(id.clone(), as_)];
         let day = record[0].day();
         self.up_to_date(day)?;
-        let sync = self.catalog.settings.sync_batches;
-        self.journal.append(&record, sync).map_err(|error| disk(&self.catalog.settings.folder, &error))?;
+        self.append(&record)?;
         let found = self.replace(id, as_);
         self.applied = self.journal.last();
         if let Err(error) = &found {
@@ -329,21 +347,24 @@ impl Ingest {
             self.lag(number, &error);
         }
         if !self.lagging.is_empty() && Instant::now() >= self.again {
-            match self.journal.records(&self.log(), &|text| (self.catalog.settings.complain)(text)) {
-                Ok(records) => self.catch_up(records),
-                Err(error) => (self.catalog.settings.complain)(&format!(
-                    "The log of reports {} cannot be read, trying again: {error}",
-                    self.log().display()
-                )),
-            }
+            self.expire();
+            self.catch_up(None);
+            self.shorten();
             self.pause = if self.lagging.is_empty() { PAUSE } else { (self.pause * 2).min(LONGEST_PAUSE) };
             self.again = Instant::now() + self.pause;
         }
         self.clear_or_complain();
     }
 
-    /// A quiet moment: writers of other days than today's that were not used for a minute are closed.
+    /// A quiet moment: writers of other days than today's that were not used for a minute are closed. Nobody may bring
+    /// reports to a log that took none, so it is tried.
     fn rest(&mut self) {
+        let refusing = self.counts.refusing.lock().is_some();
+        if refusing {
+            let result = self.journal.probe();
+            // It was told, and is tried again.
+            let _ = self.note_log(result);
+        }
         let today = number_of(Timestamp::now().as_millisecond());
         let idle: Vec<i64> = self
             .writers

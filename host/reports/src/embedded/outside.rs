@@ -15,12 +15,12 @@ pub struct Log {
 
 /// Reads a log.
 pub fn log(bytes: &[u8]) -> Log {
-    let found = read(bytes);
+    let (records, lost) = read(bytes);
     let mut again = Vec::new();
-    for (number, record) in &found.records {
+    for (number, record) in &records {
         frame(&mut again, *number, record.write().to_string().as_bytes());
     }
-    Log { records: found.records.len(), whole: bytes.len() - found.lost.end, again }
+    Log { records: records.len(), whole: bytes.len() - lost.end as usize, again }
 }
 
 /// These bytes as a record whose hash is right.

@@ -27,6 +27,10 @@ pub struct EmbeddedSettings {
     pub open_days: usize,
     /// Whether each batch is forced to disk before it counts as taken: then even a power cut loses nothing.
     pub sync_batches: bool,
+    /// While a day cannot be written: bytes of the log above which it is rewritten without what other days have written.
+    pub log_rewrite: u64,
+    /// Bytes that the log may have; beyond that no report is taken.
+    pub log_limit: u64,
     /// Questions that are worked on at the same time.
     pub questions: usize,
     /// Hears what is wrong.
@@ -45,6 +49,8 @@ impl EmbeddedSettings {
             queue: 20_000,
             open_days: 128,
             sync_batches: false,
+            log_rewrite: 64 << 20,
+            log_limit: 1 << 30,
             questions: 4,
             complain: Arc::new(|_| {}),
         }

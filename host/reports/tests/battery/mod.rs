@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use portcullis_reports::{
     Answer, Bin, Confirmation, Field, Filter, Group, Ids, Limits, Place, Query, Range, Rank, Report,
-    ReportStore, Significant, Totals, Trait,
+    ReportId, ReportStore, Significant, Totals, Trait,
 };
 
 const DAY: i64 = 86_400_000;
@@ -38,7 +38,11 @@ pub fn reports(count: u64) -> Vec<Report> {
     let begin = begin();
     (0..count)
         .map(|_| {
-            let at = begin + dice.roll((DAY * 5 / 2) as u64) as i64;
+            let mut at = begin + dice.roll((DAY * 5 / 2) as u64) as i64;
+            if dice.roll(4) == 0 {
+                // Several at the same time.
+                at -= at % (DAY / 6);
+            }
             let user = dice.roll(12);
             let family = dice.one_of(&["Firefox", "Chrome", "Safari", ""]);
             let login = login::Login {
@@ -138,6 +142,11 @@ pub fn questions() -> Vec<Query> {
             let filter = filter.clone();
             questions.push(Query::Logins { filter: filter.clone(), range, limit: 7, after: None });
             questions.push(Query::Logins { filter: filter.clone(), range, limit: 1000, after: None });
+            // Behind a time at which there is one, or none.
+            for (at, id) in [(begin + DAY, "8"), (begin + DAY * 2, ""), (begin - DAY * 9, "f")] {
+                let after = Some((at, ReportId::from_text(id)));
+                questions.push(Query::Logins { filter: filter.clone(), range, limit: 9, after });
+            }
             questions.push(Query::FirstLast { filter: filter.clone(), range });
             questions.push(Query::Count {
                 filter,
