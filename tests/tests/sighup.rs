@@ -92,6 +92,30 @@ fn a_file_that_does_not_load_changes_nothing() {
     assert_eq!(client.allow(&json!({"login": "joe"}))["status"], 0);
 }
 
+#[test]
+fn who_may_talk_follows_a_file_that_loads_and_no_other() {
+    let daemon = Daemon::start(BEFORE);
+    let good = std::fs::read_to_string(daemon.config()).unwrap();
+    let others = "setWebserverPassword('other')\nsetACL({'192.0.2.0/24'})\nsetMetricsNoPassword()\n";
+    std::fs::write(daemon.config(), format!("{good}{others}error('no further')\n")).unwrap();
+    daemon.process.signal("HUP");
+    daemon.log().wait_for("the configuration cannot be used, the old one goes on");
+    let client = daemon.client();
+    assert_eq!(client.allow(&json!({"login": "joe"}))["status"], 0, "password and ACL are those of before");
+    assert_eq!(client.with_credentials(None).get("/metrics").status, 401);
+
+    let mine = "setWebserverPassword('other')\nsetMetricsNoPassword()\nsetACL({'127.0.0.0/8'})\n";
+    change(&daemon, &format!("{others}error('no further')\n"), mine, 1);
+    let login = json!({"login": "joe"});
+    assert_eq!(client.post("/command/allow", &login).status, 401, "the old password");
+    assert_eq!(client.with_credentials(Some("wforce:other")).post("/command/allow", &login).status, 200);
+    assert_eq!(client.with_credentials(None).get("/metrics").status, 200);
+
+    // What is taken out of the file is gone, not only what is added there.
+    change(&daemon, "setMetricsNoPassword()\nsetACL({'127.0.0.0/8'})\n", "setACL({'192.0.2.0/24'})\n", 2);
+    assert_eq!(client.with_credentials(Some("wforce:other")).post("/command/allow", &login).status, 401);
+}
+
 /// SIGHUP for a file that does not end, then SIGHUP again, then SIGTERM.
 fn ends_while_it_reads(daemon: &mut Daemon, replace: impl Fn(&std::path::Path)) {
     replace(&daemon.config());

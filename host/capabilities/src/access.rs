@@ -67,6 +67,14 @@ impl Access {
         Ok(())
     }
 
+    /// From now on all is as it is there.
+    pub fn take_over(&self, other: &Access) {
+        let _one_writer = self.changing.lock();
+        self.acl.store(other.acl());
+        self.password.store(other.password.load_full());
+        self.metrics_open.store(other.metrics_open(), Ordering::Relaxed);
+    }
+
     /// Sets the password of the HTTP API. An empty one locks everyone out.
     pub fn set_password(&self, password: &[u8]) {
         self.password.store(Some(Arc::new(password.to_vec())));
@@ -184,6 +192,19 @@ mod tests {
         assert!(!access.metrics_open());
         access.open_metrics();
         assert!(access.metrics_open());
+    }
+
+    #[test]
+    fn all_can_be_replaced_at_once() {
+        let (access, other) = (Access::default(), Access::default());
+        access.open_metrics();
+        access.set_password(b"old");
+        other.set_acl(["192.0.2.0/24"]).unwrap();
+        other.set_password(b"new");
+        access.take_over(&other);
+        assert_eq!((access.allows(ip("192.0.2.1")), access.allows(ip("127.0.0.1"))), (true, false));
+        assert_eq!((access.check_basic(b"a:new"), access.check_basic(b"a:old")), (true, false));
+        assert!(!access.metrics_open());
     }
 
     proptest! {

@@ -10,6 +10,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cluster::Change;
@@ -28,6 +29,8 @@ use crate::{check, program};
 
 /// How long each pass of the file may take: more than any that works, less than an operator's patience.
 const LIMIT: Duration = Duration::from_mins(1);
+/// One that takes longer than this is hardly still at work: it is in a C function that nothing can stop.
+const STUCK: Duration = Duration::from_mins(10);
 
 /// Why the old configuration goes on.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,8 @@ enum ReloadError {
     Build(#[from] policy::BuildError),
     #[error(transparent)]
     Shadow(#[from] ShadowError),
+    #[error("the daemon ends")]
+    Ending,
 }
 
 /// Reads the configuration again as often as it is told to, one time after the other.
@@ -56,6 +61,8 @@ pub struct Reloads<F> {
     pub loaded: Box<dyn Fn() + Send + Sync>,
     /// What is going on.
     pub going: Mutex<Option<Going>>,
+    /// The daemon ends: nothing is put in place any more.
+    pub ending: AtomicBool,
 }
 
 /// A configuration that is being read.
@@ -72,10 +79,15 @@ impl<F: Flavour> Reloads<F> {
         let mut going = self.going.lock();
         if let Some(going) = going.as_mut() {
             going.again = true;
-            let secs = going.since.elapsed().as_secs();
-            log.warn(format!(
-                "the configuration is still being read, for {secs} s now; it is read once more after that"
-            ));
+            let since = going.since.elapsed();
+            let what = if since < STUCK {
+                "it is read once more after that"
+            } else {
+                "it is stuck where it cannot be stopped (os.execute, a pipe that it reads): restart the daemon to have it \
+                 read"
+            };
+            let secs = since.as_secs();
+            log.warn(format!("the configuration is still being read, for {secs} s now; {what}"));
             return;
         }
         let reloads = self.clone();
@@ -89,6 +101,7 @@ impl<F: Flavour> Reloads<F> {
 
     /// The daemon ends: says so if a configuration is being read.
     pub fn leave(&self) {
+        self.ending.store(true, Ordering::Release);
         if let Some(going) = &*self.going.lock() {
             let secs = going.since.elapsed().as_secs();
             let log = &self.started.capabilities.log;
@@ -100,7 +113,7 @@ impl<F: Flavour> Reloads<F> {
 
     fn work(&self) {
         loop {
-            let read = || run(&self.arguments, &self.started, &self.lines, &*self.flavour, &*self.loaded);
+            let read = || self.run();
             if catch_unwind(AssertUnwindSafe(read)).is_err() {
                 self.started
                     .capabilities
@@ -117,39 +130,40 @@ impl<F: Flavour> Reloads<F> {
             }
         }
     }
-}
 
-/// Reads the configuration again and logs what came of it; `loaded`: it is in place now.
-fn run<F: Flavour>(
-    arguments: &Arguments,
-    started: &Started,
-    lines: &Lines,
-    flavour: &F,
-    loaded: &(dyn Fn() + Send + Sync),
-) {
-    let log = &started.capabilities.log;
-    match try_run(arguments, started) {
-        Ok(settings) => {
-            loaded();
-            flavour.reloaded(started, &settings);
-            let config = &started.place.config;
-            let left_out = settings.read(|values| check::verdict(config, &values.complaints));
-            lines.use_settings(settings);
-            match left_out {
-                None => log.notice(format!("{}: loaded again", config.display())),
-                Some(text) => {
-                    log.warn(format!(
-                        "{}: loaded again, without what cannot be used: {text}",
-                        config.display()
-                    ));
+    /// Reads the configuration again and logs what came of it.
+    fn run(&self) {
+        let Self { arguments, started, lines, flavour, loaded, ending, .. } = self;
+        let log = &started.capabilities.log;
+        match try_run(arguments, started, ending) {
+            Ok(settings) => {
+                loaded();
+                flavour.reloaded(started, &settings);
+                let config = &started.place.config;
+                let left_out = settings.read(|values| check::verdict(config, &values.complaints));
+                lines.use_settings(settings);
+                match left_out {
+                    None => log.notice(format!("{}: loaded again", config.display())),
+                    Some(text) => {
+                        log.warn(format!(
+                            "{}: loaded again, without what cannot be used: {text}",
+                            config.display()
+                        ));
+                    }
                 }
             }
+            Err(error) => {
+                log.error(format!("the configuration cannot be used, the old one goes on: {error}"))
+            }
         }
-        Err(error) => log.error(format!("the configuration cannot be used, the old one goes on: {error}")),
     }
 }
 
-fn try_run(arguments: &Arguments, started: &Started) -> Result<Arc<Settings>, ReloadError> {
+fn try_run(
+    arguments: &Arguments,
+    started: &Started,
+    ending: &AtomicBool,
+) -> Result<Arc<Settings>, ReloadError> {
     // The working folder is the configuration's.
     let config = &started.place.config;
     let file = config.file_name().map_or_else(|| config.clone(), Into::into);
@@ -172,9 +186,13 @@ fn try_run(arguments: &Arguments, started: &Started) -> Result<Arc<Settings>, Re
         shadow::start(&source, started.events.clone(), options, &settings, &started.capabilities)
     });
     let shadow = shadow.transpose()?;
+    if ending.load(Ordering::Acquire) {
+        return Err(ReloadError::Ending);
+    }
     components.follow(&*started.chain.components());
     keep_outside(&started.capabilities, &settings, started.runtime.handle());
     started.chain.executor().replace(engines, Some(aside), source)?;
+    started.capabilities.access.take_over(settings.access());
     started.chain.set_shadow(shadow.map(Arc::new));
     let (ja3_attr, log_allowed) = settings.read(|values| (values.ja3_attr.clone(), values.verbose_allow_log));
     started.chain.update(|options| {

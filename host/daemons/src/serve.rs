@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use api::Server;
@@ -154,6 +155,7 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Arc<Started>, log: &Arc<Lo
             flavour: flavour.clone(),
             loaded: Box::new(server.endpoints_reloader()),
             going: Mutex::default(),
+            ending: AtomicBool::new(false),
         });
         let why = until_told(signals, left, || read_again(&server, &reloads, log)).await;
         log.notice(format!("{why}: finishing the requests in flight"));

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bstr::BString;
+use capabilities::Access;
 use cluster::Cluster;
 use parking_lot::Mutex;
 use statsdb::CountMinShape;
@@ -36,6 +37,7 @@ pub struct Settings {
     again: AtomicBool,
     waits: AtomicBool,
     cluster: OnceLock<Arc<Cluster>>,
+    access: Access,
     /// Where the file calls each function, the last time.
     places: Mutex<HashMap<&'static str, Place>>,
 }
@@ -69,6 +71,12 @@ impl Settings {
     /// Whether [`Settings::read_again`] was called.
     pub fn is_read_again(&self) -> bool {
         self.again.load(Ordering::Acquire)
+    }
+
+    /// Who may talk to the API by a file that is read once more. The daemon takes it over when the whole file has turned out
+    /// to be good; at a start the file changes what holds itself.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     pub(crate) fn note_place(&self, function: &'static str, place: Option<Place>) {

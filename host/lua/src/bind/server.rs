@@ -165,7 +165,7 @@ fn webserver<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     state.host.caps.log.warn("webserver() is deprecated: use addListener() and setWebserverPassword()");
     match socket_addr(&address, 0) {
         Ok(addr) => {
-            state.host.caps.access.set_password(&password);
+            super::access::access(state).set_password(&password);
             let listener = Listener { addr, tls: None, place: args.place() };
             state.host.settings.change(|values| values.listeners.push(listener));
         }
