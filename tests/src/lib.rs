@@ -29,6 +29,7 @@ pub mod slow_dns;
 pub mod small_disk;
 pub mod smtp;
 pub mod tools;
+pub mod track;
 pub mod wait;
 
 pub use daemon::{Daemon, Launch};

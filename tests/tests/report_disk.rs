@@ -67,10 +67,15 @@ fn a_full_disk_costs_nothing_that_was_taken() {
         assert!(refused.text().contains("No space left"), "{}", refused.text());
         ready(&client, 0.0);
         daemon.log().wait_for("reports are refused, as the log takes none");
+        // It does not want to be taken out of service for it.
+        let readyz = || client.get("/command/readyz");
+        let trouble = until("readyz tells", || readyz().header("x-portcullis-trouble").map(str::to_owned));
+        assert!(readyz().status == 200 && trouble.starts_with("reports: "), "{trouble}");
         assert!(client.metric("portcullis_report_store_taken_total{result=\"unavailable\"}").unwrap() >= 1.0);
         // It serves on, and notices by itself when there is room.
         disk.empty();
         ready(&client, 1.0);
+        until("readyz tells", || readyz().header("x-portcullis-trouble").is_none().then_some(()));
         client.report(&tuple());
         counted(&client, taken + 1);
         // Full once more, it is killed: what it took is there.

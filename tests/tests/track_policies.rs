@@ -1,47 +1,21 @@
 //! trackalert's shipped policies, as components and in Lua: both tell of the same in the same three months of logins.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
 
-use std::collections::BTreeSet;
-use std::time::{SystemTime, UNIX_EPOCH};
+use portcullis_tests::track::{CHINA, DAY, HOUR, LONDON, Past, SWEDEN, Twin, set, told};
+use portcullis_tests::{Launch, tools};
+use serde_json::json;
 
-use portcullis_tests::receiver::Receiver;
-use portcullis_tests::{Daemon, Launch, tools, until};
-use serde_json::{Value, json};
-
-const POLICIES: [&str; 6] = [
-    "new-login-alert",
-    "impossible-travel-alert",
-    "compromised-account",
-    "dormant-account",
-    "slow-scan",
-    "credential-stuffing",
+/// With the settings that the test needs: a wide window, because reports of the past are made one by one.
+const POLICIES: [(&str, &str); 6] = [
+    ("new-login-alert", "scan = { window = 900, lag = 0 }"),
+    ("impossible-travel-alert", "scan = { window = 900, lag = 0 }"),
+    ("compromised-account", "scan = { window = 900, lag = 0 }"),
+    ("dormant-account", "scan = { window = 900, lag = 0 }"),
+    ("slow-scan", ""),
+    ("credential-stuffing", ""),
 ];
 
-/// Networks whose places the databases of the tests know.
-const LONDON: &str = "81.2.69.142";
-const CHINA: &str = "175.16.199.1";
-const SWEDEN: &str = "89.160.20.112";
-
-const HOUR: f64 = 3600.0;
-const DAY: f64 = 24.0 * HOUR;
-
-/// Reports with times of their own.
-struct Past<'a> {
-    daemon: &'a Daemon,
-    now: f64,
-    count: usize,
-}
-
-impl Past<'_> {
-    fn report(&mut self, ago: f64, login: &str, remote: &str, success: bool) {
-        let tuple = json!({"login": login, "remote": remote, "success": success, "t": self.now - ago, "pwhash": "1",
-            "protocol": "imap", "device_attrs": {"imapc.family": "Thunderbird", "os.family": "Linux"}});
-        self.daemon.client().report(&tuple);
-        self.count += 1;
-    }
-}
-
-fn three_months(past: &mut Past<'_>) {
+fn three_months(past: &mut Past) {
     // Somebody whose account is suddenly used from China, an hour after the last login at home.
     for day in 1..40 {
         past.report(f64::from(day) * DAY, "ada", LONDON, true);
@@ -76,57 +50,8 @@ fn three_months(past: &mut Past<'_>) {
     past.report(4.0 * HOUR, "eve", "203.0.113.9", true);
 }
 
-/// Reason, and login or address, of everything that is told.
-fn told(policies: &str, settings: &str) -> BTreeSet<(String, String)> {
-    let receiver = Receiver::start("200 OK");
-    let city = tools::workspace().join("host/capabilities/testdata/GeoIP2-City-Test.mmdb");
-    let daemon = Launch::trackalert(&format!(
-        "setReportStore(\"embedded\", {{ path = \"reports\", retention_days = 400 }})\nsetPolicyBudget(60000)\n\
-         newGeoIP2DB(\"City\", \"{}\")\naddAlertWebhook(\"hook\", {{ url = \"{}\" }})\n{settings}{policies}",
-        city.display(),
-        receiver.url(),
-    ))
-    .start();
-    let client = daemon.client();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
-    let mut past = Past { daemon: &daemon, now, count: 0 };
-    three_months(&mut past);
-    let count = past.count;
-    let mut query = "from=0".to_owned();
-    let mut seen = 0;
-    until("the reports", || {
-        // Page after page.
-        let page = client.get(&format!("/reports.json?{query}")).json();
-        seen += page["reports"].as_array()?.len();
-        match page["before"].as_str() {
-            Some(before) => query = format!("from=0&before={before}"),
-            None if seen >= count => return Some(()),
-            None => (query, seen) = ("from=0".to_owned(), 0),
-        }
-        None
-    });
-    for policy in POLICIES {
-        assert_eq!(client.post("/command/runBackground", &json!({"name": policy})).status, 200, "{policy}");
-        let last = until(policy, || {
-            let jobs = client.get("/command/jobs").json();
-            let job = jobs["jobs"].as_array()?.iter().find(|job| job["name"] == policy)?.clone();
-            (job["last"].is_object() && job["running"] == 0).then(|| job["last"].clone())
-        });
-        assert_eq!(last["result"], "done", "{policy}: {last} {:#?}", daemon.log().all());
-    }
-    let queued = client.metric("portcullis_alerts_total{result=\"queued\"}").unwrap_or(0.0);
-    let mut told = BTreeSet::new();
-    for _ in 0..queued as usize {
-        let body: Value = serde_json::from_str(&receiver.next().body).unwrap();
-        let text = |name: &str| body[name].as_str().unwrap().to_owned();
-        let subject = if text("login").is_empty() { text("remote") } else { text("login") };
-        told.insert((text("reason"), subject));
-    }
-    told
-}
-
-fn expected() -> BTreeSet<(String, String)> {
-    [
+fn is_told(twin: Twin) {
+    let expected = set(&[
         ("new-country", "ada"),
         ("impossible-travel", "ada"),
         ("compromised-account", "bob"),
@@ -135,10 +60,18 @@ fn expected() -> BTreeSet<(String, String)> {
         ("slow-scan", "203.0.113.9"),
         ("credential-stuffing", "203.0.113.9"),
         ("stuffed-account", "eve"),
-    ]
-    .into_iter()
-    .map(|(reason, subject)| (reason.to_owned(), subject.to_owned()))
-    .collect()
+    ]);
+    assert_eq!(told(twin, &POLICIES, three_months), expected);
+}
+
+#[test]
+fn in_lua() {
+    is_told(Twin::Lua);
+}
+
+#[test]
+fn as_components() {
+    is_told(Twin::Component);
 }
 
 /// What each policy's folder says is needed of the configuration, and when the policy then runs.
@@ -186,47 +119,4 @@ fn the_shipped_configurations_load_and_schedule() {
         assert_eq!(job["once_per_cluster"], true, "{jobs}");
         assert!(job["next"].is_f64() || job["next"].is_i64(), "{jobs}");
     }
-}
-
-/// The settings that the test needs: a wide window, because reports of the past are made one by one.
-fn scan(policy: &str) -> &'static str {
-    if matches!(policy, "slow-scan" | "credential-stuffing") {
-        ""
-    } else {
-        "scan = { window = 900, lag = 0 }"
-    }
-}
-
-#[test]
-fn in_lua() {
-    let folder = tools::workspace().join("policies/track");
-    let mut lines = format!("track_folder = \"{}\"\n", folder.display());
-    for policy in POLICIES {
-        let line = format!(
-            "setBackground(\"{policy}\", assert(loadfile(\"{}/{policy}/policy.lua\"))({{ {} }}).background)\n",
-            folder.display(),
-            scan(policy)
-        );
-        lines.push_str(&line);
-    }
-    assert_eq!(told(&lines, ""), expected());
-}
-
-#[test]
-fn as_components() {
-    let mut lines = String::new();
-    for policy in POLICIES {
-        // As `make policies` puts them there.
-        let wasm =
-            tools::wforce().ancestors().nth(2).unwrap().join("policies").join(format!("{policy}.wasm"));
-        assert!(wasm.is_file(), "{} is missing: run `make policies` first", wasm.display());
-        let line = format!(
-            "loadPolicy(\"{policy}\", \"{}\", {{ settings = {{ {} }}, deadline_ms = 60000, host_calls = 1000000,\n\
-             capabilities = {{ reports = true, alerts = true }} }})\nsetBackground(\"{policy}\", \"{policy}\")\n",
-            wasm.display(),
-            scan(policy)
-        );
-        lines.push_str(&line);
-    }
-    assert_eq!(told(&lines, ""), expected());
 }

@@ -99,3 +99,39 @@ intervalScheduleBackgroundFunc("00:00:01", "scan", {{ once_per_cluster = true, d
     one.process.kill();
     until("the other's runs", || (counts(&other).0 >= before + 2).then_some(()));
 }
+
+/// What trackalert has no room for wforce keeps and sends again: nothing is lost between the two.
+#[test]
+fn wforce_sends_again_what_trackalert_refused() {
+    let launch = Launch::trackalert(
+        r#"
+setNumLuaStates(1)
+setReportQueueSize(1)
+setPolicyBudget(300000)
+setReport(function(lt)
+    while not io.open("go") do os.execute("sleep 0.1") end
+    infoLog("looked at " .. lt.login .. ".", {})
+end)
+"#,
+    );
+    let go = launch.folder().join("go");
+    let track = launch.start();
+    let wforce = Daemon::start(&format!(
+        "addWebHook({{\"report\"}}, {{ url = \"http://{}/command/report\", retries = \"100\", [\"basic-auth\"] = \"wforce:{PASSWORD}\" }})\n",
+        track.http
+    ));
+    for number in 0..8 {
+        wforce
+            .client()
+            .report(&json!({"login": format!("user{number}"), "remote": "192.0.2.1", "success": true}));
+    }
+    let refused = || track.client().metric("portcullis_reports_refused_total").filter(|count| *count >= 3.0);
+    until("some are refused", refused);
+    std::fs::write(go, "").unwrap();
+    for number in 0..8 {
+        track.log().wait_for(&format!("looked at user{number}."));
+    }
+    for number in 0..8 {
+        assert_eq!(track.log().count(&format!("looked at user{number}.")), 1, "user{number}");
+    }
+}

@@ -102,7 +102,7 @@ pub struct Capabilities {
     /// The long memory.
     pub reports: Arc<Reports>,
     /// What does not work although the daemon serves.
-    pub troubles: Troubles,
+    pub troubles: Arc<Troubles>,
     /// When the next summary is due, unix seconds; 0 before the first tick.
     next_summary: AtomicU64,
 }
@@ -122,6 +122,7 @@ impl Capabilities {
         lists.observe(Arc::new(lists::LogObserver::new(Arc::clone(&log))));
         let webhooks = Arc::new(WebHooks::new(Arc::clone(&log), Arc::clone(&metrics)));
         lists.observe(Arc::new(webhooks::ListEvents::new(Arc::clone(&webhooks))));
+        let troubles = Arc::new(Troubles::default());
         Ok(Arc::new(Self {
             clock: Clock::default(),
             stats: StatsRegistry::new(Arc::clone(&log))?,
@@ -134,8 +135,8 @@ impl Capabilities {
             webhooks,
             sinks: Sinks::new(Arc::clone(&metrics)),
             alerts: Alerts::default(),
-            reports: Arc::new(Reports::new(Arc::clone(&log), &metrics)),
-            troubles: Troubles::default(),
+            reports: Arc::new(Reports::new(Arc::clone(&log), &metrics, Arc::clone(&troubles))),
+            troubles,
             next_summary: AtomicU64::new(0),
             log,
             metrics,

@@ -26,6 +26,7 @@ use crate::Capabilities;
 use crate::context::{Context, Step};
 use crate::log::{Level, Log};
 use crate::metrics::{Metrics, StoreMetrics};
+use crate::troubles::Troubles;
 pub use ::reports::{Lease, StoreError};
 pub use enrich::Databases;
 pub use error::{ReportsError, SettingsError};
@@ -35,6 +36,8 @@ pub use settings::{Engine, Settings};
 
 /// Between two samples of the store's numbers.
 const SAMPLES: Duration = Duration::from_secs(5);
+/// The name of the trouble of a store that is not ready.
+const TROUBLE: &str = "reports";
 /// Bytes of a question or an answer in a trace.
 const TRACED: usize = 300;
 
@@ -45,6 +48,7 @@ pub struct Reports {
     settings: Mutex<Option<Settings>>,
     open: ArcSwapOption<Open>,
     ids: Ids,
+    troubles: Arc<Troubles>,
 }
 
 /// A store that works.
@@ -56,13 +60,14 @@ struct Open {
 }
 
 impl Reports {
-    pub(crate) fn new(log: Arc<Log>, metrics: &Metrics) -> Self {
+    pub(crate) fn new(log: Arc<Log>, metrics: &Metrics, troubles: Arc<Troubles>) -> Self {
         Self {
             log,
             metrics: metrics.report_store(),
             settings: Mutex::default(),
             open: ArcSwapOption::empty(),
             ids: Ids::new(),
+            troubles,
         }
     }
 
@@ -326,6 +331,13 @@ async fn sample(reports: Arc<Reports>, engine: &'static str) {
         let Ok(open) = reports.opened() else { return };
         let (Ok(stats), Ok(health)) = (open.store.stats().await, open.store.health().await) else { continue };
         reports.metrics.sample(engine, open.intake.waiting(), &stats, &health);
+        if health.ready {
+            reports.troubles.over(TROUBLE);
+        } else {
+            reports
+                .troubles
+                .set(TROUBLE, "the report store does not take or does not show all of them (see the log)");
+        }
         if health.complaints != said {
             for complaint in &health.complaints {
                 reports.log.warn(format!("report store: {complaint}"));

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use days::{folder_of, of_day, settings, stored};
+use days::{by_day, folder_of, of_day, settings, stored};
 use parking_lot::Mutex;
 use portcullis_reports::{
     Answer, Confirmation, EmbeddedSettings, EmbeddedStore, Filter, Ids, Lease, Limits, Query, Range, Report,
@@ -319,6 +319,63 @@ async fn old_days_go_by_age_and_by_size() {
     store.tidy().await.unwrap();
     assert_eq!(store.stats().await.unwrap().days, 0);
     assert_eq!(stored(&store).await, []);
+}
+
+/// Size drops the oldest days, as many as are needed, and never today's reports.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_oldest_days_go_for_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let ids = Ids::seeded(1 << 20, 7);
+    let bytes = {
+        let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
+        for ago in 0..5 {
+            store.ingest(of_day(&ids, ago, 200)).await.unwrap();
+        }
+        store.flush().await.unwrap();
+        store.stats().await.unwrap().bytes
+    };
+    // A day is a fifth of it: without two it fits.
+    for (keep_bytes, left) in [(bytes * 7 / 10, vec![0, 1, 2]), (1, vec![0])] {
+        let settings = EmbeddedSettings { keep_bytes, ..settings(folder.path()) };
+        let store = EmbeddedStore::open(&settings).unwrap();
+        store.tidy().await.unwrap();
+        let expected: Vec<(i64, usize)> = left.into_iter().map(|ago| (ago, 200)).collect();
+        assert_eq!(by_day(&store).await, expected, "{keep_bytes} of {bytes}");
+    }
+}
+
+/// Questions are answered while reports come in: each sees whole commits, and never less than the one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_are_answered_while_reports_come_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings =
+        EmbeddedSettings { commit_every: Duration::from_millis(20), ..EmbeddedSettings::new(folder.path()) };
+    let store = Arc::new(EmbeddedStore::open(&settings).unwrap());
+    let writer = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let ids = Ids::seeded(1 << 20, 7);
+            for number in 0..150 {
+                store.ingest(of_day(&ids, number % 3, 40)).await.unwrap();
+            }
+            store.flush().await.unwrap();
+        }
+    });
+    let query = Query::Count { filter: Filter::default(), range: Range::EVER, distinct: Vec::new() };
+    let count = async || match store.query(&query, Limits::default()).await.unwrap() {
+        Answer::Count { totals, .. } => totals.reports,
+        other => panic!("{other:?}"),
+    };
+    let (mut seen, mut steps) = (0, 0);
+    while !writer.is_finished() {
+        let now = count().await;
+        assert!(now >= seen && now <= 6000, "{seen}, then {now}");
+        steps += u32::from(now > seen);
+        seen = now;
+    }
+    writer.await.unwrap();
+    assert_eq!(count().await, 6000);
+    assert!(steps > 1, "it was never seen half full");
 }
 
 #[tokio::test(flavor = "multi_thread")]

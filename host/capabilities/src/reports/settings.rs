@@ -256,6 +256,24 @@ mod tests {
     }
 
     #[test]
+    fn tls_of_the_servers_is_taken() {
+        let options = json!({"hosts": "https://a:9200", "ca_file": "ca.pem", "client_certificate": "c.pem",
+            "client_key": "k.pem"});
+        let Engine::Elastic(elastic) = Settings::read("elasticsearch", options).unwrap().engine else {
+            panic!()
+        };
+        let client = elastic.tls.client.unwrap();
+        assert_eq!(elastic.tls.authorities, Some("ca.pem".into()));
+        assert_eq!((client.certificate, client.key), ("c.pem".into(), "k.pem".into()));
+        assert!(elastic.tls.verify_peer && elastic.tls.verify_host);
+        let options = json!({"hosts": "https://a:9200", "verify_tls": false});
+        let Engine::Elastic(elastic) = Settings::read("elasticsearch", options).unwrap().engine else {
+            panic!()
+        };
+        assert!(!elastic.tls.verify_peer && !elastic.tls.verify_host && elastic.tls.client.is_none());
+    }
+
+    #[test]
     fn options_are_taken() {
         let options =
             json!({"path": "store", "retention_days": 30, "max_bytes": 1e9, "query_timeout_ms": 500});

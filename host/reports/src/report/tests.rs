@@ -31,6 +31,59 @@ fn a_report_comes_back_from_its_document() {
     assert_eq!(back, report);
 }
 
+/// The whole of it, letter by letter: what wforce's Logstash pipeline stores, and what dashboards ask for.
+#[test]
+fn the_document_is_that_of_the_logstash_pipeline() {
+    let mut report = Report::new(&login(), 5, &Ids::seeded(7, 9));
+    report.place = Place {
+        country: "NL".into(),
+        country_name: "Netherlands".into(),
+        region: "ZH".into(),
+        city: "Delft".into(),
+        postal_code: "2611".into(),
+        location: Some((52.0, 4.5)),
+    };
+    (report.asn, report.as_org) = (64_496, "Example BV".into());
+    report.confirmation = Confirmation::Bad;
+    let document = serde_json::Value::from(report.to_document());
+    let expected = serde_json::json!({
+        "@timestamp": "2025-11-25T22:54:25.250Z",
+        "type": "wforce_report",
+        "t": 1_764_111_265.25,
+        "login": "ada@example.com",
+        "remote": "192.0.2.7",
+        "success": true,
+        "policy_reject": false,
+        "tls": true,
+        "pwhash": "a1b",
+        "protocol": "http",
+        "device_id": "Mozilla/5.0",
+        "session_id": "s1",
+        "fail_type": "",
+        "attrs": {"realm": "x", "groups": ["a", "b"]},
+        "device_attrs": {"browser.family": "Firefox", "os.family": "Linux"},
+        "geoip": {
+            "ip": "192.0.2.7",
+            "country_code2": "NL",
+            "country_name": "Netherlands",
+            "region_code": "ZH",
+            "city_name": "Delft",
+            "postal_code": "2611",
+            "latitude": 52.0,
+            "longitude": 4.5,
+            "location": {"lat": 52.0, "lon": 4.5},
+            "asn": 64_496,
+            "as_org": "Example BV",
+        },
+        "user_confirmation": "bad",
+        // Ours alone.
+        "id": report.id.as_str(),
+        "network": "192.0.2.0/24",
+        "device": "browser.family=Firefox,os.family=Linux",
+    });
+    assert_eq!(document, expected);
+}
+
 #[test]
 fn a_login_without_a_time_gets_that_of_arrival() {
     let ids = Ids::seeded(0, 0);

@@ -1,7 +1,8 @@
 //! A server that answers as a test says, and remembers what it was asked.
+#![allow(dead_code, reason = "each test file uses a part")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -26,6 +27,7 @@ impl Request {
 /// The server. Its thread ends with the process.
 pub struct Stub {
     addr: SocketAddr,
+    scheme: &'static str,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
@@ -36,6 +38,22 @@ pub fn answer(status: u16, body: Value) -> (u16, Value) {
 
 impl Stub {
     pub fn start(respond: impl Fn(&Request) -> (u16, Value) + Send + Sync + 'static) -> Stub {
+        Stub::listen(None, respond)
+    }
+
+    /// The same over TLS.
+    pub fn start_tls(
+        config: rustls::ServerConfig,
+        respond: impl Fn(&Request) -> (u16, Value) + Send + Sync + 'static,
+    ) -> Stub {
+        Stub::listen(Some(Arc::new(config)), respond)
+    }
+
+    fn listen(
+        tls: Option<Arc<rustls::ServerConfig>>,
+        respond: impl Fn(&Request) -> (u16, Value) + Send + Sync + 'static,
+    ) -> Stub {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let requests: Arc<Mutex<Vec<Request>>> = Arc::default();
@@ -44,17 +62,27 @@ impl Stub {
             .name("stub".into())
             .spawn(move || {
                 for stream in listener.incoming().flatten() {
-                    let (seen, respond) = (seen.clone(), respond.clone());
-                    let serve = move || while serve(&stream, &seen, &*respond).is_some() {};
+                    let (seen, respond, tls) = (seen.clone(), respond.clone(), tls.clone());
+                    let serve = move || match tls {
+                        None => {
+                            let mut stream = stream;
+                            while serve(&mut stream, &seen, &*respond).is_some() {}
+                        }
+                        Some(config) => {
+                            let connection = rustls::ServerConnection::new(config).unwrap();
+                            let mut stream = rustls::StreamOwned::new(connection, stream);
+                            while serve(&mut stream, &seen, &*respond).is_some() {}
+                        }
+                    };
                     std::thread::Builder::new().name("stub connection".into()).spawn(serve).unwrap();
                 }
             })
             .unwrap();
-        Stub { addr, requests }
+        Stub { addr, scheme, requests }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("{}://{}", self.scheme, self.addr)
     }
 
     /// What it was asked so far.
@@ -64,11 +92,11 @@ impl Stub {
 }
 
 fn serve(
-    stream: &TcpStream,
+    stream: &mut (impl Read + Write),
     seen: &Mutex<Vec<Request>>,
     respond: &(dyn Fn(&Request) -> (u16, Value) + Send + Sync),
 ) -> Option<()> {
-    let mut reader = BufReader::new(stream);
+    let mut reader = BufReader::new(&mut *stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let mut words = line.split_whitespace();
@@ -92,5 +120,5 @@ fn serve(
         "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    (&mut &*stream).write_all((head + &body).as_bytes()).ok()
+    stream.write_all((head + &body).as_bytes()).and_then(|()| stream.flush()).ok()
 }

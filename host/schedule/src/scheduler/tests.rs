@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::JobOptions;
+use crate::{JobOptions, Missed};
 
 /// Leases that several daemons share.
 type Leases = Arc<Mutex<HashMap<String, &'static str>>>;
@@ -139,6 +139,30 @@ async fn one_daemon_of_a_cluster_runs_it() {
     }
     assert_eq!(runs, 10);
     assert!(a.began.try_recv().is_err() && b.began.try_recv().is_err());
+}
+
+/// What was missed while it ran is made up for once, by a run that is really started, and then it goes on.
+#[tokio::test(start_paused = true)]
+async fn a_missed_run_is_started_when_the_one_before_ends() {
+    let cron = Schedule::Cron("* * * * *".parse().unwrap());
+    let mut rig = rig("a", &Leases::default(), 150, &cron, |options| options.missed = Missed::RunOnce);
+    let mut began = Vec::new();
+    for _ in 0..4 {
+        rig.began.recv().await.unwrap();
+        began.push(rig.world.start.elapsed().as_secs());
+    }
+    // Due at 60; 120 and 180 are missed while it runs, and one run follows at its end, and so on.
+    assert_eq!(began, [60, 210, 360, 510]);
+    assert_eq!(rig.skipped.recv().await.unwrap(), Skip::Running);
+    let status = &rig.scheduler.statuses()[0];
+    assert!(status.runs >= 3 && status.running == 1, "{} {}", status.runs, status.running);
+
+    // Without it the next one is the next that is due.
+    let mut rig = self::rig("a", &Leases::default(), 150, &cron, |_| {});
+    let zero = rig.world.now().as_second();
+    rig.began.recv().await.unwrap();
+    rig.began.recv().await.unwrap();
+    assert_eq!((rig.world.now().as_second() - zero) % 60, 0);
 }
 
 #[tokio::test(start_paused = true)]
