@@ -168,8 +168,16 @@ fn a_dry_run_only_logs() {
 }
 
 #[test]
+fn without_channels_only_the_log_has_it() {
+    let daemon = Daemon::start(POLICY);
+    assert_eq!(tell(&daemon, "ada", "r", ""), "unavailable");
+    daemon.log().wait_for("alert: nobody is told: the configuration has no setAlertMail");
+    daemon.log().wait_for("reason=\"r\" severity=");
+}
+
+#[test]
 fn one_login_is_not_told_of_without_end() {
-    let daemon = Daemon::start(&format!("setAlertLimits{{ per_login = 2 }}\n{POLICY}"));
+    let daemon = Daemon::start(&format!("setAlertLimits{{ per_login = 2 }}\nsetAlertDryRun(true)\n{POLICY}"));
     let mut words = Vec::new();
     for reason in ["a", "b", "c"] {
         words.push(tell(&daemon, "ada", reason, ""));

@@ -36,10 +36,13 @@ setCustomEndpoint("addr", false, function(args)
     table.sort(found)
     return true, {{ found = table.concat(found, " ") }}
 end)
+loadPolicy("everything", "{guest}", {{ deadline_ms = 60000 }})
+setCustomEndpoint("component", false, "everything")
 setCustomEndpoint("silent", false, function(args)
     return true, {{ found = table.concat(getDNSResolver("silent"):lookupAddrByName("a.example.test"), " ") }}
 end)
-"#
+"#,
+        guest = tools::test_guest("everything").display()
     )
 }
 
@@ -132,6 +135,45 @@ fn lookups() {
             .trim_end(),
         "127.0.0.2"
     );
+}
+
+#[test]
+fn a_component_gets_the_same_answers() {
+    let servers = Servers::start();
+    let ask = |function: &str, arguments: &[(&str, &str)]| {
+        let mut attrs: serde_json::Map<String, serde_json::Value> =
+            arguments.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        attrs.insert("call".to_owned(), json!(function));
+        let answer = servers.daemon.client().post("/command/component", &json!({"attrs": attrs}));
+        answer.json()["r_attrs"].clone()
+    };
+    assert_eq!(ask("dns.open", &[("resolver", "nobody")]), json!({"unknown": "nobody"}));
+    for (ip, found) in [
+        ("192.0.2.7", "127.0.0.2"),
+        ("192.0.2.99", ""),
+        ("2001:db8:bad::7", "127.0.0.6"),
+        ("2001:db8::7", ""),
+    ] {
+        let arguments = [("resolver", "rbl"), ("ip", ip), ("zone", "rbl.test")];
+        assert_eq!(ask("dns.resolver.rbl", &arguments), json!({"value": found}), "{ip}");
+    }
+    for (ip, found) in
+        [("192.0.2.1", "a.example.test."), ("2001:db8::1", "six.example.test."), ("192.0.2.2", "")]
+    {
+        assert_eq!(
+            ask("dns.resolver.names", &[("resolver", "names"), ("ip", ip)]),
+            json!({"value": found}),
+            "{ip}"
+        );
+    }
+    for (name, found) in [("a.example.test", "192.0.2.1 2001:db8::1"), ("nosuch.example.test", "")] {
+        assert_eq!(
+            ask("dns.resolver.addresses", &[("resolver", "names"), ("name", name)]),
+            json!({"value": found})
+        );
+    }
+    let silent = [("resolver", "silent"), ("name", "a.example.test")];
+    assert_eq!(ask("dns.resolver.addresses", &silent), json!({"value": ""}), "no answer is none");
 }
 
 #[test]

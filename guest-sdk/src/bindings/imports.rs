@@ -2667,7 +2667,7 @@ pub mod portcullis {
         }
         impl Db {
           #[allow(unused_unsafe, clippy::all)]
-          /// The text under which an address is counted: its network, as `192.0.2.0/24`; the plain address if every bit counts.
+          /// The text under which an address is counted: its network, as `192.0.2.0/24`, or `192.0.2.1/32` if every bit counts.
           #[allow(async_fn_in_trait)]
           pub fn address_key(&self,address: IpAddress,) -> _rt::String{
             unsafe {

@@ -188,7 +188,10 @@ impl Outlet for Dispatch {
         let Some(capabilities) = shared.capabilities.upgrade() else { return Err(AlertError::Unavailable) };
         let now = capabilities.clock.now();
         let taken = shared.admit(now, &alert);
-        capabilities.metrics.families.alerts.with_label_values(&[taken.word()]).inc();
+        // Then the log alone has it.
+        let nobody = taken == Taken::Queued && shared.lines.is_empty() && !shared.settings.dry_run;
+        let word = if nobody { "unavailable" } else { taken.word() };
+        capabilities.metrics.families.alerts.with_label_values(&[word]).inc();
         if taken != Taken::Queued {
             let level = if taken == Taken::Duplicate { Level::Debug } else { Level::Warning };
             let text = format!(
@@ -203,6 +206,9 @@ impl Outlet for Dispatch {
         let raised = capabilities.clock.precise();
         let story = Story { id: id(), raised, alert, found: None, confirm: None };
         log_alert(&capabilities, &story, &names);
+        if nobody {
+            return Err(AlertError::Unavailable);
+        }
         if names.is_empty() {
             let text = "an alert reaches nobody: it names no channel, and none is configured for such alerts";
             capabilities.log.limited("alert to nobody", Duration::from_mins(1), Level::Warning, text);

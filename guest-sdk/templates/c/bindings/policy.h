@@ -992,7 +992,7 @@ extern bool portcullis_policy_stats_method_db_reset(portcullis_policy_stats_borr
 extern bool portcullis_policy_stats_method_db_reset_field(portcullis_policy_stats_borrow_db_t self, portcullis_policy_stats_key_t *key, policy_string_t *field, portcullis_policy_stats_error_t *err);
 // How many keys there are.
 extern bool portcullis_policy_stats_method_db_size(portcullis_policy_stats_borrow_db_t self, uint32_t *ret, portcullis_policy_stats_error_t *err);
-// The text under which an address is counted: its network, as `192.0.2.0/24`; the plain address if every bit counts.
+// The text under which an address is counted: its network, as `192.0.2.0/24`, or `192.0.2.1/32` if every bit counts.
 extern void portcullis_policy_stats_method_db_address_key(portcullis_policy_stats_borrow_db_t self, portcullis_policy_stats_ip_address_t *address, policy_string_t *ret);
 // The DB of this name.
 extern bool portcullis_policy_stats_open(policy_string_t *name, portcullis_policy_stats_own_db_t *ret, portcullis_policy_stats_error_t *err);

@@ -13,7 +13,7 @@ pub(super) const ENTRIES: &[Entry] = &[
          (mail to the user asks \"was this you?\"), `block` (`ip`, `login`, `ip_login`) and `block_seconds` (for channels that block). \
          With `login`, `ip` and `time` of a report, people are told its place and device. See [Alerts](alerts.md). Not in wforce.")
         .only_in_worker()
-        .returns("`queued`; `duplicate` or `limited` if it is not told; `full` if too many wait"),
+        .returns("`queued`; `duplicate` or `limited` if it is not told; `full` if too many wait; `unavailable` if the configuration has no channels, so that only the log has it"),
     Entry::config(G, "setAlertMail", &[param("mail", Table)],
         "The mail server for alerts, and who gets mail: `host`, `port`, `security` (`starttls`, `tls`, or `none` for a server on this \
          machine), `user`, `password` or `password_file`, `from`, `to` (operators: one or a list; makes the channel `mail`), `user_to` \

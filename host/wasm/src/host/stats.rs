@@ -56,8 +56,9 @@ fn value(value: Value) -> Text<'static, AddrText> {
     }
 }
 
-fn not_a_number(error: statsdb::NotANumber) -> Error {
-    Error::Invalid(error.to_string())
+/// What Lua calls `stoi`.
+fn not_a_number(_: statsdb::NotANumber) -> Error {
+    Error::Invalid("the text for an int field must begin with a number of 32 bits".to_owned())
 }
 
 /// One step.
