@@ -129,6 +129,8 @@ fn a_measurement_tells_time_and_fuel() {
     assert_eq!((&hooks[0]["hook"], &hooks[0]["fuel"]), (&json!("report"), &Value::Null), "{told}");
     assert_eq!(hooks[1]["hook"], "allow");
     assert!(hooks[1]["fuel"].as_u64().unwrap() > 0 && hooks[1]["mean_ns"].as_u64().unwrap() > 0, "{told}");
+    let nanoseconds = |name: &str| hooks[1][name].as_u64().unwrap();
+    assert!(0 < nanoseconds("p50_ns") && nanoseconds("p50_ns") <= nanoseconds("p99_ns"), "{told}");
     let text = stdout(&portcullis(folder.path(), &["bench", "p.conf", "--calls", "2000"]));
     assert!(text.lines().next().unwrap().ends_with("fuel"), "{text}");
     // One that fails is told of, not measured.

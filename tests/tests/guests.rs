@@ -32,13 +32,27 @@ fn every_hook_of_a_component_is_called() {
         "one spelling for all"
     );
 
-    let mirror = json!({"attrs": {"a": "1"}, "attrs_mv": {"b": ["2", "3"]}});
+    let mirror = json!({"attrs": {"a": "1", "b": ["2", "3"]}});
     let mirror = client.post("/command/mirror", &mirror).json();
-    assert_eq!(mirror["r_attrs"]["a"], "1", "{mirror}");
+    assert_eq!(
+        (&mirror["success"], &mirror["r_attrs"]),
+        (&json!(true), &json!({"a": "1", "b": "2+3"})),
+        "{mirror}"
+    );
+    let refused = client.post("/command/mirror", &json!({"attrs": {"refuse": "yes"}})).json();
+    assert_eq!(
+        (&refused["success"], &refused["r_attrs"]["refuse"]),
+        (&json!(false), &json!("yes")),
+        "{refused}"
+    );
     let nothing = client.post("/command/nothing", &json!({"attrs": {}}));
     assert_eq!(nothing.status, 500, "{}", nothing.text());
     assert_eq!(client.get("/command/size").text().trim(), "1 keys, says size");
 
+    // Of what is named it knows logins only, and says so.
+    client.post("/command/reset", &json!({"ip": "192.0.2.1", "ja3": "abc"}));
+    daemon.log().wait_for("asked to forget: ip=\"192.0.2.1\" login=\"\" ja3=\"abc\"");
+    assert_eq!(client.allow(&login)["status"], 7);
     assert_eq!(client.post("/command/reset", &json!({"login": "alice"})).json()["status"], "ok");
     assert_eq!(client.allow(&login)["status"], 0);
     let policies = daemon.execute("showPolicies()");

@@ -50,6 +50,51 @@ fn what_cannot_be_used_is_refused_with_what_to_do() {
     );
 }
 
+/// A component that asks the clock, with other bytes in place of some.
+fn altered(from: &str, to: &str) -> Vec<u8> {
+    let import = r#";; (import "portcullis:policy/clock@0.1.0" "now" (func $now (result f64)))"#;
+    let bytes = allow(&format!("\n{import}\n(drop (call $now)) {}", decide(4)));
+    let (mut out, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        if bytes[at..].starts_with(from.as_bytes()) {
+            out.extend_from_slice(to.as_bytes());
+            at += from.len();
+        } else {
+            out.push(bytes[at]);
+            at += 1;
+        }
+    }
+    out
+}
+
+#[test]
+fn a_function_that_there_is_not_is_named() {
+    let told = World::new().refused(&altered("now", "nox"), &options());
+    assert!(told.contains("portcullis:policy/clock@0.1.0") && told.contains("nox"), "{told}");
+    assert!(told.contains("build it against wit/ of this server"), "{told}");
+}
+
+#[test]
+fn only_the_last_number_of_a_version_may_differ() {
+    let world = World::new();
+    for (version, fits) in [("0.1.0", true), ("0.1.7", true), ("0.2.0", false), ("1.1.0", false)] {
+        let component = altered("@0.1.0", &format!("@{version}"));
+        if fits {
+            assert_eq!(
+                status(world.allow(&world.load(version, &component, &options()))),
+                Some(4),
+                "{version}"
+            );
+        } else {
+            let told = world.refused(&component, &options());
+            assert!(
+                told.contains(&format!("@{version}, but this server speaks portcullis:policy@0.1.0")),
+                "{told}"
+            );
+        }
+    }
+}
+
 #[test]
 fn files_that_are_something_else_are_told_what_they_are() {
     let world = World::new();

@@ -33,6 +33,9 @@ impl Policy for AllHooks {
     }
 
     fn reset(&mut self, what: &Forget) -> Result<bool> {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let ip = what.ip.map(|ip| ip.to_string());
+        portcullis::info!("asked to forget"; ip = text(&ip), login = text(&what.login), ja3 = text(&what.ja3));
         let Some(login) = &what.login else { return Ok(false) };
         self.stats()?.0.reset(login)?;
         Ok(true)
@@ -52,8 +55,8 @@ impl Policy for AllHooks {
             return Err(Failure::new(format!("no POST endpoint is called {name:?}")));
         }
         let joined = multi.iter().map(|(name, values)| (name.clone(), values.join("+")));
-        let attrs = attrs.iter().cloned().chain(joined).collect();
-        Ok(Reply { success: true, attrs })
+        let attrs: Vec<_> = attrs.iter().cloned().chain(joined).collect();
+        Ok(Reply { success: attrs.iter().all(|(name, _)| name != "refuse"), attrs })
     }
 
     fn get(&mut self, name: &str) -> Result<String> {

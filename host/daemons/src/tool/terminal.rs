@@ -80,3 +80,16 @@ pub fn progress(length: u64, bytes: bool) -> ProgressBar {
         Err(_) => bar,
     }
 }
+
+/// For work that does not say how far it is: what it is and for how long it has been going on, on standard error; invisible unless
+/// that is a terminal.
+pub fn working(what: &str) -> ProgressBar {
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
+    let spinner = match ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        Ok(style) => spinner.with_style(style),
+        Err(_) => spinner,
+    };
+    spinner.set_message(what.to_owned());
+    spinner.enable_steady_tick(std::time::Duration::from_millis(200));
+    spinner
+}

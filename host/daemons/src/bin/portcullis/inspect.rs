@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use lexopt::prelude::*;
 use portcullis_daemons::tool::inspect::inspect;
-use portcullis_daemons::tool::terminal::Style;
+use portcullis_daemons::tool::terminal::{Style, working};
 use serde_json::{Value as Json, json};
 use wasm::{Inspection, Interface};
 
@@ -26,7 +26,11 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
     }
     let (style, mut fine, mut told) = (Style::of_stdout(), true, Vec::new());
     for file in &files {
-        let found = inspect(file).map_err(Trouble::new)?;
+        // A guest that brings its language along takes a while.
+        let spinner = working(&format!("compiling {}", file.display()));
+        let found = inspect(file);
+        spinner.finish_and_clear();
+        let found = found.map_err(Trouble::new)?;
         fine &= found.problem.is_none();
         if as_json {
             told.push(to_json(file, &found));
