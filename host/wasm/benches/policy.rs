@@ -25,6 +25,10 @@ use statsdb::{CountMinShape, FieldKind, Schema};
 use support::guest::{component, decide};
 use support::{PATIENT, World};
 
+/// The daemons' allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROUNDS: usize = 12;
 const POLICIES: usize = 100;
 
