@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver as Heard, Sender, channel};
 
 use crate::{PATIENCE, address};
@@ -29,6 +31,7 @@ pub struct Receiver {
     /// Where it listens.
     pub addr: SocketAddr,
     heard: Heard<Request>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Receiver {
@@ -37,20 +40,28 @@ impl Receiver {
         let addr = address::fresh();
         let listener = TcpListener::bind(addr).unwrap();
         let (sender, heard) = channel();
+        let connections: Arc<AtomicUsize> = Arc::default();
+        let accepted = Arc::clone(&connections);
         let accept = move || {
             for stream in listener.incoming() {
                 let (stream, sender) = (stream.unwrap(), sender.clone());
+                accepted.fetch_add(1, Ordering::SeqCst);
                 let converse = move || converse(stream, status, &sender);
                 std::thread::Builder::new().name("receiver".into()).spawn(converse).unwrap();
             }
         };
         std::thread::Builder::new().name("receiver".into()).spawn(accept).unwrap();
-        Receiver { addr, heard }
+        Receiver { addr, heard, connections }
     }
 
     /// Its URL.
     pub fn url(&self) -> String {
         format!("http://{}/hook", self.addr)
+    }
+
+    /// How many connections were made to it.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// Waits for the next request.

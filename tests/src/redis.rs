@@ -55,8 +55,9 @@ impl Redis {
         Redis { process, addr, folder, client }
     }
 
-    /// One with TLS and one user, `wf` with the password `secret`, who may touch these keys; and its certificate.
-    pub fn with_tls(keys: &str) -> (Redis, Vec<u8>) {
+    /// One with TLS and one user, `wf` with the password `secret`, who may touch these keys by these commands; and its
+    /// certificate.
+    pub fn with_tls(keys: &str, commands: &[&str]) -> (Redis, Vec<u8>) {
         let addr = address::fresh();
         let folder = TempDir::with_prefix("portcullis-redis-").unwrap();
         let openssl = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
@@ -83,8 +84,8 @@ impl Redis {
         let tls =
             ["--port", "0", "--tls-port", &port, "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem"];
         let more = ["--tls-ca-cert-file", "cert.pem", "--tls-auth-clients", "no"];
-        let user = ["--user", "wf", "on", ">secret", keys, "+@all"];
-        let arguments = [&tls[..], &more, &user].concat();
+        let user = ["--user", "wf", "on", ">secret", keys];
+        let arguments = [&tls[..], &more, &user, commands].concat();
         (Redis::with(addr, folder, &arguments, &["--tls", "--cacert", "cert.pem"]), certificate)
     }
 
@@ -97,7 +98,9 @@ impl Redis {
                 let (ip, port) = (addr.ip().to_string(), addr.port().to_string());
                 // Otherwise the nodes take the address that the kernel connects from, which is 127.0.0.1.
                 let own = ["--bind-source-addr", &ip, "--cluster-announce-ip", &ip];
-                let arguments = [&["--port", &port, "--cluster-enabled", "yes"][..], &own].concat();
+                // What one node has is to be had while another one is away.
+                let cluster = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"];
+                let arguments = [&["--port", &port][..], &cluster, &own].concat();
                 Redis::with(addr, folder, &arguments, &["-c"])
             })
             .collect();

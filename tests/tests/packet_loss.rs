@@ -178,3 +178,29 @@ fn plain_packets_that_are_lost_stay_lost_and_the_others_count_once() {
         wait_for("they arrive", || counts(&b, "192.0.2.1") == counted + 5);
     });
 }
+
+#[test]
+fn a_sibling_whose_packets_vanish_delays_nobody() {
+    netns::inside("a_sibling_whose_packets_vanish_delays_nobody", |network| {
+        for (protocol, more) in [
+            ("tcp", "setReliableSessions(false)"),
+            ("udp", "setReliableSessions(false)"),
+            ("tcp", ""),
+            ("udp", ""),
+        ] {
+            let [own, gone, _] = sibling_ports();
+            lose(network, 100, &[own], &[gone]);
+            // Whoever waited for one connect would wait for ten minutes.
+            let more = format!("setSiblingConnectTimeout(600000)\n{more}");
+            let daemon = node(own, &[format!("{gone}:{protocol}")], &more);
+            let since = Instant::now();
+            report_many(&daemon, "192.0.2.1", 200);
+            let entry = json!({"login": "mallory", "expire_secs": 600, "reason": "test"});
+            assert_eq!(daemon.client().post("/command/addBLEntry", &entry).status, 200);
+            let denied = daemon.client().allow(&json!({"login": "mallory", "remote": "192.0.2.9"}));
+            assert_eq!((denied["status"].as_i64(), counts(&daemon, "192.0.2.1")), (Some(-1), 200));
+            assert!(since.elapsed() < 5 * PATIENCE, "{protocol}: {:?}", since.elapsed());
+        }
+        assert!(network.lost() > 0, "something was sent");
+    });
+}

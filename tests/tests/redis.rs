@@ -92,7 +92,7 @@ fn a_server_that_is_away_costs_nothing_and_gets_everything_later() {
 
 #[test]
 fn tls_and_acl() {
-    let (redis, certificate) = Redis::with_tls("~wfbl:*");
+    let (redis, certificate) = Redis::with_tls("~wfbl:*", &["+scan", "+get", "+set", "+del"]);
     let addr = redis.addr;
     let config =
         format!("blacklistPersistURL(\"rediss://wf:secret@{addr}\", {{ ca_file = \"redis.pem\" }})\n");

@@ -289,7 +289,10 @@ fn on_a_plain_server() {
 
 #[test]
 fn with_tls_and_an_acl() {
-    let (redis, certificate) = Redis::with_tls("~pcstats:*");
+    // What docs/redis.md says that a user needs, and no more.
+    let few = ["+get", "+set", "+del", "+unlink", "+expire", "+ttl"];
+    let (redis, certificate) =
+        Redis::with_tls("~pcstats:*", &[&["+@hash", "+@sortedset", "+@scripting"][..], &few].concat());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, certificate).unwrap();
@@ -297,6 +300,28 @@ fn with_tls_and_an_acl() {
     let world = World::new();
     let options = [("backend", url.as_str()), ("ca_file", file.to_str().unwrap()), ("timeout_ms", "30000")];
     battery(&world.outside("db", &options));
+}
+
+#[test]
+fn a_call_is_one_command_however_many_keys_it_names() {
+    let redis = Redis::start();
+    let url = format!("redis://{}", redis.addr);
+    let world = World::new();
+    let db = world.outside("db", &[("backend", url.as_str()), ("timeout_ms", "30000")]);
+    // The server learns the script.
+    db.one(T, b"k", "i", add("1"));
+    let calls = |command: &str| -> u64 {
+        let text = redis.cli(&["INFO", "commandstats"]);
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+        line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
+    };
+    let before = ["evalsha", "eval", "script|load"].map(calls);
+    let keys: Vec<String> = (0..300).map(|number| format!("user{number}")).collect();
+    let steps = keys
+        .iter()
+        .flat_map(|key| [step(key.as_bytes(), "i", add("1")), step(key.as_bytes(), "i", Ask::Get)]);
+    assert!(db.ask(T, steps.collect()).unwrap().iter().skip(1).step_by(2).all(|found| found.number() == 1));
+    assert_eq!(["evalsha", "eval", "script|load"].map(calls), [before[0] + 1, before[1], before[2]]);
 }
 
 #[test]

@@ -228,6 +228,52 @@ fn what_the_journal_has_no_room_for_is_repaired() {
 }
 
 #[test]
+fn a_repair_tells_the_keys_that_differ_and_no_others() {
+    let [one, other, _] = sibling_ports();
+    let beside = |addr: SocketAddr| SocketAddr::new(addr.ip(), address::fresh().port());
+    let ways = [Relay::start(beside(other), other, one.ip()), Relay::start(beside(one), one, other.ip())];
+    let (to_b, to_a) = (ways[0].addr, ways[1].addr);
+    let more = "setSessionJournalBytes(4096)";
+    let (a, b) = (node(one, &[format!("{to_b}:tcp")], more), node(other, &[format!("{to_a}:tcp")], more));
+    wait_for_sessions(&[(&a, to_b), (&b, to_a)]);
+    let count = |from: usize, to: usize| {
+        let add = "getStringStatsDB('db1'):twAdd('key'..n, 'i', 1)";
+        a.execute(&format!("for n = {from}, {to} do {add} end"));
+    };
+    let sum = |daemon: &Daemon, key: usize| stat(daemon, &json!({"login": format!("key{key}")}), "i");
+    count(1, 1000);
+    wait_for("all is there", || [1, 500, 1000].iter().all(|key| sum(&b, *key) == sum(&a, *key)));
+    wait_for_rest(&a, to_b);
+    wait_for_rest(&b, to_a);
+    let repaired = || {
+        let all = |daemon: &Daemon| -> u64 {
+            let text = daemon.client().get("/metrics").text();
+            let lines =
+                text.lines().filter(|line| line.starts_with("portcullis_session_repaired_keys_total{"));
+            lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+        };
+        all(&a) + all(&b)
+    };
+    let (before, gaps, repairs) = (repaired(), session(&a, "gaps", to_b), session(&a, "repairs", to_b));
+    ways.iter().for_each(|way| way.set(Way::Cut));
+    wait_for("the cut is seen", || state(&a, to_b) == Some(3));
+    let overflowed = metric(&a, "portcullis_session_journal_overflowed_total");
+    // More changes than the journal has room for, of five keys.
+    while metric(&a, "portcullis_session_journal_overflowed_total") == overflowed {
+        (0..100).for_each(|_| count(1, 5));
+    }
+    ways.iter().for_each(|way| way.set(Way::Open));
+    wait_for("the gap is repaired", || {
+        session(&a, "gaps", to_b) > gaps && session(&a, "repairs", to_b) > repairs
+    });
+    wait_for("all is there", || (1..=5).all(|key| sum(&b, key) == sum(&a, key)));
+    let repaired = repaired() - before;
+    // Either end may send a key that differs, in the session of either.
+    assert!((5..=20).contains(&repaired), "{repaired} keys of a thousand");
+    assert_eq!(sum(&b, 777), sum(&a, 777));
+}
+
+#[test]
 fn a_sibling_that_does_not_read_holds_up_nobody() {
     let three = Three::start("");
     let [a, b, c] = &three.nodes;

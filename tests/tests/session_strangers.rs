@@ -64,7 +64,8 @@ impl Classic {
     fn receive(&self) -> (Vec<u8>, SocketAddr) {
         let mut buffer = [0; 2048];
         let (length, from) = self.socket.recv_from(&mut buffer).unwrap();
-        let (message, _) = open_packet(&key(), Cipher::Secretbox, &mut buffer[..length]).unwrap();
+        let (message, found) = open_packet(&key(), Cipher::ChaCha, &mut buffer[..length]).unwrap();
+        assert_eq!(found, Cipher::Secretbox, "what nothing is configured for is wforce's default");
         (message.to_vec(), from)
     }
 }

@@ -169,6 +169,22 @@ fn a_classic_sibling_is_understood_and_gets_the_same_bytes() {
     wait_for("the stranger is counted", || {
         metric(&daemon, "portcullis_replication_unknown_senders_total") == 1
     });
+    // However many come, the log tells of it now and then.
+    for _ in 0..200 {
+        stranger.send_to(&packet(Cipher::Secretbox, &key(), &hex(M1)), ours).unwrap();
+        socket.send_to(&packet(Cipher::Secretbox, &other, &hex(M1)), ours).unwrap();
+    }
+    wait_for("they are counted", || {
+        metric(&daemon, "portcullis_replication_unknown_senders_total") == 201
+            && row()[5] == (bad.len() + 200).to_string()
+    });
+    let told = |text: &str| daemon.log().all().iter().filter(|line| line.contains(text)).count();
+    for text in
+        [&format!("from {}, which is no sibling", address::beside(2)), &format!("from the sibling {theirs}")]
+    {
+        // A line and, some seconds later, how many were left out.
+        assert!((1..=20).contains(&told(text)), "{text}: {}", told(text));
+    }
     let before = counts(&daemon, "127.0.0.1");
     // A connection: several packets in one piece, one of them bad; then an end that is none.
     let mut stream = connect_from(theirs.ip(), ours).unwrap();
@@ -195,17 +211,31 @@ fn a_sibling_with_its_own_key_gets_packets_under_that_key() {
     let more = format!("addSiblingWithKey(\"{theirs}:tcp\", \"{}\")", own_key.to_base64());
     let daemon = node(ours, &[], &more);
     let entry = json!({"login": "joe", "expire_secs": 60, "reason": "bad"});
-    assert_eq!(daemon.client().post("/command/addWLEntry", &entry).status, 200);
-    let (mut stream, _) = listener.accept().unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut head = [0; 2];
-    stream.read_exact(&mut head).unwrap();
-    let mut packet = vec![0; usize::from(u16::from_be_bytes(head))];
-    stream.read_exact(&mut packet).unwrap();
-    let (message, _) = open_packet(&own_key, Cipher::Secretbox, &mut packet).unwrap();
     let expected = "08021210080010011a036a6f65203c2a036261641800";
-    assert_eq!(message, hex(expected));
-    assert!(Message::decode(message).is_ok());
+    // From the configuration, then by REST.
+    for again in [false, true] {
+        if again {
+            daemon.execute("setSiblings({})");
+            let sibling = json!({
+                "sibling_host": theirs.ip().to_string(),
+                "sibling_port": theirs.port(),
+                "sibling_protocol": "tcp",
+                "encryption_key": own_key.to_base64(),
+            });
+            assert_eq!(daemon.client().post("/command/addSibling", &sibling).status, 200);
+        }
+        assert_eq!(daemon.client().post("/command/addWLEntry", &entry).status, 200);
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut head = [0; 2];
+        stream.read_exact(&mut head).unwrap();
+        let mut packet = vec![0; usize::from(u16::from_be_bytes(head))];
+        stream.read_exact(&mut packet).unwrap();
+        let (message, found) = open_packet(&own_key, Cipher::ChaCha, &mut packet).unwrap();
+        assert_eq!(found, Cipher::Secretbox, "the default");
+        assert_eq!(message, hex(expected));
+        assert!(Message::decode(message).is_ok());
+    }
 }
 
 #[test]

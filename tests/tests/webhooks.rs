@@ -119,7 +119,10 @@ fn a_dead_endpoint_among_two_starves_nobody() {
     }
     let line = daemon.log().wait_for("Webhook id=1 failed to url");
     assert!(
-        line.contains(&format!("Webhook id=1 failed to url ({}): [no answer within 1000 ms]", dead.url())),
+        line.contains(&format!(
+            "Webhook id=1 failed to url (http://{}): [no answer within 1000 ms]",
+            dead.addr
+        )),
         "{line}"
     );
     assert!(daemon.client().metric("portcullis_webhook_waiting{hook=\"1\"}").unwrap() >= 1.0);
@@ -200,12 +203,65 @@ fn failures_are_told_in_wforces_words() {
     let mut daemon = Daemon::start(&format!("addWebHook({{\"report\"}}, {{ url = \"{url}\" }})\n"));
     daemon.client().report(&tuple());
     receiver.next();
-    let text = format!("Webhook id=1 failed to url ({url}): [Received non-2XX response from webserver: 302]");
-    daemon.log().wait_for(&text);
+    let text = format!(
+        "Webhook id=1 failed to url (http://{}): [Received non-2XX response from webserver: 302]",
+        receiver.addr
+    );
+    let line = daemon.log().wait_for(&text);
+    assert!(!line.contains("/hook"), "the path may be a secret: {line}");
     let sample = format!("wforce_webhook_events_total{{id=\"1\",status=\"error\",url=\"{url}\"}}");
     assert_eq!(daemon.client().metric(&sample), Some(1.0));
     assert_eq!(daemon.client().metric("wforce_webhook_queue_size"), Some(0.0));
     assert!(daemon.terminate().success());
+}
+
+#[test]
+fn one_connection_serves_many_deliveries() {
+    let receiver = Receiver::start("200 OK");
+    let url = receiver.url();
+    let daemon = Daemon::start(&format!(
+        "addWebHook({{\"report\"}}, {{ url = \"{url}\" }})\nsetNumWebHookThreads(1)\nsetNumWebHookConnsPerThread(1)\n"
+    ));
+    for _ in 0..20 {
+        daemon.client().report(&tuple());
+        receiver.next();
+    }
+    assert_eq!(receiver.connections(), 1);
+}
+
+#[test]
+fn a_filter_chooses_answers_by_their_status() {
+    let receivers =
+        ["reject", "allow", "tarpit", "reject tarpit"].map(|filter| (filter, Receiver::start("200 OK")));
+    let hook = |(filter, receiver): &(&str, Receiver)| {
+        let url = receiver.url();
+        format!("addWebHook({{\"allow\"}}, {{ url = \"{url}\", allow_filter = \"{filter}\" }})\n")
+    };
+    let hooks: Vec<String> = receivers.iter().map(hook).collect();
+    let daemon = Daemon::start(&format!(
+        "{}setAllow(function(lt) return tonumber(lt.pwhash), \"\", \"\", {{}} end)\n",
+        hooks.concat()
+    ));
+    for status in ["-1", "0", "1", "-1", "0", "7"] {
+        daemon.client().allow(&json!({"login": "ahu", "remote": "192.0.2.1", "pwhash": status}));
+    }
+    for ((filter, receiver), expected) in
+        receivers.iter().zip([&[-1, -1][..], &[0, 0], &[1, 7], &[-1, 1, -1, 7]])
+    {
+        // Deliveries may overtake each other.
+        let mut found: Vec<i64> = expected
+            .iter()
+            .map(|_| {
+                let body: Value = serde_json::from_str(&receiver.next().body).unwrap();
+                body["response"]["status"].as_i64().unwrap()
+            })
+            .collect();
+        let mut expected = expected.to_vec();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{filter}");
+    }
+    assert!(receivers.iter().all(|(_, receiver)| !receiver.has_more()));
 }
 
 #[test]

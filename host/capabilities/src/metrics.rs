@@ -75,6 +75,8 @@ pub struct Metrics {
     pub replication_receive_queue_size: IntGauge,
     /// Packets and connections of replication from addresses that are no sibling's.
     pub replication_unknown_senders: IntCounter,
+    /// Fields that a start-up sync left out because they fit in no message.
+    pub sync_fields_skipped: IntCounter,
     replication_refused: IntCounterVec,
     /// Device strings answered from the cache.
     pub device_cache_hits: IntCounter,

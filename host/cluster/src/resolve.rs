@@ -42,3 +42,39 @@ fn moved(context: &Context, peer: &Peer, found: &[SocketAddr]) {
     let host = &peer.config().target.host;
     context.caps.log.notice(format!("the sibling {host} moved from {old} to {first}"));
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::address::Target;
+    use crate::peer::PeerConfig;
+    use crate::table::Table;
+    use crate::testing;
+
+    #[test]
+    fn a_sibling_moves_when_its_name_no_longer_means_its_address() {
+        let context = testing::context();
+        let table = Table::new(&context);
+        table.add(PeerConfig::new(Target::parse(b"localhost:4001").unwrap())).unwrap();
+        let peer = table.peers()[0].clone();
+        let old = peer.addr();
+        let [first, second] =
+            ["192.0.2.7:4001", "[2001:db8::7]:4001"].map(|text| text.parse::<SocketAddr>().unwrap());
+        let at = |found: &[SocketAddr]| {
+            moved(&context, &peer, found);
+            peer.addr()
+        };
+        assert_eq!(at(&[]), old, "no address is no news");
+        assert_eq!(at(&[first, old]), old, "the present one is as good as the first");
+        assert_eq!(at(&[first, second]), first);
+        assert!(table.at(first.ip()).is_some() && table.at(old.ip()).is_none(), "packets are known by it");
+        assert_eq!(peer.row().address, "192.0.2.7:4001 udp");
+        assert_eq!(at(&[second]), second);
+        peer.counters.sent(3);
+        let sent = |label: &str| {
+            context.caps.metrics.families.replication_sent.with_label_values(&[label, "ok"]).get()
+        };
+        assert_eq!((sent(&second.to_string()), sent(&first.to_string())), (3, 0));
+    }
+}

@@ -60,6 +60,7 @@ pub async fn grant(context: Arc<Context>, client: Client, wish: Wish) {
         Err(error) => context.caps.log.error(format!("sync: {error}")),
     }
     if let Err(why) = take::done(&client, &callback, &password).await {
+        let callback = outbound::without_secrets(&callback);
         context.caps.log.error(format!("sync: {callback} does not take the news that it is done: {why}"));
     }
 }

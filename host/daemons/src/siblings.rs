@@ -55,22 +55,36 @@ pub fn sync(cluster: &Arc<Cluster>, settings: &Settings, ready: &Arc<Readiness>,
 }
 
 async fn wait(cluster: Arc<Cluster>, plan: Plan, timeout: u32, ready: Arc<Readiness>, log: Arc<Log>) {
+    let asked = ask(&cluster, &plan, &log);
+    if timeout == 0 {
+        if !asked.await {
+            ready.set();
+        }
+        return;
+    }
+    // The time is for all of it: hosts that are slow to refuse, and one that never says that it is done.
+    let end = tokio::time::Instant::now() + Duration::from_secs(timeout.into());
+    if let Ok(false) = tokio::time::timeout_at(end, asked).await {
+        ready.set();
+        return;
+    }
+    tokio::time::sleep_until(end).await;
+    if ready.set() {
+        log.warn(format!("sync: not done after {timeout} s: the daemon is ready with what it has"));
+    }
+}
+
+/// Whether a server sends its stats DBs. If not, that is told.
+async fn ask(cluster: &Cluster, plan: &Plan, log: &Log) -> bool {
     let Some(client) = cluster.client() else {
         log.error("sync: no other server can be called: this one begins with empty stats DBs");
-        ready.set();
-        return;
+        return false;
     };
-    if !cluster::sync::run(cluster.context(), client, &plan).await {
+    let found = cluster::sync::run(cluster.context(), client, plan).await;
+    if !found {
         log.warn("sync: no server helps: this one begins with empty stats DBs");
-        ready.set();
-        return;
     }
-    if timeout > 0 {
-        tokio::time::sleep(Duration::from_secs(timeout.into())).await;
-        if ready.set() {
-            log.warn(format!("sync: not done after {timeout} s: the daemon is ready with what it has"));
-        }
-    }
+    found
 }
 
 fn plan(settings: &Settings, callback_password: Vec<u8>) -> Option<(Plan, u32)> {

@@ -14,5 +14,5 @@ pub use client::Client;
 pub use error::Error;
 pub use http::header::{HeaderMap, HeaderName, HeaderValue};
 pub use http::{Method, StatusCode};
-pub use request::{Request, Response, basic_auth, check_url, without_secrets};
+pub use request::{Request, Response, basic_auth, check_url, origin, without_secrets};
 pub use tls::{ClientCertificate, TlsError, TlsSettings};

@@ -113,12 +113,16 @@ pub(crate) fn target(url: &str) -> Result<Target, Error> {
 
 /// A URL as messages may show it: without what stands before the `@` of the host.
 pub fn without_secrets(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (scheme, rest) = url.find("://").map_or(("", url), |at| url.split_at(at + 3));
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => url.to_owned(),
-    }
+    rest[..end].rfind('@').map_or_else(|| url.to_owned(), |at| format!("{scheme}{}", &rest[at + 1..]))
+}
+
+/// Scheme, host and port of a URL: what logs may show of one whose path or query may be a secret, as those of chat services are.
+pub fn origin(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let host = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    format!("{scheme}://{}", host.rfind('@').map_or(host, |at| &host[at + 1..]))
 }
 
 /// `%41` to `A`; what is no escape stays.
@@ -177,6 +181,19 @@ mod tests {
         }
         let found = target("http://u:p%40q%@a:1/").unwrap();
         assert_eq!(found.authorization.unwrap(), basic_auth(b"u", b"p@q%"));
+    }
+
+    #[test]
+    fn urls_are_shown_without_their_secrets() {
+        for (url, shown, from) in [
+            ("http://a", "http://a", "http://a"),
+            ("https://u:p@a:1/x@y?z", "https://a:1/x@y?z", "https://a:1"),
+            ("u:p@a/x", "a/x", "http://a"),
+            ("https://a/services/T0/B0/hidden", "https://a/services/T0/B0/hidden", "https://a"),
+            ("https://a?token=hidden", "https://a?token=hidden", "https://a"),
+        ] {
+            assert_eq!((without_secrets(url).as_str(), origin(url).as_str()), (shown, from));
+        }
     }
 
     #[test]

@@ -93,6 +93,38 @@ impl Sketch {
         plan.places(value).map(|place| self.cells[place]).min().unwrap_or(i32::MAX)
     }
 
+    /// What is counted here beyond what `whole` counts, too. Sketches with the same hashes are compared cell by cell; of others only
+    /// the sums can be, and each count keeps its share. `own`: the field's plan.
+    pub fn beyond(&self, whole: &Self, own: &Plan) -> Self {
+        let foreign = self.foreign.clone();
+        if self.foreign == whole.foreign && self.cells.len() == whole.cells.len() {
+            let cells: Box<[i32]> = self
+                .cells
+                .iter()
+                .zip(&whole.cells)
+                .map(|(told, known)| told.saturating_sub(*known).max(0))
+                .collect();
+            let width = self.foreign.as_deref().unwrap_or(own).width.max(1) as usize;
+            let sum = |row: &[i32]| row.iter().fold(0i32, |sum, cell| sum.saturating_add(*cell));
+            let total = cells.chunks(width).map(sum).min().unwrap_or(0);
+            return Self { foreign, total, cells };
+        }
+        let total = self.total.saturating_sub(whole.total.max(0)).max(0);
+        let all = i64::from(self.total.max(1));
+        // Rounded up: an estimate is never too low.
+        let share = |cell: &i32| (i64::from(*cell) * i64::from(total) + all - 1).div_euclid(all).max(0);
+        let cells = self.cells.iter().map(|cell| i32::try_from(share(cell)).unwrap_or(i32::MAX)).collect();
+        Self { foreign, total, cells }
+    }
+
+    /// Adds the counts of a sketch with the same hashes.
+    pub fn absorb(&mut self, other: &Self) {
+        self.total = self.total.wrapping_add(other.total);
+        for (cell, more) in self.cells.iter_mut().zip(&other.cells) {
+            *cell = cell.wrapping_add(*more);
+        }
+    }
+
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
         self.total == 0 && self.cells.iter().all(|&cell| cell == 0)
@@ -141,6 +173,37 @@ mod tests {
             assert_eq!(12 + plan.cells() * 4 + plan.hashes().len() * 8, bytes);
             assert!(plan.hashes().iter().all(|(a, b)| (1..32_994).contains(a) && (1..32_994).contains(b)));
         }
+    }
+
+    #[test]
+    fn what_is_beyond_another_sketch() {
+        let (own, other) =
+            (Plan::random(CountMinShape::default(), 1), Plan::random(CountMinShape::default(), 2));
+        let sketch = |plan: &Plan, foreign: bool, counts: &[(&[u8], i32)]| {
+            let mut sketch = Sketch::new(plan);
+            sketch.foreign = foreign.then(|| Box::new(plan.clone()));
+            counts.iter().for_each(|(value, n)| sketch.add(plan, hash(value), *n));
+            sketch
+        };
+        let told = sketch(&own, false, &[(b"US", 7), (b"DE", 4)]);
+        // With the same hashes value by value.
+        let rest = told.beyond(&sketch(&own, false, &[(b"DE", 6), (b"US", 2)]), &own);
+        assert_eq!(
+            (rest.estimate(&own, hash(b"US")), rest.estimate(&own, hash(b"DE")), rest.total),
+            (5, 0, 5)
+        );
+        // With others as a whole: 8 of 11 are left of each.
+        let rest = told.beyond(&sketch(&other, true, &[(b"DE", 3)]), &own);
+        assert_eq!(
+            (rest.estimate(&own, hash(b"US")), rest.estimate(&own, hash(b"DE")), rest.total),
+            (6, 3, 8)
+        );
+        for whole in [sketch(&own, false, &[(b"US", 7), (b"DE", 4)]), sketch(&other, true, &[(b"FR", 11)])] {
+            assert!(told.beyond(&whole, &own).is_empty());
+        }
+        let mut sum = told.clone();
+        sum.absorb(&told);
+        assert_eq!((sum.estimate(&own, hash(b"US")), sum.total), (14, 22));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod entry;
 mod link;
+mod nodes;
 mod pending;
 pub mod stats;
 mod store;

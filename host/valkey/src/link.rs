@@ -72,66 +72,52 @@ impl ConnectionLike for Link {
 impl Link {
     /// Connects, in `limits.connect` for each host.
     pub(crate) async fn open(target: &Target, limits: Limits) -> Result<Link, LinkError> {
-        let open = async {
-            match &target.mode {
-                Mode::Single => first(target, limits).await.map(Link::Single),
-                Mode::Sentinel(service) => master(target, service, limits).await.map(Link::Single),
-                Mode::Cluster => {
-                    let mut builder = ClusterClientBuilder::new(infos(target))
-                        .connection_timeout(limits.connect)
-                        .response_timeout(limits.response)
-                        .retries(3);
-                    if target.tls {
-                        builder = builder.tls(TlsMode::Secure).certs(certificates(target)?);
-                    }
-                    if !target.username.is_empty() {
-                        builder = builder.username(&target.username);
-                    }
-                    if !target.password.is_empty() {
-                        builder = builder.password(&target.password);
-                    }
-                    Ok(Link::Cluster(builder.build()?.get_async_connection().await?))
-                }
-            }
-        };
-        let whole = limits.connect * u32::try_from(target.hosts.len()).unwrap_or(1).max(1);
-        tokio::time::timeout(whole, open).await.map_err(|_| LinkError::Timeout(whole))?
-    }
-
-    /// A connection to each server that has keys of its own, for a walk over all of them.
-    pub(crate) async fn masters(
-        &self,
-        target: &Target,
-        limits: Limits,
-    ) -> Result<Vec<MultiplexedConnection>, LinkError> {
-        let mut cluster = match self {
-            Link::Single(connection) => return Ok(vec![connection.clone()]),
-            Link::Cluster(cluster) => cluster.clone(),
-        };
-        let nodes: String = redis::cmd("CLUSTER").arg("NODES").query_async(&mut cluster).await?;
-        let mut masters = Vec::new();
-        for host in nodes.lines().filter_map(master_address) {
-            let alone = Target { hosts: vec![host], mode: Mode::Single, ..target.clone() };
-            masters.push(first(&alone, limits).await?);
+        if target.mode != Mode::Cluster {
+            return single(target, limits).await.map(Link::Single);
         }
-        Ok(masters)
+        let open = async {
+            let mut builder = ClusterClientBuilder::new(infos(target))
+                .connection_timeout(limits.connect)
+                .response_timeout(limits.response)
+                .retries(3);
+            if target.tls {
+                builder = builder.tls(TlsMode::Secure).certs(certificates(target)?);
+            }
+            if !target.username.is_empty() {
+                builder = builder.username(&target.username);
+            }
+            if !target.password.is_empty() {
+                builder = builder.password(&target.password);
+            }
+            Ok(Link::Cluster(builder.build()?.get_async_connection().await?))
+        };
+        within(target, limits, open).await
     }
 }
 
-/// The address of a master in a line of `CLUSTER NODES`: `ID IP:PORT@BUS[,HOSTNAME] FLAGS ...`.
-fn master_address(line: &str) -> Option<(String, u16)> {
-    let mut words = line.split(' ').skip(1);
-    let (address, flags) = (words.next()?, words.next()?);
-    let mut flags = flags.split(',');
-    if !flags.clone().any(|flag| flag == "master") || flags.any(|flag| flag == "fail" || flag == "noaddr") {
-        return None;
-    }
-    let (address, port) = address.split('@').next()?.rsplit_once(':')?;
-    Some((address.to_owned(), port.parse().ok()?))
+/// The one server of a target that is no cluster, in `limits.connect` for each host.
+pub(crate) async fn single(target: &Target, limits: Limits) -> Result<MultiplexedConnection, LinkError> {
+    let open = async {
+        match &target.mode {
+            Mode::Sentinel(service) => master(target, service, limits).await,
+            Mode::Single | Mode::Cluster => first(target, limits).await,
+        }
+    };
+    within(target, limits, open).await
+}
+
+/// Connecting may take `limits.connect` for each host.
+async fn within<T>(
+    target: &Target,
+    limits: Limits,
+    open: impl Future<Output = Result<T, LinkError>>,
+) -> Result<T, LinkError> {
+    let whole = limits.connect * u32::try_from(target.hosts.len()).unwrap_or(1).max(1);
+    tokio::time::timeout(whole, open).await.map_err(|_| LinkError::Timeout(whole))?
 }
 
 /// The first host that answers.
-async fn first(target: &Target, limits: Limits) -> Result<MultiplexedConnection, LinkError> {
+pub(crate) async fn first(target: &Target, limits: Limits) -> Result<MultiplexedConnection, LinkError> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(limits.connect))
         .set_response_timeout(Some(limits.response));
@@ -209,30 +195,4 @@ fn certificates(target: &Target) -> Result<TlsCertificates, LinkError> {
         }
     };
     Ok(TlsCertificates { client_tls, root_cert })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn masters_of_a_cluster() {
-        for (line, found) in [
-            ("07c3 127.0.0.1:30004@31004,host4 slave e7d1 0 1426238317239 4 connected", None),
-            (
-                "67ed 127.0.0.1:30002@31002,host2 master - 0 1426238316232 2 connected 5461-10922",
-                Some(("127.0.0.1", 30002)),
-            ),
-            ("e7d1 ::1:30001@31001 myself,master - 0 0 1 connected 0-5460", Some(("::1", 30001))),
-            ("e7d1 127.0.0.1:30001@31001 master,fail - 0 0 1 disconnected 0-5460", None),
-            ("e7d1 :0@0 master,noaddr - 0 0 1 disconnected", None),
-            ("", None),
-        ] {
-            assert_eq!(
-                master_address(line),
-                found.map(|(host, port): (&str, u16)| (host.to_owned(), port)),
-                "{line}"
-            );
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! Changes that are not written yet: the last one for each key, in the order in which the keys first came.
+//! Changes that are not written yet: the last one for each key, in the order in which the keys came.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -65,11 +65,12 @@ impl Pending {
         taken
     }
 
-    /// Puts one back that could not be written, unless there is a newer one.
+    /// Puts one back that could not be written, unless there is a newer one. It waits behind the others: they may be for a
+    /// server that is there.
     pub(crate) fn put_back(&mut self, key: BString, change: Change) {
         if !self.changes.contains_key(&key) {
             self.bytes += key.len() + change.weight();
-            self.order.push_front(key.clone());
+            self.order.push_back(key.clone());
             self.changes.insert(key, change);
         }
     }
@@ -102,7 +103,7 @@ mod tests {
         pending.put_back("c".into(), Change::Delete);
         assert_eq!(
             pending.take(9),
-            [("c".into(), Change::Delete), ("b".into(), set("2")), ("a".into(), set("3"))]
+            [("b".into(), set("2")), ("a".into(), set("3")), ("c".into(), Change::Delete)]
         );
         assert_eq!((pending.len(), pending.bytes), (0, 0));
     }

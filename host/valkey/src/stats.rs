@@ -2,6 +2,7 @@
 
 mod cache;
 mod options;
+mod parts;
 mod plan;
 mod store;
 pub mod value;

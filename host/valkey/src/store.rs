@@ -1,5 +1,6 @@
 //! One list kept in a server: loaded at the start, then followed change by change.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,7 +17,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::entry;
-use crate::link::{Limits, Link, LinkError};
+use crate::link::{Limits, LinkError};
+use crate::nodes::Nodes;
 use crate::pending::{Change, Pending};
 use crate::target::Target;
 
@@ -27,6 +29,8 @@ const SCAN_COUNT: usize = 1000;
 /// Pauses between two attempts to connect.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest of them while other nodes of a cluster are there, whose changes wait meanwhile.
+const PARTLY_PAUSE: Duration = Duration::from_secs(1);
 /// What one step of a walk over all keys may take, however short the limit of a write is.
 const WALK: Duration = Duration::from_secs(5);
 /// Lines that tell the same come at most this often.
@@ -55,6 +59,8 @@ pub struct ListStore {
     /// Changes that wait or are under way.
     backlog: watch::Sender<usize>,
     loaded: watch::Sender<bool>,
+    /// The nodes that were loaded from, while not all were.
+    loaded_from: Mutex<BTreeSet<String>>,
     /// Told once that it cannot be reached, until it can.
     away: AtomicBool,
 }
@@ -63,6 +69,8 @@ pub struct ListStore {
 enum Broken {
     Link(LinkError),
     Server(RedisError),
+    /// Some nodes of a cluster.
+    Partly(String),
 }
 
 impl std::fmt::Display for Broken {
@@ -70,6 +78,7 @@ impl std::fmt::Display for Broken {
         match self {
             Broken::Link(error) => error.fmt(out),
             Broken::Server(error) => error.fmt(out),
+            Broken::Partly(why) => why.fmt(out),
         }
     }
 }
@@ -92,6 +101,7 @@ impl ListStore {
             arrived: Notify::new(),
             backlog: watch::Sender::new(0),
             loaded: watch::Sender::new(false),
+            loaded_from: Mutex::default(),
             away: AtomicBool::new(false),
         });
         capabilities.lists.observe(Arc::new(Follower(store.clone())));
@@ -171,29 +181,39 @@ impl ListStore {
         }
     }
 
-    /// One connection, until it breaks.
+    /// One connection, or one to each node of a cluster, until one breaks.
     async fn serve(&self, pause: &mut Duration) -> Result<std::convert::Infallible, Broken> {
-        let link = Link::open(&self.options.target, self.limits()).await.map_err(|error| {
-            let families = &self.capabilities.metrics.families;
-            families.redis_connects_failed.with_label_values(&[self.label()]).inc();
-            Broken::Link(error)
-        })?;
+        let opened = Nodes::open(&self.options.target, self.limits()).await;
+        let failed = match &opened {
+            Ok(nodes) => nodes.all().iter().filter(|node| node.connection.is_err()).count(),
+            Err(_) => 1,
+        };
+        let families = &self.capabilities.metrics.families;
+        families.redis_connects_failed.with_label_values(&[self.label()]).inc_by(failed as u64);
+        let mut nodes = opened.map_err(Broken::Link)?;
         if !*self.loaded.borrow() {
-            let loaded = self.load(&link).await?;
-            let text =
-                format!("Redis {}: {loaded} entries of the {} loaded", self.options.target, self.list());
-            self.capabilities.log.notice(text);
-            self.loaded.send_replace(true);
+            self.load(&nodes).await?;
         }
         loop {
-            let batch = self.pending.lock().take(BATCH);
-            if batch.is_empty() {
+            let waiting = self.pending.lock().len();
+            if waiting == 0 {
                 self.count();
-                self.arrived.notified().await;
+                match nodes.trouble() {
+                    None => self.arrived.notified().await,
+                    Some(why) => {
+                        // Nothing is for that node, but there may be something to be loaded from it.
+                        if tokio::time::timeout(LONGEST_PAUSE, self.arrived.notified()).await.is_err() {
+                            return Err(Broken::Partly(why));
+                        }
+                    }
+                }
                 continue;
             }
-            self.count_with(batch.len());
-            self.write(&link, batch).await?;
+            let written = self.write_all(&mut nodes, waiting).await;
+            if written.is_err() && nodes.some_are_there() {
+                *pause = (*pause).min(PARTLY_PAUSE);
+            }
+            written?;
             *pause = FIRST_PAUSE;
             if self.away.swap(false, Ordering::Relaxed) {
                 self.capabilities.log.notice(format!("Redis {} is back", self.options.target));
@@ -201,47 +221,89 @@ impl ListStore {
         }
     }
 
+    /// Writes what waits, so many changes. Those of a node that fails wait again; each of the others is tried once.
+    async fn write_all(&self, nodes: &mut Nodes, waiting: usize) -> Result<(), Broken> {
+        let (mut tried, mut result) = (0, Ok(()));
+        while tried < waiting && (result.is_ok() || nodes.some_are_there()) {
+            let batch = self.pending.lock().take(BATCH.min(waiting - tried));
+            if batch.is_empty() {
+                break;
+            }
+            tried += batch.len();
+            self.count_with(batch.len());
+            result = result.and(self.write(nodes, batch).await);
+        }
+        result
+    }
+
     /// Writes all of these; what could not be written waits again.
-    async fn write(&self, link: &Link, batch: Vec<(BString, Change)>) -> Result<(), Broken> {
+    async fn write(&self, nodes: &mut Nodes, batch: Vec<(BString, Change)>) -> Result<(), Broken> {
         let mut writes = JoinSet::new();
+        let mut broken = None;
         for (key, change) in batch {
-            let mut link = link.clone();
+            let Some((place, mut connection)) = nodes.connection(&key) else {
+                let why = nodes.trouble().unwrap_or_else(|| "no node of the cluster has its slot".into());
+                self.pending.lock().put_back(key, change);
+                broken.get_or_insert(Broken::Partly(why));
+                continue;
+            };
             if matches!(change, Change::Set(..)) {
                 self.capabilities.metrics.families.redis_updates.with_label_values(&[self.label()]).inc();
             }
             writes.spawn(async move {
                 let command = command(&key, &change, now());
-                (command.exec_async(&mut link).await, key, change)
+                (command.exec_async(&mut connection).await, place, key, change)
             });
         }
-        let mut broken = None;
         while let Some(done) = writes.join_next().await {
             // A task that panicked or was cancelled has lost its change; neither happens.
-            let Ok((result, key, change)) = done else { continue };
+            let Ok((result, place, key, change)) = done else { continue };
             match result {
                 Ok(()) => {}
                 Err(error) if is_final(&error) => self.lost(1, &error.to_string()),
                 Err(error) => {
                     self.pending.lock().put_back(key, change);
-                    broken = Some(error);
+                    nodes.lose(place, error.to_string());
+                    broken.get_or_insert(Broken::Server(error));
                 }
             }
         }
         self.count();
-        broken.map_or(Ok(()), |error| Err(Broken::Server(error)))
+        broken.map_or(Ok(()), Err)
     }
 
-    /// Adds what the server has, except for what was changed here meanwhile. How many.
-    async fn load(&self, link: &Link) -> Result<usize, Broken> {
+    /// Adds what the servers have, except for what was changed here meanwhile. A node that is away is loaded from later.
+    async fn load(&self, nodes: &Nodes) -> Result<(), Broken> {
         let limits = self.limits();
-        let mut masters = link.masters(&self.options.target, limits).await.map_err(Broken::Link)?;
-        let mut loaded = 0;
-        for master in &mut masters {
-            master.set_response_timeout(limits.response.max(WALK));
-            loaded += self.load_from(master).await.map_err(Broken::Server)?;
-            master.set_response_timeout(limits.response);
+        let (mut loaded, mut all) = (0, true);
+        for node in nodes.all() {
+            let known = self.loaded_from.lock().contains(&node.name);
+            match &node.connection {
+                Err(_) => all &= known,
+                Ok(_) if known => {}
+                Ok(connection) => {
+                    let mut connection = connection.clone();
+                    connection.set_response_timeout(limits.response.max(WALK));
+                    loaded += self.load_from(&mut connection).await.map_err(Broken::Server)?;
+                    self.loaded_from.lock().insert(node.name.clone());
+                }
+            }
         }
-        Ok(loaded)
+        let (target, list) = (&self.options.target, self.list());
+        if all {
+            self.capabilities.log.notice(format!("Redis {target}: {loaded} entries of the {list} loaded"));
+            self.loaded.send_replace(true);
+        } else {
+            let why = nodes.trouble().unwrap_or_default();
+            let text = format!("Redis {target}: {loaded} entries of the {list} loaded, not all: {why}");
+            self.capabilities.log.limited(
+                &format!("{target} {list} in part"),
+                LOG_EVERY,
+                Level::Warning,
+                &text,
+            );
+        }
+        Ok(())
     }
 
     async fn load_from(&self, master: &mut MultiplexedConnection) -> Result<usize, RedisError> {

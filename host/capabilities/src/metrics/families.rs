@@ -291,6 +291,10 @@ pub(super) fn register(prefix: &str, log: Arc<Log>) -> Result<Metrics, MetricsEr
             "replication_unknown_senders_total",
             "Replication packets and connections from addresses that are no sibling's",
         )?,
+        sync_fields_skipped: Prefixed { registry: cluster.registry, prefix: "portcullis" }.counter(
+            "sync_fields_skipped_total",
+            "Fields of keys that a start-up sync left out because they fit in no message",
+        )?,
         replication_refused: Prefixed { registry: cluster.registry, prefix: "portcullis" }.counters(
             "replication_connections_refused_total",
             &["reason"],

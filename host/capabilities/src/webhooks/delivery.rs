@@ -19,6 +19,11 @@ use crate::log::{Level, Log};
 /// Lines that tell of failures of one hook come at most this often; the next one says how many were left out.
 const LOG_EVERY: Duration = Duration::from_secs(1);
 
+/// The pause after this one.
+fn longer(pause: Duration) -> Duration {
+    (pause * 2).min(LONGEST_PAUSE)
+}
+
 /// Sends for all hooks.
 pub(super) struct Sender {
     runtime: Handle,
@@ -111,7 +116,7 @@ impl Sender {
             let mut closing = self.closing.subscribe();
             // A sender that is gone means the end, too.
             let _ = tokio::time::timeout(pause, closing.wait_for(|closing| *closing)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = longer(pause);
             slot = slots.clone().acquire_owned().await.ok();
             hook.queue.leave(&payload, &self.ledger);
         }
@@ -141,7 +146,8 @@ impl Sender {
 
     fn tell(&self, hook: &Hook, why: &str) {
         let label = hook.label();
-        let text = format!("Webhook {label} failed to url ({}): [{why}]", hook.shown());
+        // The path of a chat service's URL is its password.
+        let text = format!("Webhook {label} failed to url ({}): [{why}]", outbound::origin(&hook.config.url));
         self.log.limited(&format!("webhook {label}"), LOG_EVERY, Level::Err, text);
     }
 
@@ -151,5 +157,21 @@ impl Sender {
         // Without random numbers TLS would not work either; the id is then not unique, but the event is sent.
         let _ = self.random.fill(&mut bytes);
         HeaderValue::try_from(STANDARD.encode(bytes)).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let pauses: Vec<u64> =
+            std::iter::successors(Some(Duration::from_millis(500)), |pause| Some(longer(*pause)))
+                .take(13)
+                .map(|pause| pause.as_millis() as u64)
+                .collect();
+        assert_eq!(pauses[..5], [500, 1000, 2000, 4000, 8000]);
+        assert_eq!(pauses[10..], [512_000, 600_000, 600_000]);
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct Hook {
     name: Option<BString>,
     events: Vec<EventKind>,
     pub config: Config,
-    /// The URL as logs and metrics show it.
+    /// The URL as metrics and the console show it.
     shown: String,
     /// What `X-Wforce-Event` says for each event; one value for a custom hook.
     event_name: Option<HeaderValue>,
@@ -114,11 +114,6 @@ impl Hook {
             None => format!("id={}", self.id),
             Some(name) => format!("id={} ({name})", self.id),
         }
-    }
-
-    /// The URL as logs show it.
-    pub(super) fn shown(&self) -> &str {
-        &self.shown
     }
 
     pub(super) fn fires_on(&self, fired: &Fired) -> bool {

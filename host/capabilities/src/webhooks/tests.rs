@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use base64::Engine as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -119,6 +120,10 @@ async fn the_request_has_wforces_headers_in_order() {
     );
     assert_eq!(lines[6].len(), "X-Wforce-Delivery: ".len() + 44);
     assert_eq!(lines[7..9].join("\n"), "X-Wforce-Event: delbl\nX-Wforce-Hookid: 1");
+    // Of what is sent, so with what Kafka wants around it.
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"s");
+    let signature = base64::engine::general_purpose::STANDARD.encode(ring::hmac::sign(&key, body.as_bytes()));
+    assert_eq!(lines[9], format!("X-Wforce-Signature: {signature}"));
     assert_eq!(hooks.drain(Duration::from_mins(1)).await, 0);
     assert_eq!((hooks.rows()[0].successes, metrics.webhook_queue_size.get()), (1, 0));
 }
@@ -164,6 +169,28 @@ async fn retries_are_made_where_asked_for_and_keep_the_delivery_id() {
     assert!(refused.try_recv().is_err() && once.try_recv().is_err());
     let text = String::from_utf8(metrics.render()).unwrap();
     assert!(text.contains("portcullis_webhook_retries_total{hook=\"1\"} 2\n"), "{text}");
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_tried_again() {
+    let World { hooks, metrics } = world();
+    let free = TcpListener::bind("127.83.1.2:0").await.unwrap().local_addr().unwrap();
+    let url = format!("http://{free}/x");
+    hooks
+        .add(&["addbl".into()], &map(&[("url", &url), ("retries", "20"), ("retry_backoff_ms", "1")]))
+        .unwrap();
+    hooks.start(&Handle::current(), &options()).unwrap();
+    hooks.fire(added("joe"));
+    let retried = metrics.families.webhook_retries.with_label_values(&["1"]);
+    while retried.get() < 3 {
+        tokio::task::yield_now().await;
+    }
+    let listener = TcpListener::bind(free).await.unwrap();
+    let (mut stream, _) = listener.accept().await.unwrap();
+    assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    assert_eq!(hooks.drain(Duration::from_mins(1)).await, 0);
+    assert_eq!((hooks.rows()[0].successes, hooks.rows()[0].failures), (1, 0));
 }
 
 #[tokio::test]

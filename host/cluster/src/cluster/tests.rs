@@ -108,6 +108,70 @@ fn a_message_too_long_for_a_datagram_goes_by_connection() {
 }
 
 #[test]
+fn the_longest_datagram_has_1499_bytes() {
+    let one = Node::start(&Key::generate().unwrap(), 20);
+    let socket = std::net::UdpSocket::bind("127.77.1.21:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    let addr = socket.local_addr().unwrap();
+    let listener = std::net::TcpListener::bind(addr).unwrap();
+    let target = Target::parse(addr.to_string().as_bytes()).unwrap();
+    one.cluster.siblings().add(PeerConfig::new(target)).unwrap();
+    let next = || {
+        let mut buffer = [0; 2000];
+        socket.recv(&mut buffer).unwrap()
+    };
+    let count = |length: usize| one.db.add(NOW, &vec![b'k'; length], b"n", b"7").unwrap();
+    count(1400);
+    let more = next() - 1400;
+    count(1499 - more);
+    assert_eq!(next(), 1499);
+    count(1500 - more);
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).unwrap();
+    assert_eq!(u16::from_be_bytes(head), 1500);
+    wait_for("all three are counted", || (one.row().sent, one.row().not_sent) == (3, 0));
+}
+
+#[test]
+fn a_message_too_long_for_a_datagram_is_counted_if_there_is_no_other_way() {
+    let one = Node::start(&Key::generate().unwrap(), 22);
+    let socket = std::net::UdpSocket::bind("127.77.1.23:0").unwrap();
+    let target = Target::parse(socket.local_addr().unwrap().to_string().as_bytes()).unwrap();
+    one.cluster.siblings().add(PeerConfig::new(target)).unwrap();
+    one.db.add(NOW, &vec![b'k'; 3000], b"n", b"7").unwrap();
+    wait_for("it is counted", || (one.row().sent, one.row().not_sent) == (0, 1));
+    one.db.add(NOW, b"k", b"n", b"7").unwrap();
+    wait_for("and holds up nothing", || (one.row().sent, one.row().not_sent) == (1, 1));
+}
+
+#[test]
+fn a_field_too_long_for_a_message_is_left_out_of_a_sync_and_counted() {
+    let key = Key::generate().unwrap();
+    let (one, other) = (Node::start(&key, 24), Node::start(&key, 25));
+    other.knows(&one, "tcp");
+    let schema = Schema {
+        name: "large".into(),
+        window_secs: 3600,
+        windows: 12,
+        fields: vec![("c".into(), FieldKind::CountMin), ("n".into(), FieldKind::Int)],
+        shards: 1,
+        start: 0,
+        hll_bits: 6,
+        countmin: CountMinShape { eps: 0.01, gamma: 0.01 },
+    };
+    let dbs = [&one, &other].map(|node| node.cluster.context().caps.stats.create(schema.clone()).unwrap());
+    let now = crate::apply::now();
+    dbs[0].add(now, b"k", b"c", b"x").unwrap();
+    dbs[0].add(now, b"k", b"n", b"7").unwrap();
+    let context = one.cluster.context();
+    let count = one.cluster.handle().unwrap().block_on(sync::give(context, other.addr, None)).unwrap();
+    assert_eq!((count, context.caps.metrics.sync_fields_skipped.get()), (1, 1));
+    wait_for("the other field arrives", || dbs[1].get(now, b"k", b"n") == 7);
+    assert_eq!(dbs[1].get(now, b"k", b"c"), 0);
+}
+
+#[test]
 fn a_sibling_that_is_not_there_yet_gets_what_waits_for_it() {
     let key = Key::generate().unwrap();
     let one = Node::start(&key, 7);

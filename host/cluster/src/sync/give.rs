@@ -54,7 +54,12 @@ pub async fn give(context: &Context, addr: SocketAddr, key: Option<Key>) -> Resu
                 message.clear();
                 encode(db.name(), &state.key, &fields, &mut message);
                 if message.len() > MAX_MESSAGE_BYTES {
-                    let text = format!("sync: a key of the stats DB {} is too long to be sent", db.name());
+                    // A message replaces all windows of a field, so one field cannot be told in two (wforce compatibility).
+                    context.caps.metrics.sync_fields_skipped.inc();
+                    let text = format!(
+                        "sync: a field of a key of the stats DB {} is too long to be sent",
+                        db.name()
+                    );
                     context.complain(&text, &text);
                     continue;
                 }

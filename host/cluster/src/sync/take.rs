@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use login::json::{ObjectWriter, parse_body};
-use outbound::{Client, Method, Request, basic_auth};
+use outbound::{Client, Method, Request, basic_auth, without_secrets};
 
 use crate::context::Context;
 
@@ -38,12 +38,13 @@ pub struct Plan {
 /// Asks the hosts. Whether one of them is sending now; it calls `syncDone` when it has sent all.
 pub async fn run(context: &Context, client: &Client, plan: &Plan) -> bool {
     for host in &plan.hosts {
+        let shown = without_secrets(&host.url);
         match ask(context, client, plan, host).await {
             Ok(()) => {
-                context.caps.log.notice(format!("sync: {} sends its stats DBs", host.url));
+                context.caps.log.notice(format!("sync: {shown} sends its stats DBs"));
                 return true;
             }
-            Err(why) => context.caps.log.warn(format!("sync: {} does not help: {why}", host.url)),
+            Err(why) => context.caps.log.warn(format!("sync: {shown} does not help: {why}")),
         }
     }
     false

@@ -247,7 +247,10 @@ fn add_sync_host<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault
                 values.replication.sync_hosts.push(SyncHost { url, password, replication, callback });
             });
         }
-        Err(error) => complain(state, format!("addSyncHost {}: {error}", BStr::new(&url))),
+        Err(error) => {
+            let shown = outbound::without_secrets(&String::from_utf8_lossy(&url));
+            complain(state, format!("addSyncHost {shown}: {error}"));
+        }
     }
     Ok(Ret::None)
 }

@@ -153,9 +153,15 @@ impl Shard {
             // More than that was told by another program that was at the same address before.
             let covered = told.min(whole.max(0));
             record.add_int(at, covered.wrapping_neg());
-            *overlay.ints.get_or_insert((number, window, classic), || 0) = told.wrapping_sub(covered);
+            // It is nobody's in particular, so that it is not compared with what the node counts later.
+            let rest = told.wrapping_sub(covered);
+            overlay.ints.remove((number, window, classic));
+            if rest != 0 {
+                let kept = overlay.ints.get_or_insert((number, window, CLASSIC_NUMBER), || 0);
+                *kept = kept.wrapping_add(rest);
+            }
         }
-        overlay.drop_covered(classic, node);
+        overlay.settle_sketches(layout, classic, node, CLASSIC_NUMBER);
         self.overlays.put(handle, overlay);
     }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Reset, newest_reset};
 use crate::countmin::Sketch;
+use crate::layout::Layout;
 
 /// One origin's part of a window.
 #[derive(Clone, PartialEq, Debug)]
@@ -83,6 +84,13 @@ impl<T> Cells<T> {
         &mut self.0[place].amount
     }
 
+    /// Takes the cell of an origin out.
+    pub fn remove(&mut self, at: (u16, u32, u16)) {
+        if let Ok(place) = self.place(at.0, at.1, at.2) {
+            self.0.remove(place);
+        }
+    }
+
     fn range(&self, from: u64, to: u64) -> Range<usize> {
         self.0.partition_point(|cell| cell.id < from)..self.0.partition_point(|cell| cell.id <= to)
     }
@@ -147,13 +155,30 @@ impl Overlay {
         self.sketches.erase(field, last);
     }
 
-    /// Drops what is 0 of what `classic` counted in ints, and its sketches of windows of which `node` has one.
-    pub fn drop_covered(&mut self, classic: u16, node: u16) {
-        self.ints.retain(|cell| cell.origin() != classic || cell.amount != 0);
-        let sketches = self.sketches.iter().filter(|cell| cell.origin() == node);
-        let covered: Vec<(u16, u32)> = sketches.map(|cell| (cell.field(), cell.window())).collect();
-        self.sketches
-            .retain(|cell| cell.origin() != classic || !covered.contains(&(cell.field(), cell.window())));
+    /// Takes back what `classic` counted in sketches as far as `node` counted it, too; what is left is `rest`'s from now on.
+    pub fn settle_sketches(&mut self, layout: &Layout, classic: u16, node: u16, rest: u16) {
+        let told = self.sketches.iter().filter(|cell| cell.origin() == classic);
+        let told: Vec<(u16, u32)> = told.map(|cell| (cell.field(), cell.window())).collect();
+        for (field, window) in told {
+            let (from, to) = ((field, window, classic), (field, window, rest));
+            let (Some(whole), Some(plan)) = (self.sketches.get((field, window, node)), layout.plan(field))
+            else {
+                continue;
+            };
+            let Some(left) = self.sketches.get(from).map(|told| told.beyond(whole, plan)) else { continue };
+            self.sketches.remove(from);
+            match self.sketches.get(to) {
+                _ if left.is_empty() => {}
+                // Two sketches with other hashes cannot be added.
+                Some(kept) if kept.foreign != left.foreign => {
+                    self.sketches.get_or_insert(from, || Box::new(left));
+                }
+                Some(_) => self.sketches.get_or_insert(to, || Box::new(Sketch::new(plan))).absorb(&left),
+                None => {
+                    self.sketches.get_or_insert(to, || Box::new(left));
+                }
+            }
+        }
     }
 
     /// Drops what no longer counts. `oldest`: the first window that does; `window_ms`: milliseconds of a window.

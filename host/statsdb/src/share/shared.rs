@@ -167,11 +167,12 @@ impl StatsDb {
     }
 
     /// Forgets what a sibling ([`super::classic_origin`]) told by classic packets where the part is known that it tells as a
-    /// node with this origin: it would count twice. Where it is more than that part, the rest stays: it came from another
-    /// program that was there before. Distinct counts stay as they are; they are the same either way.
+    /// node with this origin: it would count twice. Where it is more than that part, the rest stays, as [`super::CLASSIC`]'s: it
+    /// came from another program that was there before, and is not compared again. Of sketches whose hashes differ only the sums
+    /// can be compared. Distinct counts stay as they are; they are the same either way.
     pub fn forget_classic(&self, sibling: u64, node: u64) {
         let numbers = self.origins().known(sibling).zip(self.origins().known(node));
-        if let Some(numbers) = numbers {
+        if let Some(numbers) = numbers.filter(|(classic, _)| *classic != CLASSIC_NUMBER) {
             self.for_each_key(|shard, handle| shard.forget_classic(self.layout(), handle, numbers));
         }
     }

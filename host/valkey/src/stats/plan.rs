@@ -8,6 +8,7 @@ use redis::Value;
 use statsdb::outside::{Distinct, EXACT_VALUES, REGISTER_BITS, Rows, parse_int, value_hash};
 use statsdb::{FieldKind, MAX_KEY, Schema};
 
+use super::parts::Set;
 use super::value::{Name, number, unite};
 
 /// Parts of a DB. All keys of one are on the same node of a cluster; each has an index of its keys.
@@ -83,6 +84,11 @@ impl Plan {
 
     fn partition(key: &[u8]) -> u64 {
         value_hash(key) % PARTITIONS
+    }
+
+    /// The partitions that these keys are in.
+    pub(super) fn touched<'k>(keys: impl IntoIterator<Item = &'k BString>) -> Set {
+        keys.into_iter().fold(0, |set, key| set | 1 << Self::partition(cut(key)))
     }
 
     /// Where a partition's keys begin. Windows of another length have other keys, so that nobody counts in them.

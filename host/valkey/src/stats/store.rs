@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use super::cache::Cache;
 use super::options::StatsOptions;
+use super::parts::{ALL, Parts, Set};
 use super::plan::{Moment, PARTITIONS, Plan, Run, Senseless};
 use crate::link::{Limits, Link, LinkError};
 use crate::target::Mode;
@@ -30,6 +31,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Lines that tell the same come at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
+/// After so many looks in a row at a cluster none of whose nodes answers, it is connected to anew.
+const SILENT: u32 = 3;
 
 /// A stats DB in a server.
 pub struct StatsStore(Arc<Inner>);
@@ -48,8 +51,12 @@ struct Inner {
     ready: Mutex<Option<Ready>>,
     connected: watch::Sender<bool>,
     broken: Notify,
+    /// Of a cluster: what cannot be reached though the connection is there.
+    parts: Parts,
     waiting: AtomicUsize,
     away: AtomicBool,
+    /// It was told that some parts cannot be reached.
+    partly: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -92,8 +99,10 @@ impl StatsStore {
             ready: Mutex::default(),
             connected: watch::Sender::new(false),
             broken: Notify::new(),
+            parts: Parts::default(),
             waiting: AtomicUsize::new(0),
             away: AtomicBool::new(false),
+            partly: AtomicBool::new(false),
         });
         let store = StatsStore(inner.clone());
         if !db.keep_in(Arc::new(StatsStore(inner.clone()))) {
@@ -122,14 +131,16 @@ impl Inner {
             match self.open().await {
                 Ok(ready) => {
                     pause = FIRST_PAUSE;
-                    *self.ready.lock() = Some(ready);
+                    self.parts.set(0);
+                    self.partly.store(false, Ordering::Relaxed);
+                    *self.ready.lock() = Some(ready.clone());
                     self.metrics.reachable.set(1);
                     self.connected.send_replace(true);
                     let text =
                         format!("stats DB {}: its counts are kept in {}", self.name, self.options.target);
                     self.capabilities.log.notice(text);
                     self.away.store(false, Ordering::Relaxed);
-                    self.broken.notified().await;
+                    self.until_lost(&ready.link).await;
                 }
                 Err(error) => {
                     if !self.away.swap(true, Ordering::Relaxed) {
@@ -159,19 +170,94 @@ impl Inner {
         Ok(Ready { link, rows: Arc::new(self.plan.rows(seed)) })
     }
 
+    /// Waits until the connection is of no use any more. One to a cluster still is while some of its nodes answer.
+    async fn until_lost(&self, link: &Link) {
+        self.broken.notified().await;
+        let (mut pause, mut silent) = (FIRST_PAUSE, 0);
+        while self.is_apart() {
+            let away = self.look(link).await;
+            self.note(away);
+            silent = if away == ALL { silent + 1 } else { 0 };
+            if silent == SILENT {
+                let text = format!("stats DB {}: {}: no node answers", self.name, self.options.target);
+                self.capabilities.log.limited(&text, LOG_EVERY, Level::Err, &text);
+                return;
+            }
+            if away == 0 {
+                self.broken.notified().await;
+                pause = FIRST_PAUSE;
+            } else {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+
+    /// Which parts do not answer now.
+    async fn look(&self, link: &Link) -> Set {
+        let mut all = JoinSet::new();
+        for partition in 0..PARTITIONS {
+            let (mut link, index) = (link.clone(), self.plan.index(partition));
+            let timeout = self.options.timeout;
+            all.spawn(async move {
+                let mut command = redis::cmd("ZCARD");
+                let asked = command.arg(index).query_async::<Value>(&mut link);
+                match tokio::time::timeout(timeout, asked).await {
+                    Ok(Err(error)) => (partition, is_lost(&error)),
+                    answer => (partition, answer.is_err()),
+                }
+            });
+        }
+        let mut away = 0;
+        while let Some(looked) = all.join_next().await {
+            if let Ok((partition, true)) = looked {
+                away |= 1 << partition;
+            }
+        }
+        away
+    }
+
+    /// Tells which parts of a DB in a cluster cannot be reached, if that is news.
+    fn note(&self, away: Set) {
+        self.parts.set(away);
+        self.metrics.reachable.set(i64::from(away == 0));
+        let (name, target) = (&self.name, &self.options.target);
+        if away != 0 && !self.partly.swap(true, Ordering::Relaxed) {
+            let text = format!(
+                "stats DB {name}: {target}: {} of its {PARTITIONS} parts cannot be reached",
+                away.count_ones()
+            );
+            self.capabilities.log.limited(&format!("stats DB parts {name}"), LOG_EVERY, Level::Err, &text);
+        } else if away == 0 && self.partly.swap(false, Ordering::Relaxed) {
+            self.capabilities
+                .log
+                .notice(format!("stats DB {name}: {target}: all of it can be reached again"));
+        }
+    }
+
     fn is_apart(&self) -> bool {
         self.options.target.mode == Mode::Cluster
     }
 
-    /// Runs something with the connection, within the time; what becomes of it is counted.
+    /// The parts with these keys, if they are on several nodes.
+    fn touched<'k>(&self, keys: impl IntoIterator<Item = &'k BString>) -> Set {
+        if self.is_apart() { Plan::touched(keys) } else { 0 }
+    }
+
+    /// Runs something with the connection on these parts, within the time; what becomes of it is counted.
     async fn within<T>(
         self: Arc<Self>,
+        touched: Set,
         work: impl AsyncFnOnce(&Arc<Self>, Ready) -> Result<T, Broken>,
     ) -> Result<T, Unreachable> {
         let Some(ready) = self.ready.lock().clone() else {
             self.metrics.away.inc();
             return Err(Unreachable::Away);
         };
+        if self.parts.is_away(touched) {
+            self.metrics.away.inc();
+            return Err(Unreachable::Away);
+        }
         if self.waiting.fetch_add(1, Ordering::AcqRel) >= self.options.max_waiting {
             self.waiting.fetch_sub(1, Ordering::AcqRel);
             self.metrics.full.inc();
@@ -187,31 +273,36 @@ impl Inner {
                 self.metrics.seconds.observe(since.elapsed().as_secs_f64());
                 Ok(done)
             }
-            Ok(Err(broken)) => Err(self.complain(&broken)),
+            Ok(Err(broken)) => Err(self.complain(&broken, touched)),
             Err(_) => {
                 self.metrics.late.inc();
-                self.give_up("it does not answer in time");
+                self.give_up("it does not answer in time", touched);
                 Err(Unreachable::Timeout)
             }
         }
     }
 
-    fn complain(&self, broken: &Broken) -> Unreachable {
+    fn complain(&self, broken: &Broken, touched: Set) -> Unreachable {
         self.metrics.refused.inc();
         let text = format!("stats DB {}: {}: {broken}", self.name, self.options.target);
         self.capabilities.log.limited(&format!("stats DB {}", self.name), LOG_EVERY, Level::Err, &text);
         match broken {
             Broken::Server(error) if is_lost(error) => {
-                self.give_up("the connection is lost");
+                self.give_up("the connection is lost", touched);
                 if error.is_timeout() { Unreachable::Timeout } else { Unreachable::Away }
             }
             broken => Unreachable::Refused(broken.to_string()),
         }
     }
 
-    /// Without waiting any longer for this connection. A cluster's looks after its nodes itself: those that answer go on.
-    fn give_up(&self, why: &str) {
+    /// Without waiting any longer for this connection, or, of a cluster, for this part. Of several parts only a look at all of
+    /// them tells which one it was.
+    fn give_up(&self, why: &str, touched: Set) {
         if self.is_apart() {
+            if touched.is_power_of_two() {
+                self.parts.lose(touched);
+            }
+            self.broken.notify_one();
             return;
         }
         if self.ready.lock().take().is_some() {
@@ -299,8 +390,14 @@ impl Drop for Waits<'_> {
 
 /// Whether an error means that the connection is of no use any more, or that it leads to the wrong server.
 fn is_lost(error: &RedisError) -> bool {
-    let kinds = [ServerErrorKind::ReadOnly, ServerErrorKind::BusyLoading, ServerErrorKind::MasterDown];
+    let kinds = [
+        ServerErrorKind::ReadOnly,
+        ServerErrorKind::BusyLoading,
+        ServerErrorKind::MasterDown,
+        ServerErrorKind::ClusterDown,
+    ];
     error.is_io_error()
+        || error.kind() == ErrorKind::ClusterConnectionNotFound
         || error.is_connection_dropped()
         || error.is_timeout()
         || kinds.into_iter().any(|kind| error.kind() == ErrorKind::Server(kind))
@@ -333,7 +430,8 @@ impl Remote for StatsStore {
             let asked = Instant::now();
             let moment = Moment { now, max_size };
             let work = async |inner: &Arc<Inner>, ready| inner.steps(ready, moment, &steps).await;
-            let found = inner.clone().within(work).await?;
+            let touched = inner.touched(steps.iter().map(|step| &step.key));
+            let found = inner.clone().within(touched, work).await?;
             inner.cache.keep(asked, &steps, &found);
             Ok(found)
         })
@@ -348,7 +446,7 @@ impl Remote for StatsStore {
                 let answer = inner.run(ready.link, &run).await?;
                 Ok(inner.plan.sums(now, &answer)?)
             };
-            inner.clone().within(work).await
+            inner.clone().within(inner.touched([&key]), work).await
         })
     }
 
@@ -357,7 +455,7 @@ impl Remote for StatsStore {
         let runtime = inner.runtime.clone();
         elsewhere(&runtime, async move {
             let work = async |inner: &Arc<Inner>, ready| inner.count(ready, now).await;
-            inner.clone().within(work).await
+            inner.clone().within(if inner.is_apart() { ALL } else { 0 }, work).await
         })
     }
 
