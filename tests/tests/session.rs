@@ -233,7 +233,7 @@ fn a_repair_tells_the_keys_that_differ_and_no_others() {
     let beside = |addr: SocketAddr| SocketAddr::new(addr.ip(), address::fresh().port());
     let ways = [Relay::start(beside(other), other, one.ip()), Relay::start(beside(one), one, other.ip())];
     let (to_b, to_a) = (ways[0].addr, ways[1].addr);
-    let more = "setSessionJournalBytes(4096)";
+    let more = "setSessionJournalBytes(262144)";
     let (a, b) = (node(one, &[format!("{to_b}:tcp")], more), node(other, &[format!("{to_a}:tcp")], more));
     wait_for_sessions(&[(&a, to_b), (&b, to_a)]);
     let count = |from: usize, to: usize| {
@@ -254,15 +254,20 @@ fn a_repair_tells_the_keys_that_differ_and_no_others() {
         };
         all(&a) + all(&b)
     };
+    let overflowed = || metric(&a, "portcullis_session_journal_overflowed_total");
     let (before, gaps, repairs) = (repaired(), session(&a, "gaps", to_b), session(&a, "repairs", to_b));
-    ways.iter().for_each(|way| way.set(Way::Cut));
-    wait_for("the cut is seen", || state(&a, to_b) == Some(3));
-    let overflowed = metric(&a, "portcullis_session_journal_overflowed_total");
-    // More changes than the journal has room for, of five keys.
-    while metric(&a, "portcullis_session_journal_overflowed_total") == overflowed {
-        (0..100).for_each(|_| count(1, 5));
+    for way in &ways {
+        way.set(Way::Cut);
     }
-    ways.iter().for_each(|way| way.set(Way::Open));
+    wait_for("the cut is seen", || state(&a, to_b) == Some(3));
+    assert_eq!(overflowed(), 0, "all of the thousand keys came by the journal");
+    // More changes of five keys than it has room for, with all that was before.
+    while overflowed() < 20_000 {
+        a.execute("for n = 0, 999 do getStringStatsDB('db1'):twAdd('key'..(1 + n % 5), 'i', 1) end");
+    }
+    for way in &ways {
+        way.set(Way::Open);
+    }
     wait_for("the gap is repaired", || {
         session(&a, "gaps", to_b) > gaps && session(&a, "repairs", to_b) > repairs
     });

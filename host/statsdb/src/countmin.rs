@@ -182,7 +182,9 @@ mod tests {
         let sketch = |plan: &Plan, foreign: bool, counts: &[(&[u8], i32)]| {
             let mut sketch = Sketch::new(plan);
             sketch.foreign = foreign.then(|| Box::new(plan.clone()));
-            counts.iter().for_each(|(value, n)| sketch.add(plan, hash(value), *n));
+            for (value, n) in counts {
+                sketch.add(plan, hash(value), *n);
+            }
             sketch
         };
         let told = sketch(&own, false, &[(b"US", 7), (b"DE", 4)]);
