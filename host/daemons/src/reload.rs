@@ -153,7 +153,7 @@ impl<F: Flavour> Reloads<F> {
                 }
             }
             Err(error) => {
-                log.error(format!("the configuration cannot be used, the old one goes on: {error}"))
+                log.error(format!("the configuration cannot be used, the old one goes on: {error}"));
             }
         }
     }
