@@ -369,3 +369,14 @@ fn a_component_as_shadow_sees_its_own_writes_and_nobody_else_does() {
     });
     assert_eq!(daemon.execute("return getStringStatsDB('seen'):twGet('joe', 'failures')"), "0");
 }
+
+#[test]
+fn a_shadow_is_asked_about_the_part_that_the_operator_wants() {
+    let config = "loadPolicy('p', 'p.wasm', { deadline_ms = 60000 })\nsetPolicyBudget(60000)\n\
+        setAllow(function(lt) return 0, '', '', {} end)\nsetShadowAllow('p', { sample = '0.25' })\n";
+    let daemon = Launch::new(config).file("p.wasm", allow(&decide(-1))).start();
+    (0..40).for_each(|_| assert_eq!(ask(&daemon, "joe"), 0));
+    until("a quarter of them", || {
+        daemon.client().metric("portcullis_shadow_total{live=\"allow\",shadow=\"deny\"}") == Some(10.0)
+    });
+}

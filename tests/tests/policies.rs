@@ -232,6 +232,18 @@ fn all_of_them_work_as_one_chain() {
     }
 }
 
+/// How long after its beginning an attack is refused at the latest: policy, attack, seconds; about twice what it is.
+const SOON: [(&str, &str, f64); 8] = [
+    ("brute-force", "brute force", 30.0),
+    ("password-spray", "spray", 450.0),
+    ("password-spray", "botnet spray", 1200.0),
+    ("password-spray", "stuffing", 2700.0),
+    ("distributed-guessing", "distributed guessing", 4600.0),
+    ("impossible-travel", "travelling thief", 1.0),
+    ("rbl", "listed hosts", 3600.0),
+    ("everything", "spray", 15.0),
+];
+
 /// What must be caught at least, and what may be locked out at most: policy, attack, part denied. The simulation is the same each
 /// time, so a change here is a change of a policy; the full table is in docs/policies.md.
 const PROMISES: [(&str, &str, f64); 10] = [
@@ -266,6 +278,10 @@ fn no_policy_falls_below_what_it_promises() {
         let rate = told["policies"][policy]["attacks"][attack]["catch_rate"].as_f64().unwrap();
         assert!(rate >= least, "{policy} stops {rate} of {attack}, it promises {least}");
     }
+    for (policy, attack, most) in SOON {
+        let seconds = told["policies"][policy]["attacks"][attack]["seconds_to_catch"].as_f64().unwrap();
+        assert!(seconds <= most, "{policy} stops {attack} after {seconds} s, it promises {most}");
+    }
     // Only what needs a place may ever lock out an owner: it cannot know who flew away.
     for policy in ["brute-force", "password-spray", "distributed-guessing", "rbl", "standard"] {
         assert_eq!(told["policies"][policy]["people_locked_out"], 0, "{policy}");
@@ -273,5 +289,19 @@ fn no_policy_falls_below_what_it_promises() {
     for (policy, most) in [("impossible-travel", 0.01), ("everything", 0.03)] {
         let rate = told["policies"][policy]["false_lock_rate"].as_f64().unwrap();
         assert!(rate <= most, "{policy} locks out {rate} of the owners' logins");
+    }
+}
+
+#[test]
+fn the_table_in_the_documentation_is_what_the_simulation_says() {
+    // Of the whole day two rows, as it takes long; `scripts/simulate --check` compares all of them.
+    let page = std::fs::read_to_string(tools::workspace().join("docs/policies.md")).unwrap();
+    let configs = ["brute-force", "rbl"].map(|policy| format!("{policy}=policies/{policy}/policy.conf"));
+    let mut command = Command::new(tools::portcullis());
+    command.arg("simulate").args(configs).current_dir(tools::workspace());
+    let table = process::run_ok(&mut command);
+    assert!(table.lines().count() >= 4, "{table}");
+    for row in table.lines() {
+        assert!(page.contains(row), "docs/policies.md has another row than {row:?}: run scripts/simulate");
     }
 }

@@ -61,6 +61,23 @@ fn a_host_call_takes_no_text_of_any_size() {
 }
 
 #[test]
+fn nor_does_it_take_an_answer_of_any_size() {
+    // A message of so many bytes that really are in memory.
+    let answers = |length: u32| {
+        let message = format!(
+            "{} (drop) (i32.store (i32.const 524) (i32.const 131072)) (i32.store (i32.const 528) (i32.const {length})) (i32.const 512)",
+            decide(3)
+        );
+        allow(&format!("(drop (memory.grow (i32.const 600))) {message}"))
+    };
+    let world = World::new();
+    let options = json!({"deadline_ms": PATIENT, "on_error": "deny"});
+    assert_eq!(status(world.allow(&world.load("large", &answers(3 << 20), &options))), Some(3));
+    assert_eq!(status(world.allow(&world.load("huge", &answers(32 << 20), &options))), Some(-1));
+    assert!(world.metric("portcullis_component_failures_total{kind=\"host_calls\",policy=\"huge\"} 1"));
+}
+
+#[test]
 fn log_lines_of_a_call_are_limited() {
     let body = format!(
         r#"(local $left i32)

@@ -5,15 +5,30 @@ mod support;
 
 use policy::Components;
 use serde_json::json;
-use support::guest::{exits, looks_around, sleeps};
+use support::guest::{chatters, exits, looks_around, sleeps};
 use support::{PATIENT, World, status};
 
 #[test]
 fn a_guest_sees_clocks_and_chance_and_else_nothing() {
     let world = World::new();
     let guest = world.load("guest", &looks_around(), &json!({"deadline_ms": PATIENT}));
-    assert_eq!(status(world.allow(&guest)), Some(127), "a bit for each thing: see looks_around()");
+    assert_eq!(status(world.allow(&guest)), Some(511), "a bit for each thing: see looks_around()");
     assert!(world.logged("policy guest: hello from a guest"));
+    assert!(world.logged("policy guest: oops"), "standard error, too");
+}
+
+#[test]
+fn a_guest_s_output_has_many_lines_but_not_any_number() {
+    let world = World::new();
+    let options = json!({"deadline_ms": PATIENT, "isolation": "fresh"});
+    assert_eq!(status(world.allow(&world.load("guest", &chatters(), &options))), None);
+    // A machine that is very slow gives it a second of its own, and more lines.
+    let lines = world.lines("policy guest: oops");
+    assert!((100..=150).contains(&lines), "{lines}");
+    assert_eq!(
+        world.logged(&format!("policy guest: {} lines of its output left out", 150 - lines)),
+        lines < 150
+    );
 }
 
 #[test]

@@ -4,35 +4,72 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use capabilities::Level;
+use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
 use crate::state::Common;
 
-/// Lines that say the same come at most this often.
-const EVERY: Duration = Duration::from_secs(1);
+/// Lines that an instance may write in each second, to both outputs together: a traceback has dozens.
+const LINES: u32 = 100;
+const SECOND: Duration = Duration::from_secs(1);
 /// Longest line.
 const LINE: usize = 1024;
 
 /// A context that gives away nothing.
 pub(crate) fn context(common: &Arc<Common>) -> WasiCtx {
     let mut builder = WasiCtxBuilder::new();
+    let budget = Arc::new(Budget { common: common.clone(), spent: Mutex::new((Instant::now(), 0)) });
     builder
-        .stdout(Lines { common: common.clone(), level: Level::Info })
-        .stderr(Lines { common: common.clone(), level: Level::Warning })
+        .stdout(Lines { budget: budget.clone(), level: Level::Info })
+        .stderr(Lines { budget, level: Level::Warning })
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);
     builder.build()
 }
 
+/// What an instance may write.
+struct Budget {
+    common: Arc<Common>,
+    /// Since when, and how many lines since then, also those that were left out.
+    spent: Mutex<(Instant, u32)>,
+}
+
+impl Budget {
+    /// Whether one more line may be written.
+    fn line(&self) -> bool {
+        let mut spent = self.spent.lock();
+        if spent.0.elapsed() >= SECOND {
+            self.tell(spent.1);
+            *spent = (Instant::now(), 0);
+        }
+        spent.1 = spent.1.saturating_add(1);
+        spent.1 <= LINES
+    }
+
+    fn tell(&self, spent: u32) {
+        let left_out = spent.saturating_sub(LINES);
+        if left_out > 0 {
+            let text = format!("policy {}: {left_out} lines of its output left out", self.common.name);
+            self.common.capabilities.log.warn(text);
+        }
+    }
+}
+
+impl Drop for Budget {
+    fn drop(&mut self) {
+        self.tell(self.spent.lock().1);
+    }
+}
+
 /// Standard output as log lines.
 struct Lines {
-    common: Arc<Common>,
+    budget: Arc<Budget>,
     level: Level,
 }
 
@@ -44,23 +81,26 @@ impl IsTerminal for Lines {
 
 impl StdoutStream for Lines {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(Writer { common: self.common.clone(), level: self.level, line: Vec::new() })
+        Box::new(Writer { budget: self.budget.clone(), level: self.level, line: Vec::new() })
     }
 }
 
 struct Writer {
-    common: Arc<Common>,
+    budget: Arc<Budget>,
     level: Level,
     line: Vec<u8>,
 }
 
 impl Writer {
     fn flush_line(&mut self) {
-        if !self.line.is_empty() {
-            let mut text = format!("policy {}: ", self.common.name).into_bytes();
-            text.append(&mut self.line);
-            let key = format!("stdout {}", self.common.name);
-            self.common.capabilities.log.limited(&key, EVERY, self.level, text);
+        if self.line.is_empty() {
+            return;
+        }
+        let line = std::mem::take(&mut self.line);
+        if self.budget.line() {
+            let common = &self.budget.common;
+            let text = [format!("policy {}: ", common.name).as_bytes(), &line].concat();
+            common.capabilities.log.log(self.level, text);
         }
     }
 }

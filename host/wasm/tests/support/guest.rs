@@ -20,7 +20,7 @@ pub fn component(world: &str, body: &str) -> Vec<u8> {
 pub fn wasi(body: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     resolve.push_dir(contract()).unwrap();
-    let package = resolve.push_str("wasi.wit", WASI).unwrap();
+    let package = resolve.push_str("wasi.wit", include_str!("wasi.wit")).unwrap();
     let world = resolve.select_world(&[package], Some("guest")).unwrap();
     encode(&resolve, world, body)
 }
@@ -185,94 +185,6 @@ pub fn counts(limit: i32, adds: i32) -> Vec<u8> {
     component("only-allow", &format!("{imports}{}", allow_function(&body)))
 }
 
-/// The parts of WASI that these guests import.
-const WASI: &str = "
-package test:guests;
-
-world guest {
-    include portcullis:policy/only-allow@0.1.0;
-    import wasi:cli/environment@0.2.0;
-    import wasi:cli/exit@0.2.0;
-    import wasi:cli/stdout@0.2.0;
-    import wasi:clocks/monotonic-clock@0.2.0;
-    import wasi:filesystem/preopens@0.2.0;
-    import wasi:random/random@0.2.0;
-    import wasi:sockets/instance-network@0.2.0;
-    import wasi:sockets/ip-name-lookup@0.2.0;
-    import wasi:sockets/tcp-create-socket@0.2.0;
-}
-
-package wasi:io@0.2.0 {
-    interface error { resource error; }
-    interface poll { resource pollable { block: func(); } }
-    interface streams {
-        use error.{error};
-        variant stream-error { last-operation-failed(error), closed }
-        resource output-stream { blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>; }
-    }
-}
-
-package wasi:cli@0.2.0 {
-    interface environment {
-        get-environment: func() -> list<tuple<string, string>>;
-        get-arguments: func() -> list<string>;
-    }
-    interface exit { exit: func(status: result); }
-    interface stdout {
-        use wasi:io/streams@0.2.0.{output-stream};
-        get-stdout: func() -> output-stream;
-    }
-}
-
-package wasi:clocks@0.2.0 {
-    interface monotonic-clock {
-        use wasi:io/poll@0.2.0.{pollable};
-        now: func() -> u64;
-        subscribe-duration: func(nanoseconds: u64) -> pollable;
-    }
-}
-
-package wasi:filesystem@0.2.0 {
-    interface types { resource descriptor; }
-    interface preopens {
-        use types.{descriptor};
-        get-directories: func() -> list<tuple<descriptor, string>>;
-    }
-}
-
-package wasi:random@0.2.0 {
-    interface random { get-random-u64: func() -> u64; }
-}
-
-package wasi:sockets@0.2.0 {
-    interface network {
-        resource network;
-        enum ip-address-family { ipv4, ipv6 }
-        enum error-code {
-            unknown, access-denied, not-supported, invalid-argument, out-of-memory, timeout, concurrency-conflict, not-in-progress,
-            would-block, invalid-state, new-socket-limit, address-not-bindable, address-in-use, remote-unreachable,
-            connection-refused, connection-reset, connection-aborted, datagram-too-large, name-unresolvable,
-            temporary-resolver-failure, permanent-resolver-failure
-        }
-    }
-    interface instance-network {
-        use network.{network};
-        instance-network: func() -> network;
-    }
-    interface ip-name-lookup {
-        use network.{network, error-code};
-        resource resolve-address-stream;
-        resolve-addresses: func(network: borrow<network>, name: string) -> result<resolve-address-stream, error-code>;
-    }
-    interface tcp { resource tcp-socket; }
-    interface tcp-create-socket {
-        use network.{error-code, ip-address-family};
-        use tcp.{tcp-socket};
-        create-tcp-socket: func(address-family: ip-address-family) -> result<tcp-socket, error-code>;
-    }
-}
-";
-
 /// A policy that passes everybody and imports every function that the contract offers; with their number.
 pub fn imports_everything() -> (Vec<u8>, usize) {
     let mut resolve = Resolve::default();
@@ -314,6 +226,9 @@ pub const WASI_IMPORTS: &str = r#"
     ;; (import "wasi:cli/environment@0.2.0" "get-arguments" (func $arguments (param i32)))
     ;; (import "wasi:cli/exit@0.2.0" "exit" (func $exit (param i32)))
     ;; (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $stdout (result i32)))
+    ;; (import "wasi:cli/stderr@0.2.0" "get-stderr" (func $stderr (result i32)))
+    ;; (import "wasi:clocks/wall-clock@0.2.0" "now" (func $date (param i32)))
+    ;; (import "wasi:sockets/udp-create-socket@0.2.0" "create-udp-socket" (func $datagrams (param i32 i32)))
     ;; (import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush" (func $write (param i32 i32 i32 i32)))
     ;; (import "wasi:io/streams@0.2.0" "[resource-drop]output-stream" (func $close (param i32)))
     ;; (import "wasi:clocks/monotonic-clock@0.2.0" "now" (func $now (result i64)))
@@ -324,11 +239,11 @@ pub const WASI_IMPORTS: &str = r#"
     ;; (import "wasi:sockets/instance-network@0.2.0" "instance-network" (func $network (result i32)))
     ;; (import "wasi:sockets/ip-name-lookup@0.2.0" "resolve-addresses" (func $resolve (param i32 i32 i32 i32)))
     ;; (import "wasi:sockets/tcp-create-socket@0.2.0" "create-tcp-socket" (func $socket (param i32 i32)))
-    (data (i32.const 0) "hello from a guest\n") (data (i32.const 32) "example.org")
+    (data (i32.const 0) "hello from a guest\n") (data (i32.const 32) "example.org") (data (i32.const 48) "oops\n")
 "#;
 
 /// A guest that looks at everything WASI gives it, says hello, and decides with a bit for each thing that is as it must be; all
-/// of them together are 127.
+/// of them together are 511.
 pub fn looks_around() -> Vec<u8> {
     let bit = |bit: u32, condition: &str| {
         format!("(if {condition} (then (local.set $fine (i32.or (local.get $fine) (i32.const {bit})))))")
@@ -344,6 +259,8 @@ pub fn looks_around() -> Vec<u8> {
         "(local $fine i32) (local $out i32)
          (local.set $out (call $stdout))
          (call $write (local.get $out) (i32.const 0) (i32.const 19) (i32.const 64)) (call $close (local.get $out))
+         (local.set $out (call $stderr))
+         (call $write (local.get $out) (i32.const 48) (i32.const 5) (i32.const 64)) (call $close (local.get $out))
          (call $environment (i32.const 64))"
             .to_owned(),
         bit(1, empty),
@@ -357,9 +274,25 @@ pub fn looks_around() -> Vec<u8> {
         bit(16, &refused(20)),
         bit(32, "(i64.le_u (call $now) (call $now))"),
         bit(64, "(i64.ne (call $random) (call $random))"),
+        "(call $datagrams (i32.const 0) (i32.const 64))".to_owned(),
+        bit(128, &refused(1)),
+        "(call $date (i32.const 64))".to_owned(),
+        bit(256, "(i64.gt_u (i64.load (i32.const 64)) (i64.const 1700000000))"),
         decide_as("(local.get $fine)"),
     ];
     wasi(&format!("{WASI_IMPORTS}{}", allow_function(&body.concat())))
+}
+
+/// A guest that writes 150 lines to its standard error.
+pub fn chatters() -> Vec<u8> {
+    let body = format!(
+        "(local $out i32) (local $left i32) (local.set $out (call $stderr)) (local.set $left (i32.const 150))
+         (loop $more
+            (call $write (local.get $out) (i32.const 48) (i32.const 5) (i32.const 64))
+            (local.set $left (i32.sub (local.get $left) (i32.const 1))) (br_if $more (local.get $left)))
+         (call $close (local.get $out)) {PASS}"
+    );
+    wasi(&format!("{WASI_IMPORTS}{}", allow_function(&body)))
 }
 
 /// A guest that sleeps for a day.
