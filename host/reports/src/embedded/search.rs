@@ -2,6 +2,8 @@
 //! oldest reports, and the aggregations of tantivy, whose form is Elasticsearch's.
 
 mod clause;
+mod field;
+mod instant;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -19,7 +21,8 @@ use super::day::folder_name;
 use super::sketch::Sought;
 use super::{scan, schema};
 use crate::{Range, Report, StoreError};
-use clause::{Kind, Reader};
+use clause::Reader;
+use field::Kind;
 
 /// Bytes of a search.
 const LONGEST: usize = 1 << 20;

@@ -2,71 +2,19 @@
 
 use std::net::IpAddr;
 
-use jiff::Timestamp;
 use login::Netmask;
 use serde_json::{Map, Value};
 
 use super::super::condition::Condition;
-use super::super::schema::{name, v6};
+use super::super::schema::v6;
+use super::field::Kind;
+use super::instant::instant;
 use crate::Range;
 
 /// How deep queries may be nested.
 const DEPTH: usize = 16;
 /// Values and clauses of one query.
 const MOST: usize = 10_000;
-
-/// What an index's field is here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text(&'static str),
-    Number(&'static str),
-    Flag(&'static str),
-    Address,
-    Time,
-    /// Unix seconds.
-    Seconds,
-    /// An attribute.
-    Attribute,
-}
-
-impl Kind {
-    /// What a field of the documents is, with or without `.keyword`.
-    pub(super) fn of(field: &str) -> Option<Kind> {
-        let field = field.strip_suffix(".keyword").unwrap_or(field);
-        Some(match field {
-            "login" => Kind::Text(name::LOGIN),
-            "pwhash" => Kind::Text(name::PWHASH),
-            "protocol" => Kind::Text(name::PROTOCOL),
-            "device_id" => Kind::Text(name::DEVICE_ID),
-            "session_id" => Kind::Text(name::SESSION_ID),
-            "fail_type" => Kind::Text(name::FAIL_TYPE),
-            "device" => Kind::Text(name::DEVICE),
-            "user_confirmation" => Kind::Text(name::CONFIRMATION),
-            "geoip.country_code2" => Kind::Text(name::COUNTRY),
-            "geoip.city_name" => Kind::Text(name::CITY),
-            "geoip.as_org" => Kind::Text(name::AS_ORG),
-            "geoip.asn" => Kind::Number(name::ASN),
-            "success" => Kind::Flag(name::SUCCESS),
-            "policy_reject" => Kind::Flag(name::POLICY_REJECT),
-            "tls" => Kind::Flag(name::TLS),
-            "remote" | "geoip.ip" => Kind::Address,
-            "@timestamp" => Kind::Time,
-            "t" => Kind::Seconds,
-            _ if field.starts_with("attrs.") => Kind::Attribute,
-            _ => return None,
-        })
-    }
-
-    /// The column that aggregations read.
-    pub(super) fn column(self) -> Option<&'static str> {
-        match self {
-            Kind::Text(column) | Kind::Number(column) | Kind::Flag(column) => Some(column),
-            Kind::Address => Some(name::REMOTE),
-            Kind::Time => Some(name::AT),
-            Kind::Seconds | Kind::Attribute => None,
-        }
-    }
-}
 
 /// Reads queries. `now`: unix milliseconds.
 pub(super) struct Reader {
@@ -218,7 +166,7 @@ impl Reader {
                 }
             }
             Kind::Time | Kind::Seconds => {
-                let at = self.instant(kind(field)?, value, false).ok_or_else(|| wrong("a time"))?;
+                let at = instant(self.now, kind(field)?, value, false).ok_or_else(|| wrong("a time"))?;
                 Condition::Time(Range { from: at, to: at.saturating_add(1) })
             }
             Kind::Attribute => {
@@ -246,11 +194,11 @@ impl Reader {
             Kind::Time | Kind::Seconds => {
                 let mut range = Range::EVER;
                 if let Some((value, included)) = low.filter(|(value, _)| !value.is_null()) {
-                    let at = self.instant(kind, value, !included).ok_or_else(|| wrong(value))?;
+                    let at = instant(self.now, kind, value, !included).ok_or_else(|| wrong(value))?;
                     range.from = if included { at } else { at.saturating_add(1) };
                 }
                 if let Some((value, included)) = high.filter(|(value, _)| !value.is_null()) {
-                    let at = self.instant(kind, value, included).ok_or_else(|| wrong(value))?;
+                    let at = instant(self.now, kind, value, included).ok_or_else(|| wrong(value))?;
                     range.to = if included { at.saturating_add(1) } else { at };
                 }
                 Ok(Condition::Time(range))
@@ -287,55 +235,6 @@ impl Reader {
             Kind::Text(_) | Kind::Flag(_) | Kind::Attribute => Err(format!("\"{field}\" has no ranges here")),
         }
     }
-
-    /// An instant: milliseconds, RFC 3339, a date, or `now` with something added or taken off. `end`: a rounded one means
-    /// the end of what it is rounded to.
-    fn instant(&self, kind: Kind, value: &Value, end: bool) -> Option<i64> {
-        let factor = if kind == Kind::Seconds { 1000.0 } else { 1.0 };
-        match value {
-            Value::Number(number) => Some((number.as_f64()? * factor).round() as i64),
-            Value::String(text) => math(text, self.now, end)
-                .or_else(|| text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond))
-                .or_else(|| {
-                    let date: jiff::civil::DateTime = text.parse().ok()?;
-                    Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond())
-                })
-                .or_else(|| Some((text.parse::<f64>().ok()? * factor).round() as i64)),
-            _ => None,
-        }
-    }
-}
-
-/// `now-7d/d` and the like, in UTC.
-fn math(text: &str, now: i64, end: bool) -> Option<i64> {
-    let mut rest = text.strip_prefix("now")?;
-    let mut at = now;
-    while !rest.is_empty() {
-        let (sign, tail) = rest.split_at_checked(1)?;
-        let digits = tail.bytes().take_while(u8::is_ascii_digit).count();
-        let (count, tail) = tail.split_at_checked(digits)?;
-        let (unit, tail) = tail.split_at_checked(1)?;
-        let length = match unit {
-            "s" => 1000,
-            "m" => 60_000,
-            "h" | "H" => 3_600_000,
-            "d" => 86_400_000,
-            "w" => 604_800_000,
-            // Months and years have no fixed length.
-            _ => return None,
-        };
-        match sign {
-            "+" => at = at.checked_add(count.parse::<i64>().ok()?.checked_mul(length)?)?,
-            "-" => at = at.checked_sub(count.parse::<i64>().ok()?.checked_mul(length)?)?,
-            // Weeks begin on Mondays, the epoch was a Thursday: such a rounding is left to others.
-            "/" if digits == 0 && unit != "w" => {
-                at = at.div_euclid(length) * length + if end { length - 1 } else { 0 };
-            }
-            _ => return None,
-        }
-        rest = tail;
-    }
-    Some(at)
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -405,17 +304,6 @@ mod tests {
         ] {
             let error = read(&query).unwrap_err();
             assert!(error.contains(word), "{error}");
-        }
-    }
-
-    #[test]
-    fn dates_are_calculated() {
-        let now = 1_700_000_000_000;
-        assert_eq!(math("now", now, false), Some(now));
-        assert_eq!(math("now-1d/d", now, false), Some(1_699_833_600_000));
-        assert_eq!(math("now/d", now, true), Some(1_700_006_399_999));
-        for wrong in ["now-1M", "now-", "now+99999999999999999999d", "nowx", "now/w"] {
-            assert_eq!(math(wrong, now, false), None, "{wrong}");
         }
     }
 
