@@ -4,21 +4,27 @@
 //! The first byte says what the rest is. Packets are under the key of the seeds, so that mutations of them come close.
 #![no_main]
 
-use cluster::session::{Channel, Message as SessionMessage, NONCE_BYTES};
+use std::sync::Arc;
+
+use capabilities::{Capabilities, Log, Options};
+use cluster::session::{
+    Acceptor, Channel, Dialer, Entries, Journal, Message as SessionMessage, NONCE_BYTES, VERSION,
+};
 use libfuzzer_sys::fuzz_target;
-use statsdb::{CountMinShape, FieldKind, Outline, Reader, Schema};
+use statsdb::{CountMinShape, FieldKind, Outline, Reader, Schema, Secret};
 use wire::replication::{Kind, ListOp, Message, StatsOp};
 use wire::{Cipher, Key, Nonce, StreamReader, open_packet, seal_packet, stream_head};
 
 fuzz_target!(|data: &[u8]| {
     let Some((choice, rest)) = data.split_first() else { return };
-    match choice % 6 {
+    match choice % 7 {
         0 => packet(rest),
         1 => stream(rest),
         2 => message(rest),
         3 => session(rest),
         4 => blocks(rest),
-        _ => frames(rest),
+        5 => frames(rest),
+        _ => machines(rest),
     }
 });
 
@@ -152,5 +158,76 @@ fn frames(bytes: &[u8]) {
         assert_eq!(acceptor.next_text().expect("a frame of ours"), None);
         acceptor.feed(other);
         assert_eq!(acceptor.next_text().expect("a frame of ours").as_deref(), Some(text));
+    }
+}
+
+/// When machines are fed, unix seconds and milliseconds of a steady count.
+const NOW: u64 = 1_000_000;
+const NOW_MS: u64 = 1000;
+
+/// Both ends of a session whose other end has the key and says anything: a hello, then these bytes as messages.
+fn machines(bytes: &[u8]) {
+    let mut texts = Vec::new();
+    let mut rest = bytes;
+    while let Some((&length, more)) = rest.split_first() {
+        let (text, more) = more.split_at(usize::from(length).min(more.len()));
+        texts.push(text);
+        rest = more;
+    }
+    let options = Options { log: Log::discard(), metrics_prefix: "wforce".into(), regexes: None };
+    let caps = Capabilities::new(options).expect("no files are needed");
+    let schema = Schema {
+        name: "db".into(),
+        window_secs: 60,
+        windows: 3,
+        fields: vec![("i".into(), FieldKind::Int), ("h".into(), FieldKind::Hll)],
+        shards: 1,
+        start: 0,
+        hll_bits: 6,
+        countmin: CountMinShape::default(),
+    };
+    let db = caps.stats.create(schema).expect("a good schema");
+    db.enable_replication();
+    for key in 0..20u8 {
+        db.add(NOW, &[key], b"i", b"1").expect("a number");
+    }
+    let entries = Arc::new(Entries::new(Arc::clone(&caps), 100));
+    entries.begin();
+    let journal = Arc::new(Journal::new(100, 1 << 16).with_lists(entries));
+    journal.add_db(&db);
+    let hello = SessionMessage::Hello { version: VERSION, origin: 200, known: 0 }.encode();
+    let ends = || {
+        let (ours, theirs) = ([1; NONCE_BYTES], [2; NONCE_BYTES]);
+        (Channel::dialed(&key(), &ours, &theirs), Channel::accepted(&key(), &theirs, &ours))
+    };
+    let said = || std::iter::once(&hello[..]).chain(texts.iter().copied());
+
+    let (mut other, channel) = ends();
+    let mut acceptor = Acceptor::new(Arc::clone(&journal), Arc::default(), channel);
+    for text in said() {
+        let frame = other.seal(text).expect("short enough");
+        if acceptor.receive(&frame, NOW, NOW_MS).is_err() {
+            break;
+        }
+        while let Ok(Some(frame)) = acceptor.produce(NOW) {
+            other.feed(&frame);
+            let text = other.next_text().expect("a frame of ours").expect("a whole one");
+            SessionMessage::decode(&text).expect("a message of ours");
+        }
+    }
+
+    let (channel, mut other) = ends();
+    let mut dialer = Dialer::new(journal, Secret([7; 16]));
+    dialer.connected(channel, NOW_MS);
+    for text in said() {
+        while let Ok(Some(frame)) = dialer.produce(NOW, NOW_MS) {
+            other.feed(&frame);
+            let text = other.next_text().expect("a frame of ours").expect("a whole one");
+            SessionMessage::decode(&text).expect("a message of ours");
+        }
+        let frame = other.seal(text).expect("short enough");
+        if dialer.receive(&frame, NOW, NOW_MS).is_err() {
+            break;
+        }
     }
 }

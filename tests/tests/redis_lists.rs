@@ -1,12 +1,13 @@
 //! Lists kept in Redis: wforce's own functions for it, both lists, and entries that siblings send.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
 
+use std::fs;
 use std::net::{SocketAddr, TcpListener};
 
 use portcullis_tests::cluster::{sibling_port, wait_for};
 use portcullis_tests::receiver::Receiver;
 use portcullis_tests::redis::Redis;
-use portcullis_tests::{Daemon, address};
+use portcullis_tests::{Daemon, Launch, address};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -168,4 +169,36 @@ fn a_server_may_be_named() {
     add(&daemon, "WL", &login("ann"));
     redis.wait_for(&["EXISTS", "wfbl:login:joe"], "1");
     redis.wait_for(&["EXISTS", "wfwl:login:ann"], "1");
+}
+
+#[test]
+fn a_server_that_wants_a_certificate_gets_the_one_of_the_configuration() {
+    let (redis, certificate) = Redis::with_tls("~wfbl:*", &["+@all"]);
+    redis.cli(&["SET", "wfbl:login:there", "4000000000:old"]);
+    redis.cli(&["CONFIG", "SET", "tls-auth-clients", "yes"]);
+    let key = fs::read(redis.folder().join("key.pem")).unwrap();
+    let start = |options: &str| {
+        let config = format!(
+            "blacklistPersistURL(\"rediss://wf:secret@{}\", {{ ca_file = \"cert.pem\"{options} }})\n",
+            redis.addr
+        );
+        Launch::new(&config).file("cert.pem", &certificate).file("key.pem", &key).start()
+    };
+    let known = start(", cert_file = \"cert.pem\", key_file = \"key.pem\"");
+    known.log().wait_for("1 entries of the blacklist loaded");
+    let stranger = start("");
+    stranger.log().wait_for("changes of the blacklist are kept");
+}
+
+#[test]
+fn what_waits_is_written_at_the_end() {
+    let redis = Redis::start();
+    let mut daemon = Daemon::start(&kept("blacklist", redis.addr));
+    daemon.log().wait_for("0 entries of the blacklist loaded");
+    redis.freeze(true);
+    add(&daemon, "BL", &login("joe"));
+    daemon.process.signal("TERM");
+    redis.freeze(false);
+    assert!(daemon.process.wait().success());
+    assert_eq!(redis.cli(&["EXISTS", "wfbl:login:joe"]), "1");
 }

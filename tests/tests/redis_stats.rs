@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bstr::BString;
-use capabilities::stats::{Ask, AskError, Db, Found, Step};
+use capabilities::stats::{Ask, AskError, Db, Found, Step, Unreachable};
 use capabilities::{Capabilities, Log, Options};
 use portcullis_tests::redis::Redis;
 use portcullis_tests::{Daemon, Launch, PATIENCE, address, tools};
@@ -380,6 +380,79 @@ fn counts_of_a_moment_ago_are_answered_at_once() {
 }
 
 #[test]
+fn counts_grow_old() {
+    let redis = Redis::start();
+    let url = format!("redis://{}", redis.addr);
+    let (world, other) = (World::new(), World::new());
+    let options = |cache_ms| [("backend", url.as_str()), ("cache_ms", cache_ms), ("timeout_ms", "30000")];
+    let (here, there) = (world.outside("db", &options("50")), other.outside("db", &options("0")));
+    here.one(T, b"k", "i", add("1"));
+    for sum in 2..5 {
+        assert_eq!(here.number(T, b"k", "i", Ask::Get), sum - 1);
+        there.one(T, b"k", "i", add("1"));
+        let deadline = Instant::now() + PATIENCE;
+        while here.number(T, b"k", "i", Ask::Get) != sum {
+            assert!(Instant::now() < deadline, "the old count is answered for ever");
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn several_count_the_same_key_at_once() {
+    let redis = Redis::start();
+    let url = format!("redis://{}", redis.addr);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            let url = &url;
+            let count = move || {
+                let world = World::new();
+                let db = world.outside("db", &[("backend", url.as_str()), ("timeout_ms", "30000")]);
+                for number in 0..200 {
+                    let value = (number % 50).to_string();
+                    db.ask(
+                        T,
+                        vec![
+                            step(b"k", "i", add("1")),
+                            step(b"k", "h", add(&value)),
+                            step(b"k", "c", add("x")),
+                        ],
+                    )
+                    .unwrap();
+                }
+            };
+            std::thread::Builder::new().name("counts".into()).spawn_scoped(scope, count).unwrap();
+        }
+    });
+    let world = World::new();
+    let db = world.outside("db", &[("backend", url.as_str()), ("timeout_ms", "30000")]);
+    let found = ["i", "h", "c"].map(|field| db.number(T, b"k", field, Ask::Get));
+    assert_eq!((found, db.number(T, b"k", "c", Ask::GetValue { value: "x".into() })), ([600, 50, 600], 600));
+}
+
+#[test]
+fn only_so_many_calls_wait() {
+    let redis = Redis::start();
+    let url = format!("redis://{}", redis.addr);
+    let world = World::new();
+    let db = world.outside(
+        "db",
+        &[
+            ("backend", url.as_str()),
+            ("max_waiting", "1"),
+            ("timeout_ms", "2000"),
+            ("on_unreachable", "closed"),
+        ],
+    );
+    redis.freeze(true);
+    let ask = || db.db.ask(None, T, vec![step(b"k", "i", Ask::Get)]);
+    let both = world.runtime.block_on(async { tokio::join!(ask(), ask()) });
+    let (timeout, full) =
+        (Err(AskError::Unreachable(Unreachable::Timeout)), Err(AskError::Unreachable(Unreachable::Full)));
+    assert!(both == (timeout.clone(), full.clone()) || both == (full, timeout), "{both:?}");
+}
+
+#[test]
 fn a_server_that_is_killed_or_hangs_is_not_waited_for() {
     let addr = address::fresh();
     let redis = Redis::at(addr);
@@ -462,7 +535,11 @@ fn report(daemon: &Daemon, login: &str) -> u16 {
 #[test]
 fn daemons_share_a_db() {
     let redis = Redis::start();
-    let [one, other] = [Daemon::start(&config(redis.addr, "")), Daemon::start(&config(redis.addr, ""))];
+    // A DB with shards is the same one there.
+    let sharded = config(redis.addr, "")
+        .replace("newStringStatsDB(", "newShardedStringStatsDB(")
+        .replace("who = \"hll\" }, {", "who = \"hll\" }, 4, {");
+    let [one, other] = [Daemon::start(&config(redis.addr, "")), Daemon::start(&sharded)];
     for (daemon, login) in [(&one, "a"), (&other, "b"), (&one, "a"), (&other, "c")] {
         assert_eq!(report(daemon, login), 200);
     }

@@ -233,7 +233,7 @@ fn a_repair_tells_the_keys_that_differ_and_no_others() {
     let beside = |addr: SocketAddr| SocketAddr::new(addr.ip(), address::fresh().port());
     let ways = [Relay::start(beside(other), other, one.ip()), Relay::start(beside(one), one, other.ip())];
     let (to_b, to_a) = (ways[0].addr, ways[1].addr);
-    let more = "setSessionJournalBytes(262144)";
+    let more = "setSessionJournalBytes(1048576)";
     let (a, b) = (node(one, &[format!("{to_b}:tcp")], more), node(other, &[format!("{to_a}:tcp")], more));
     wait_for_sessions(&[(&a, to_b), (&b, to_a)]);
     let count = |from: usize, to: usize| {
@@ -353,4 +353,29 @@ fn what_was_saved_and_what_siblings_know_is_one_sum() {
     wait_for_rest(&b, one);
     wait_for_rest(&a, other);
     assert_eq!((counts(&a, "192.0.2.1"), counts(&b, "192.0.2.1")), (9, 9));
+}
+
+#[test]
+fn siblings_have_the_last_changes_of_a_node_that_ends() {
+    let [one, other, _] = sibling_ports();
+    let way = Relay::start(SocketAddr::new(other.ip(), address::fresh().port()), other, one.ip());
+    let mut a = node(one, &[format!("{}:tcp", way.addr)], "");
+    let b = node(other, &[format!("{one}:tcp")], "");
+    wait_for_sessions(&[(&a, way.addr), (&b, one)]);
+    wait_for_rest(&a, way.addr);
+    report_many(&a, "192.0.2.1", 200);
+    assert!(a.terminate().success());
+    wait_for("all is there", || counts(&b, "192.0.2.1") == 200);
+    // One that does not take them is not waited for.
+    let mut a = node(one, &[format!("{}:tcp", way.addr)], "");
+    wait_for_sessions(&[(&a, way.addr)]);
+    wait_for_rest(&a, way.addr);
+    way.set(Way::Held);
+    let backlog = format!("portcullis_session_backlog{{sibling=\"{}\"}}", way.addr);
+    wait_for("something waits", || {
+        report(&a, "joe", "192.0.2.1");
+        metric(&a, &backlog) > 0
+    });
+    assert!(a.terminate().success());
+    a.log().wait_for("siblings do not have the last changes");
 }

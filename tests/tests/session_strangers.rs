@@ -238,3 +238,45 @@ fn a_sibling_that_is_not_there_is_looked_for_and_delays_nobody() {
     let b = node(dead, &[ours.to_string()], "");
     wait_for("it gets what was counted without it", || counts(&b, "192.0.2.1") == 50);
 }
+
+#[test]
+fn a_wforce_that_takes_the_place_of_a_node_is_sent_packets() {
+    let [one, other, _] = sibling_ports();
+    let a = node(one, &[other.to_string()], "");
+    let mut b = node(other, &[one.to_string()], "");
+    wait_for("a session is up", || state(&a, other) == Some(2));
+    report(&b, "joe", "127.0.0.1");
+    wait_for("the count arrives", || counts(&a, "127.0.0.1") == 1);
+    b.process.signal("KILL");
+    b.process.wait();
+    let classic = Classic::start(other);
+    // For some seconds it may be a node that is not ready yet.
+    a.log().wait_for(&format!("the sibling {other} speaks no sessions any more: it is sent packets again"));
+    wait_for("it is known to speak packets", || state(&a, other) == Some(1));
+    report(&a, "joe", "127.0.0.1");
+    assert_eq!(classic.receive().0, hex(M1));
+    classic.send(one, &hex(M1));
+    wait_for("it is heard", || counts(&a, "127.0.0.1") == 3);
+}
+
+#[test]
+fn a_node_that_cannot_be_dialed_gets_changes_late_and_the_log_says_so() {
+    let [one, other, _] = sibling_ports();
+    // Nobody listens at the port under which the first one knows the second.
+    let closed = SocketAddr::new(other.ip(), address::fresh().port());
+    let a = node(one, &[closed.to_string()], "");
+    let b = node(other, &[one.to_string()], "");
+    wait_for("a session is up", || state(&b, one) == Some(2));
+    a.log()
+        .wait_for(&format!("the sibling {closed} opens sessions to this node, but none can be opened to it"));
+    report(&b, "joe", "192.0.2.1");
+    wait_for("one way at once", || counts(&a, "192.0.2.1") == 1);
+    report(&a, "joe", "192.0.2.1");
+    // The other way when the session is compared the next time: a new one is, from its beginning.
+    let row =
+        json!({"sibling_host": one.ip().to_string(), "sibling_port": one.port(), "sibling_protocol": "udp"});
+    assert_eq!(b.client().post("/command/removeSibling", &row).status, 200);
+    assert_eq!(b.client().post("/command/addSibling", &row).status, 200);
+    wait_for("the change arrives", || counts(&b, "192.0.2.1") == 2);
+    assert_eq!(counts(&a, "192.0.2.1"), 2);
+}

@@ -84,6 +84,18 @@ fn siblings_come_and_go_while_the_daemon_runs() {
     assert_eq!(post("setSiblings", &json!({"siblings": [add, add]})), ok);
     report(&a, "joe", "192.0.2.1");
     wait_for("what was made meanwhile is not sent", || counts(&b, "192.0.2.1") == 2);
+    // A list with a mistake changes nothing, and neither does one on the console.
+    let listed = a.execute("siblings()");
+    let mistaken =
+        json!({"sibling_host": "127.0.0.1", "sibling_port": 1, "sibling_protocol": "carrier pigeon"});
+    assert_eq!(post("setSiblings", &json!({"siblings": [mistaken]})).0, 500);
+    a.execute("setSiblings({'127.0.0.1:x'})");
+    assert_eq!(a.execute("siblings()"), listed);
+    a.execute(&format!("removeSibling(\"{other}:tcp\")"));
+    assert_eq!(a.execute("siblings()").lines().count(), 1);
+    a.execute(&format!("setSiblings({{\"{other}:tcp\"}})"));
+    report(&a, "joe", "192.0.2.1");
+    wait_for("it is sent to again", || counts(&b, "192.0.2.1") == 3);
     a.execute("setSiblings({})");
     assert_eq!(a.execute("siblings()").lines().count(), 1);
     let bad = json!({"sibling_host": "127.0.0.1", "sibling_port": 1, "sibling_protocol": "TCP"});

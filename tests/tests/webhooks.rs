@@ -308,3 +308,65 @@ fn sinks_get_reports_and_custom_requests() {
     let table = daemon.execute("showNamedReportSinks()");
     assert!(table.contains("pair ") && table.contains(&one.local_addr().unwrap().to_string()), "{table}");
 }
+
+#[test]
+fn what_fires_and_what_does_not() {
+    let receiver = Receiver::start("200 OK");
+    let url = receiver.url();
+    let daemon = Daemon::start(&format!(
+        r#"
+addWebHook({{"report", "allow", "expirebl", "delwl"}}, {{ url = "{url}" }})
+setReport(function(lt) if lt.login == "bad" then error("a mistake") end end)
+"#
+    ));
+    let client = daemon.client();
+    let next = |event: &str| {
+        let request = receiver.next();
+        assert_eq!(request.header("x-wforce-event"), Some(event), "{}", request.body);
+        request.body
+    };
+    // A report whose policy fails is not told; the one after it is.
+    assert_eq!(
+        client
+            .post("/command/report", &json!({"login": "bad", "remote": "192.0.2.1", "success": false}))
+            .status,
+        500
+    );
+    client.report(&tuple());
+    assert!(next("report").contains("\"login\": \"ahu\""));
+    client.post("/command/addBLEntry", &json!({"login": "joe", "expire_secs": 0, "reason": "r"}));
+    assert_eq!(next("expirebl"), r#"{"bl_type": "login", "key": "joe", "type": "wforce_expireblwl"}"#);
+    client.post("/command/delWLEntry", &json!({"login": "nobody"}));
+    assert_eq!(next("delwl"), r#"{"key": "nobody", "type": "wforce_delblwl", "wl_type": "login"}"#);
+    // An answer that a list gave is told like any other.
+    client.post("/command/addBLEntry", &json!({"login": "ahu", "expire_secs": 600, "reason": "r"}));
+    client.allow(&tuple());
+    assert!(next("allow").contains("\"status\": -1"));
+    assert!(!receiver.has_more());
+}
+
+#[test]
+fn a_hook_may_have_another_form_and_a_date_in_its_url() {
+    let receiver = Receiver::start("200 OK");
+    let daemon = Daemon::start(&format!(
+        "addWebHook({{\"allow\"}}, {{ url = \"{}-%{{YYYY}}\", [\"ox-protect\"] = \"hello\" }})\n\
+         addCustomWebHook(\"mine\", {{ url = \"{}\", secret = \"s\", [\"basic-auth\"] = \"u:p\" }})\n\
+         setAllow(function(lt) runCustomWebHook(\"mine\", \"text\") return 0, \"\", \"\", {{}} end)\n",
+        receiver.url(),
+        receiver.url()
+    ));
+    daemon.client().allow(&tuple());
+    let mut both = [receiver.next(), receiver.next()];
+    both.sort_by_key(|request| request.line.len());
+    let [custom, ox] = both;
+    let year = ox.line.strip_prefix("POST /hook-").and_then(|rest| rest.strip_suffix(" HTTP/1.1")).unwrap();
+    assert!(year.parse::<u32>().is_ok_and(|year| year > 2000), "{year}");
+    let body: Value = serde_json::from_str(&ox.body).unwrap();
+    assert_eq!(
+        (&body["application"], &body["message"], &body["user"]),
+        (&json!("wforce"), &json!("hello"), &json!("ahu"))
+    );
+    assert_eq!((custom.body.as_str(), custom.header("authorization")), ("text", Some("Basic dTpw")));
+    // HMAC-SHA256 of "text" with the key "s".
+    assert_eq!(custom.header("x-wforce-signature"), Some("8hDnIVdf8GiV4xNgcw2bWrnNzKK6gUFUVS8C0LKP3Tc="));
+}
