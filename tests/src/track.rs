@@ -114,8 +114,19 @@ impl Past {
 }
 
 /// Reason, and login or address, of everything that these policies tell, each run once, after a past. `settings`: of each
-/// policy, the inside of a table of Lua.
+/// policy, the inside of a table of Lua. The store is embedded.
 pub fn told(
+    twin: Twin,
+    policies: &[(&str, &str)],
+    fill: impl FnOnce(&mut Past),
+) -> BTreeSet<(String, String)> {
+    let store = "setReportStore(\"embedded\", { path = \"reports\", retention_days = 400, query_timeout_ms = 60000 })";
+    told_with(store, twin, policies, fill)
+}
+
+/// The same with another store.
+pub fn told_with(
+    store: &str,
     twin: Twin,
     policies: &[(&str, &str)],
     fill: impl FnOnce(&mut Past),
@@ -124,8 +135,7 @@ pub fn told(
     let database =
         |name: &str| tools::workspace().join("host/capabilities/testdata").join(name).display().to_string();
     let mut config = format!(
-        "addACL(\"127.0.0.0/8\")\nsetPolicyBudget(60000)\n\
-         setReportStore(\"embedded\", {{ path = \"reports\", retention_days = 400, query_timeout_ms = 60000 }})\n\
+        "addACL(\"127.0.0.0/8\")\nsetPolicyBudget(60000)\n{store}\n\
          newGeoIP2DB(\"City\", \"{}\")\nnewGeoIP2DB(\"ASN\", \"{}\")\n\
          addAlertWebhook(\"hook\", {{ url = \"{}\" }})\n\
          setCustomEndpoint(\"disown\", function(args)\n\

@@ -140,6 +140,44 @@ fn a_dry_run_blocks_nobody_and_calls_no_webhook() {
     assert!(!receiver.has_more() && !denied(&wforce.client(), "ada"));
 }
 
+/// At the end of the daemon what waits for its next attempt gets the last one at once.
+#[test]
+fn what_waits_is_tried_once_more_at_the_end() {
+    let addr = address::fresh();
+    let mut daemon = Daemon::start(&mail(addr, "none", "", "pause_ms = 600000"));
+    tell(&daemon, "r", "");
+    daemon.log().wait_for("mail failed and is tried again");
+    let smtp = Smtp::start_at(addr, "none", &[]);
+    assert!(daemon.terminate().success());
+    smtp.mail(1);
+}
+
+/// Webhooks are told what the store knows of the login that the alert is about.
+#[test]
+fn the_report_is_in_the_webhook() {
+    let receiver = Receiver::start("200 OK");
+    let geoip = concat!(env!("CARGO_MANIFEST_DIR"), "/../host/capabilities/testdata");
+    let daemon = Launch::trackalert(&format!(
+        "setReportStore(\"embedded\", {{ path = \"reports\", query_timeout_ms = 60000 }})\n\
+         newGeoIP2DB(\"City\", \"{geoip}/GeoIP2-City-Test.mmdb\")\nnewGeoIP2DB(\"ASN\", \"{geoip}/GeoLite2-ASN-Test.mmdb\")\n\
+         addAlertWebhook(\"siem\", {{ url = \"{}\", secret = \"s\" }})\n\
+         setReport(function(lt) alert{{ reason = \"login\", login = lt.login, ip = lt.remote, time = lt.t }} end)\n",
+        receiver.url()
+    ))
+    .start();
+    daemon
+        .client()
+        .report(&json!({"login": "ada", "remote": "89.160.20.112", "success": true, "protocol": "imap",
+        "device_attrs": {"imapc.family": "Thunderbird"}}));
+    let body: Value = serde_json::from_str(&receiver.next().body).unwrap();
+    let report = &body["report"];
+    assert_eq!((&report["country"], &report["protocol"]), (&json!("SE"), &json!("imap")), "{body}");
+    assert_eq!(report["device"], "Thunderbird", "{body}");
+    assert!(report["network_owner"].as_str().unwrap().contains("Bredband2"), "{body}");
+    let stored = daemon.client().get("/reports.json?login=ada").json();
+    assert_eq!(stored["reports"][0]["id"], report["id"]);
+}
+
 /// An alert that no channel gets is a line in the log, and a warning.
 #[test]
 fn alerts_that_reach_nobody_are_warned_of() {

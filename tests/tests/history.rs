@@ -93,6 +93,13 @@ fn support_sees_the_history_of_a_login() {
     let output = tool(&["--ip", "198.51.100.1", "--json"]);
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["reports"][0]["login"], "bob");
+    let counted = |arguments: &[&str]| {
+        let output = tool(&[&["--login", "ada", "--limit", "1000", "--json"], arguments].concat());
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        found["reports"].as_array().unwrap().len()
+    };
+    assert_eq!((counted(&[]), counted(&["--good"]), counted(&["--failed"])), (120, 108, 12));
+    assert_eq!((counted(&["--until", "2001-01-01"]), counted(&["--until", "2999-01-01"])), (0, 120));
     assert_eq!(tool(&["--login", "nobody"]).stdout, b"no logins were found\n");
     assert_eq!(tool(&[]).status.code(), Some(2));
 }

@@ -1,7 +1,10 @@
 //! trackalert's shipped policies, as components and in Lua: both tell of the same in the same three months of logins.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
 
-use portcullis_tests::track::{CHINA, DAY, HOUR, LONDON, Past, SWEDEN, Twin, set, told};
+use std::collections::BTreeSet;
+
+use portcullis_tests::osmem::Osmem;
+use portcullis_tests::track::{CHINA, DAY, HOUR, LONDON, Past, SWEDEN, Twin, set, told, told_with};
 use portcullis_tests::{Launch, tools};
 use serde_json::json;
 
@@ -50,8 +53,8 @@ fn three_months(past: &mut Past) {
     past.report(4.0 * HOUR, "eve", "203.0.113.9", true);
 }
 
-fn is_told(twin: Twin) {
-    let expected = set(&[
+fn expected() -> BTreeSet<(String, String)> {
+    set(&[
         ("new-country", "ada"),
         ("impossible-travel", "ada"),
         ("compromised-account", "bob"),
@@ -60,8 +63,11 @@ fn is_told(twin: Twin) {
         ("slow-scan", "203.0.113.9"),
         ("credential-stuffing", "203.0.113.9"),
         ("stuffed-account", "eve"),
-    ]);
-    assert_eq!(told(twin, &POLICIES, three_months), expected);
+    ])
+}
+
+fn is_told(twin: Twin) {
+    assert_eq!(told(twin, &POLICIES, three_months), expected());
 }
 
 #[test]
@@ -72,6 +78,17 @@ fn in_lua() {
 #[test]
 fn as_components() {
     is_told(Twin::Component);
+}
+
+/// Over the other engine; the server is a stand-in for OpenSearch.
+#[test]
+fn over_elasticsearch() {
+    let server = Osmem::start();
+    let store = format!(
+        "setReportStore(\"elasticsearch\", {{ hosts = \"{}\", retention_days = 400, query_timeout_ms = 60000 }})",
+        server.url()
+    );
+    assert_eq!(told_with(&store, Twin::Lua, &POLICIES, three_months), expected());
 }
 
 /// What each policy's folder says is needed of the configuration, and when the policy then runs.

@@ -67,6 +67,53 @@ async fn hits_and_aggregations_count_what_is_there() {
     assert_eq!(answer["aggregations"]["verdict"]["buckets"][0]["key_as_string"], "false");
 }
 
+/// Every other aggregation that the documentation names.
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_are_added_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, reports) = store(folder.path()).await;
+    let known: Vec<f64> =
+        reports.iter().filter(|report| report.asn > 0).map(|report| f64::from(report.asn)).collect();
+    let of = |kind: &str| json!({kind: {"field": "geoip.asn"}});
+    let body = json!({"size": 0, "aggs": {
+        "avg": of("avg"), "sum": of("sum"), "min": of("min"), "max": of("max"), "count": of("value_count"),
+        "stats": of("stats"),
+        "percentiles": {"percentiles": {"field": "geoip.asn", "percents": [1.0, 99.0]}},
+        "histogram": {"histogram": {"field": "geoip.asn", "interval": 10_000.0}},
+        "range": {"range": {"field": "geoip.asn", "ranges": [{"to": 10.0}, {"from": 10.0, "to": 1000.0}, {"from": 1000.0}]}},
+    }});
+    let answer = search(&store, &body).await.unwrap();
+    let found = &answer["aggregations"];
+    let value = |value: &Value| value.as_f64().unwrap();
+    let near =
+        |left: f64, right: f64| assert!((left - right).abs() < 1e-6 * right.abs(), "{left} {right}: {found}");
+    let (count, sum) = (known.len() as f64, known.iter().sum::<f64>());
+    near(value(&found["sum"]["value"]), sum);
+    near(value(&found["avg"]["value"]), sum / count);
+    near(value(&found["min"]["value"]), 9.0);
+    near(value(&found["max"]["value"]), 64_500.0);
+    near(value(&found["count"]["value"]), count);
+    for (name, wanted) in
+        [("count", count), ("sum", sum), ("avg", sum / count), ("min", 9.0), ("max", 64_500.0)]
+    {
+        near(value(&found["stats"][name]), wanted);
+    }
+    let ends = &found["percentiles"]["values"];
+    assert!((value(&ends["1.0"]) - 9.0).abs() < 1.0, "{found}");
+    assert!((value(&ends["99.0"]) / 64_500.0 - 1.0).abs() < 0.02, "{found}");
+    let counts = |name: &str| -> Vec<u64> {
+        let buckets = found[name]["buckets"].as_array().unwrap();
+        buckets
+            .iter()
+            .map(|bucket| bucket["doc_count"].as_u64().unwrap())
+            .filter(|count| *count > 0)
+            .collect()
+    };
+    let many = |from: f64, to: f64| known.iter().filter(|asn| **asn >= from && **asn < to).count() as u64;
+    assert_eq!(counts("histogram"), [many(0.0, 10_000.0), many(60_000.0, 70_000.0)]);
+    assert_eq!(counts("range"), [many(0.0, 10.0), many(10.0, 1000.0), many(1000.0, f64::MAX)]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_understood_is_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
