@@ -254,6 +254,36 @@ async fn documents_of_others_are_read() {
     assert!(!ask(&seen(Range::EVER)).await);
 }
 
+/// Where nobody installed a template the server maps texts as it does by itself: the names of fields then have an end.
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_that_the_server_mapped_by_itself_are_found_by_their_suffix() {
+    let stub = Stub::start(move |request| {
+        if request.path == "/" {
+            return root(true);
+        }
+        let found =
+            json!({"hits": {"total": {"value": 0}, "hits": []}, "aggregations": {"groups": {"buckets": []}}});
+        answer(200, found)
+    });
+    let suffix = ".keyword".to_owned();
+    let store =
+        ElasticStore::new(ElasticSettings { keyword_suffix: suffix, ..settings(&stub.url()) }).unwrap();
+    let query = Query::parse(
+        br#"{"query":"top","by":"device","rank":{"distinct":"ip"},"filter":{"login":"ada","country":"NL","asn":7,"attrs":{"k":"v"}}}"#,
+    );
+    store.query(&query.unwrap(), patient()).await.unwrap();
+    let asked = stub.requests().pop().unwrap().body;
+    for name in
+        ["\"login.keyword\"", "\"geoip.country_code2.keyword\"", "\"attrs.k.keyword\"", "\"device.keyword\""]
+    {
+        assert!(asked.contains(name), "{name}: {asked}");
+    }
+    // These are no texts.
+    for name in ["remote.keyword", "geoip.asn.keyword", "@timestamp.keyword"] {
+        assert!(!asked.contains(name), "{name}: {asked}");
+    }
+}
+
 /// Page by page, however many came in the same millisecond, and whoever wrote them: each once, in one order.
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_leave_nothing_out_whoever_wrote_the_documents() {

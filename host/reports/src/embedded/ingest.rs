@@ -225,19 +225,6 @@ impl Ingest {
         self.count_waiting();
     }
 
-    /// Writes records to the log, and notes whether it takes any.
-    fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        let result = self.journal.append(records, self.catalog.settings.sync_batches);
-        self.note_log(result)
-    }
-
-    /// Notes whether the log takes reports.
-    fn note_log(&self, result: std::io::Result<()>) -> Result<(), StoreError> {
-        let result = result.map_err(|error| disk(&self.log(), &error));
-        *self.counts.refusing.lock() = result.as_ref().err().map(ToString::to_string);
-        result
-    }
-
     fn add(&mut self, report: &Report) -> Result<(), StoreError> {
         let Some(document) = FIELDS.document(report) else { return Ok(()) };
         let open = self.writer(number_of(report.at))?;

@@ -18,6 +18,19 @@ impl Ingest {
         self.catalog.settings.folder.join("journal")
     }
 
+    /// Writes records to the log, and notes whether it takes any.
+    pub(super) fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        let result = self.journal.append(records, self.catalog.settings.sync_batches);
+        self.note_log(result)
+    }
+
+    /// Notes whether the log takes reports.
+    pub(super) fn note_log(&self, result: std::io::Result<()>) -> Result<(), StoreError> {
+        let result = result.map_err(|error| disk(&self.log(), &error));
+        *self.counts.refusing.lock() = result.as_ref().err().map(ToString::to_string);
+        result
+    }
+
     /// Begins the log anew, unless a day has yet to get something from it.
     pub(super) fn clear_or_complain(&mut self) {
         self.counts.pending.store(0, Ordering::Relaxed);
