@@ -2,13 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::process::Command;
 use std::time::Instant;
 
 use portcullis_tests::daemon::PASSWORD;
 use portcullis_tests::{Daemon, Launch, PATIENCE, address, process, tools};
 use serde_json::{Value, json};
+use wire::replication::{Message, StatsOp};
+use wire::{Cipher, Key, open_packet};
 
 const POLICY: &str = r#"
 newStringStatsDB("db1", 3600, 3, { countLogins = "int", i = "int" })
@@ -167,6 +169,42 @@ fn a_destination_gets_what_it_is_meant_to() {
     assert_eq!(post(&near, "removeReplicationForwarderDest", &destination), ok);
     let siblings = near.client().get("/command/getSiblings").json();
     assert_eq!(siblings["siblings"][0]["sibling_port"], a.port());
+}
+
+#[test]
+fn a_site_that_is_away_holds_up_nobody_and_each_has_its_own_key() {
+    let [a, own, there, silent] = [
+        port_on(address::own()),
+        port_on(address::beside(1)),
+        port_on(address::beside(2)),
+        port_on(address::beside(3)),
+    ];
+    let socket = UdpSocket::bind(there).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    // Connections to it are made, and nobody ever reads.
+    let _listener = TcpListener::bind(silent).unwrap();
+    let closed = port_on(address::beside(3));
+    let key = Key::from_bytes(&[9; 32]).unwrap();
+    let destination = |addr: &str| {
+        format!("addReplicationForwarderDestWithKey(\"{addr}\", \"{}\", true, true)\n", key.to_base64())
+    };
+    let _forwarder = forwarder(&format!(
+        "siblingListener(\"{own}\")\naddSibling(\"{a}\")\n{}{}{}",
+        destination(&format!("{closed}:tcp")),
+        destination(&format!("{silent}:tcp")),
+        destination(&there.to_string())
+    ));
+    let node = node(a, &own.to_string(), "");
+    for number in 0..50 {
+        report(&node, &format!("192.0.2.{number}"));
+        let mut buffer = [0; 2048];
+        let (length, from) = socket.recv_from(&mut buffer).unwrap();
+        assert_eq!(from.ip(), own.ip());
+        let (message, _) = open_packet(&key, Cipher::Secretbox, &mut buffer[..length]).unwrap();
+        let message = Message::decode(message).unwrap();
+        let expected = format!("192.0.2.{number}/32");
+        assert_eq!(StatsOp::decode(message.op).unwrap().key, expected.as_bytes());
+    }
 }
 
 #[test]

@@ -206,6 +206,22 @@ fn a_requester_may_have_another_key_of_any_bytes() {
 }
 
 #[test]
+fn a_requester_is_called_back_even_if_nothing_could_be_sent() {
+    let (ours, closed) = (sibling_port(address::own()), sibling_port(address::beside(1)));
+    let daemon = Daemon::start(&format!("{POLICY}siblingListener(\"{ours}\")\n"));
+    let done = Host::start(0);
+    let body = json!({
+        "replication_host": closed.ip().to_string(),
+        "replication_port": closed.port(),
+        "callback_url": format!("http://{}/?command=syncDone", done.addr),
+        "callback_auth_pw": "x",
+    });
+    assert_eq!(daemon.client().post("/?command=syncDBs", &body).text(), r#"{"status":"ok"}"#);
+    assert_eq!(done.next().0, "syncDone");
+    daemon.log().wait_for(&format!("sync: cannot send to {closed}"));
+}
+
+#[test]
 fn a_synced_key_replaces_what_was_counted() {
     let (ours, theirs) = (sibling_port(address::own()), sibling_port(address::beside(1)));
     let daemon = Daemon::start(&format!(
