@@ -128,7 +128,15 @@ fn an_explanation_comes_with_the_header_only() {
     let ask =
         |headers: &[(&str, &str)]| client.request("POST", "/command/allow", headers, body.as_bytes()).text();
     assert_eq!(ask(&[]), r#"{"msg": "", "r_attrs": {}, "status": 0}"#);
-    let told: Value = serde_json::from_str(&ask(&[("X-Portcullis-Explain", "1")])).unwrap();
+    // For those who may ask only.
+    let header = [("X-Portcullis-Explain", "1")];
+    for credentials in [None, Some("wforce:wrong")] {
+        let stranger = client.with_credentials(credentials);
+        let answer = stranger.request("POST", "/command/allow", &header, body.as_bytes());
+        assert_eq!(answer.status, 401);
+        assert!(!answer.text().contains("explain"), "{}", answer.text());
+    }
+    let told: Value = serde_json::from_str(&ask(&header)).unwrap();
     assert_eq!(told["explain"]["decided_by"], "policy allow");
     assert_eq!(told["status"], 0);
     let steps = told["explain"]["steps"].as_array().unwrap();
