@@ -2,8 +2,8 @@
 //!
 //! The file runs in fresh Lua states, with fresh WebAssembly policies; if all of that works they take the place of the old
 //! ones, and calls that run end on those; a shadow policy starts anew. Stats DBs, lists, counters and listeners stay: of the
-//! settings themselves only those that policies are made of are taken over, and siblings and forwarders that the file names
-//! or no longer names.
+//! settings themselves only those that policies are made of are taken over, who may talk to the API, and siblings and
+//! forwarders that the file names or no longer names.
 //!
 //! A file may take long, or not end at all: it is read on a thread of its own, for which neither the next signal nor the end of
 //! the daemon waits, and each pass of it is stopped after a while.

@@ -34,8 +34,12 @@ impl Order {
         let mut run = Vec::with_capacity(RUN);
         let begin = shard.lock().stamp();
         let mut from = 0;
-        while let Some(some) = shard.lock().stamps(from, STAMP_BATCH) {
-            run.extend(some.map(|(stamp, handle)| (begin.wrapping_sub(stamp) as i32, handle)));
+        loop {
+            {
+                let locked = shard.lock();
+                let Some(some) = locked.stamps(from, STAMP_BATCH) else { break };
+                run.extend(some.map(|(stamp, handle)| (begin.wrapping_sub(stamp) as i32, handle)));
+            }
             from += STAMP_BATCH;
             if run.len() + STAMP_BATCH as usize > RUN {
                 order.add(std::mem::replace(&mut run, Vec::with_capacity(RUN)));
@@ -69,5 +73,47 @@ impl Order {
     /// Whether all were taken.
     pub(crate) fn is_empty(&self) -> bool {
         self.next.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::{CountMinShape, FieldKind, Schema};
+
+    #[test]
+    fn keys_come_in_the_order_of_their_last_write_and_pauses_hold_no_lock() {
+        let db = StatsDb::new(Schema {
+            name: "db".into(),
+            window_secs: 600,
+            windows: 6,
+            fields: vec![("n".into(), FieldKind::Int)],
+            shards: 1,
+            start: 0,
+            hll_bits: 6,
+            countmin: CountMinShape::default(),
+        })
+        .unwrap();
+        let key = |number: u32| number.to_le_bytes();
+        (0..20_000).for_each(|number| assert!(db.add(0, &key(number), b"n", b"1").is_ok()));
+        // Again, in another order.
+        (0..20_000).rev().step_by(3).for_each(|number| assert!(db.add(0, &key(number), b"n", b"1").is_ok()));
+        let pauses = Cell::new(0);
+        let mut order = Order::of(&db, 0, &|| {
+            pauses.set(pauses.get() + 1);
+            assert!(db.shard(0).try_lock().is_some(), "somebody else may have it now");
+        });
+        assert!(pauses.get() >= 3, "{}", pauses.get());
+        let mut stamps = Vec::new();
+        let shard = db.shard(0).lock();
+        while let Some(handle) = order.pop() {
+            stamps.push(shard.record_at(handle).unwrap().stamp());
+        }
+        assert!(order.is_empty());
+        assert_eq!(stamps.len(), 20_000);
+        assert!(stamps.is_sorted(), "the one written least recently comes first");
     }
 }

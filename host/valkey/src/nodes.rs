@@ -26,15 +26,22 @@ pub(crate) struct Node {
 }
 
 impl Nodes {
-    /// Connects to all of them. Of a cluster some may be away.
-    pub(crate) async fn open(target: &Target, limits: Limits) -> Result<Nodes, LinkError> {
+    /// Connects to all of them. Of a cluster some may be away; `known`: nodes that it had before, for when those of the target
+    /// do not answer, and those that it has after this.
+    pub(crate) async fn open(
+        target: &Target,
+        limits: Limits,
+        known: &mut Vec<(String, u16)>,
+    ) -> Result<Nodes, LinkError> {
         if target.mode != Mode::Cluster {
             let connection = Ok(single(target, limits).await?);
             let slots = vec![0..=SLOTS - 1];
             return Ok(Nodes(vec![Node { slots, name: target.to_string(), connection }]));
         }
         let mut connecting = JoinSet::new();
-        for (host, slots) in masters(target, limits).await? {
+        let masters = masters(target, limits, known).await?;
+        *known = masters.iter().map(|(host, _)| host.clone()).collect();
+        for (host, slots) in masters {
             let alone = Target { hosts: vec![host], mode: Mode::Single, ..target.clone() };
             connecting.spawn(async move {
                 let connection = first(&alone, limits).await.map_err(|error| error.to_string());
@@ -80,10 +87,11 @@ impl Nodes {
 
 type Master = ((String, u16), Vec<RangeInclusive<u16>>);
 
-/// The masters of a cluster as the first host that answers knows them.
-async fn masters(target: &Target, limits: Limits) -> Result<Vec<Master>, LinkError> {
+/// The masters of a cluster as the first host that answers knows them: of those that are configured, then of those that were
+/// masters.
+async fn masters(target: &Target, limits: Limits, known: &[(String, u16)]) -> Result<Vec<Master>, LinkError> {
     let mut last = None;
-    for host in &target.hosts {
+    for host in target.hosts.iter().chain(known) {
         let alone = Target { hosts: vec![host.clone()], mode: Mode::Single, ..target.clone() };
         let asked = async {
             let mut connection = first(&alone, limits).await?;

@@ -11,7 +11,7 @@ use capabilities::lists::{Colour, Entry, Kind, ListObserver, Origin};
 use capabilities::log::Level;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, RedisError};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -61,6 +61,8 @@ pub struct ListStore {
     loaded: watch::Sender<bool>,
     /// The nodes that were loaded from, while not all were.
     loaded_from: Mutex<BTreeSet<String>>,
+    /// The nodes that the cluster had last.
+    known: tokio::sync::Mutex<Vec<(String, u16)>>,
     /// Told once that it cannot be reached, until it can.
     away: AtomicBool,
 }
@@ -102,6 +104,7 @@ impl ListStore {
             backlog: watch::Sender::new(0),
             loaded: watch::Sender::new(false),
             loaded_from: Mutex::default(),
+            known: tokio::sync::Mutex::default(),
             away: AtomicBool::new(false),
         });
         capabilities.lists.observe(Arc::new(Follower(store.clone())));
@@ -183,7 +186,7 @@ impl ListStore {
 
     /// One connection, or one to each node of a cluster, until one breaks.
     async fn serve(&self, pause: &mut Duration) -> Result<std::convert::Infallible, Broken> {
-        let opened = Nodes::open(&self.options.target, self.limits()).await;
+        let opened = Nodes::open(&self.options.target, self.limits(), &mut *self.known.lock().await).await;
         let failed = match &opened {
             Ok(nodes) => nodes.all().iter().filter(|node| node.connection.is_err()).count(),
             Err(_) => 1,
@@ -192,7 +195,7 @@ impl ListStore {
         families.redis_connects_failed.with_label_values(&[self.label()]).inc_by(failed as u64);
         let mut nodes = opened.map_err(Broken::Link)?;
         if !*self.loaded.borrow() {
-            self.load(&nodes).await?;
+            self.load(&mut nodes).await?;
         }
         loop {
             let waiting = self.pending.lock().len();
@@ -215,7 +218,7 @@ impl ListStore {
             }
             written?;
             *pause = FIRST_PAUSE;
-            if self.away.swap(false, Ordering::Relaxed) {
+            if nodes.trouble().is_none() && self.away.swap(false, Ordering::Relaxed) {
                 self.capabilities.log.notice(format!("Redis {} is back", self.options.target));
             }
         }
@@ -232,6 +235,8 @@ impl ListStore {
             tried += batch.len();
             self.count_with(batch.len());
             result = result.and(self.write(nodes, batch).await);
+            // Changes of nodes that are away are only looked at: others want to run meanwhile.
+            tokio::task::yield_now().await;
         }
         result
     }
@@ -242,9 +247,11 @@ impl ListStore {
         let mut broken = None;
         for (key, change) in batch {
             let Some((place, mut connection)) = nodes.connection(&key) else {
-                let why = nodes.trouble().unwrap_or_else(|| "no node of the cluster has its slot".into());
                 self.pending.lock().put_back(key, change);
-                broken.get_or_insert(Broken::Partly(why));
+                broken.get_or_insert_with(|| {
+                    let why = nodes.trouble();
+                    Broken::Partly(why.unwrap_or_else(|| "no node of the cluster has its slot".into()))
+                });
                 continue;
             };
             if matches!(change, Change::Set(..)) {
@@ -263,7 +270,10 @@ impl ListStore {
                 Err(error) if is_final(&error) => self.lost(1, &error.to_string()),
                 Err(error) => {
                     self.pending.lock().put_back(key, change);
-                    nodes.lose(place, error.to_string());
+                    // While a slot moves only that key has to wait.
+                    if !is_moving(&error) {
+                        nodes.lose(place, error.to_string());
+                    }
                     broken.get_or_insert(Broken::Server(error));
                 }
             }
@@ -273,10 +283,10 @@ impl ListStore {
     }
 
     /// Adds what the servers have, except for what was changed here meanwhile. A node that is away is loaded from later.
-    async fn load(&self, nodes: &Nodes) -> Result<(), Broken> {
+    async fn load(&self, nodes: &mut Nodes) -> Result<(), Broken> {
         let limits = self.limits();
-        let (mut loaded, mut all) = (0, true);
-        for node in nodes.all() {
+        let (mut loaded, mut all, mut failed) = (0, true, Vec::new());
+        for (place, node) in nodes.all().iter().enumerate() {
             let known = self.loaded_from.lock().contains(&node.name);
             match &node.connection {
                 Err(_) => all &= known,
@@ -284,10 +294,24 @@ impl ListStore {
                 Ok(connection) => {
                     let mut connection = connection.clone();
                     connection.set_response_timeout(limits.response.max(WALK));
-                    loaded += self.load_from(&mut connection).await.map_err(Broken::Server)?;
-                    self.loaded_from.lock().insert(node.name.clone());
+                    match self.load_from(&mut connection).await {
+                        Ok(count) => {
+                            loaded += count;
+                            self.loaded_from.lock().insert(node.name.clone());
+                        }
+                        Err(error) => failed.push((place, error)),
+                    }
                 }
             }
+        }
+        all &= failed.is_empty();
+        for (place, error) in &failed {
+            nodes.lose(*place, error.to_string());
+        }
+        if let Some((_, error)) = failed.pop()
+            && !nodes.some_are_there()
+        {
+            return Err(Broken::Server(error));
         }
         let (target, list) = (&self.options.target, self.list());
         if all {
@@ -389,6 +413,11 @@ fn is_final(error: &RedisError) -> bool {
     let refused = ["NOPERM", "WRONGTYPE", "ERR"];
     let answered = matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension);
     answered && error.code().is_some_and(|code| refused.contains(&code))
+}
+
+/// Whether the key's slot is on its way from one node of a cluster to another.
+fn is_moving(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Ask | ServerErrorKind::TryAgain))
 }
 
 fn now() -> u64 {

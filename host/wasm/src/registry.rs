@@ -14,6 +14,7 @@ use crate::cache::Kept;
 use crate::compile::Compiler;
 use crate::engine::Engine;
 use crate::error::LoadError;
+use crate::host::wasi::Output;
 use crate::inspect::{self, Inspection};
 use crate::instance::Recipe;
 use crate::load;
@@ -120,6 +121,7 @@ impl Registry {
             capabilities: self.capabilities.clone(),
             runtime: self.runtime.clone(),
             origin: self.origin,
+            output: Output::default(),
         }
     }
 

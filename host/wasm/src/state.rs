@@ -32,6 +32,8 @@ pub(crate) struct Common {
     pub(crate) runtime: tokio::runtime::Handle,
     /// When the daemon started, for the monotonic clock.
     pub(crate) origin: Instant,
+    /// What its instances have written to WASI's outputs.
+    pub(crate) output: crate::host::wasi::Output,
 }
 
 /// Linear memory and tables of one instance.

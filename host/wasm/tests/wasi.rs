@@ -21,14 +21,14 @@ fn a_guest_sees_clocks_and_chance_and_else_nothing() {
 fn a_guest_s_output_has_many_lines_but_not_any_number() {
     let world = World::new();
     let options = json!({"deadline_ms": PATIENT, "isolation": "fresh"});
-    assert_eq!(status(world.allow(&world.load("guest", &chatters(), &options))), None);
-    // A machine that is very slow gives it a second of its own, and more lines.
+    let guest = world.load("guest", &chatters(), &options);
+    // Each call has an instance of its own; the bound is the policy's.
+    (0..2).for_each(|_| assert_eq!(status(world.allow(&guest)), None));
     let lines = world.lines("policy guest: oops");
-    assert!((100..=150).contains(&lines), "{lines}");
-    assert_eq!(
-        world.logged(&format!("policy guest: {} lines of its output left out", 150 - lines)),
-        lines < 150
-    );
+    // A machine that is very slow gives them some seconds, and more lines.
+    assert!((100..=300).contains(&lines), "{lines}");
+    let text = "policy guest: more than 100 lines of output within a second: the others are left out";
+    assert_eq!(world.logged(text), lines < 300);
 }
 
 #[test]

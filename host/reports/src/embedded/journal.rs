@@ -267,7 +267,9 @@ impl Journal {
 
     /// Whether it is so long, and has grown so much since it was last rewritten, that it should be; `from`: bytes.
     pub(super) fn is_long(&self, from: u64) -> bool {
-        self.length > from.max(self.rewritten.saturating_mul(2))
+        // Half of what was free then, where that is less: before it is full it is rewritten in any case.
+        let free = self.limit.saturating_sub(self.rewritten);
+        self.length > from.max(self.rewritten + self.rewritten.min(free / 2))
     }
 
     /// Begins anew with the records of these days; the others are in their indexes. Numbers are kept.

@@ -184,6 +184,8 @@ impl Inner {
                 return;
             }
             if away == 0 {
+                // A server that is only slow is not asked all the time on top of that.
+                tokio::time::sleep(FIRST_PAUSE).await;
                 self.broken.notified().await;
                 pause = FIRST_PAUSE;
             } else {

@@ -14,7 +14,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
 use crate::state::Common;
 
-/// Lines that an instance may write in each second, to both outputs together: a traceback has dozens.
+/// Lines that all instances of a policy may write in each second, to both outputs together: a traceback has dozens.
 const LINES: u32 = 100;
 const SECOND: Duration = Duration::from_secs(1);
 /// Longest line.
@@ -23,53 +23,48 @@ const LINE: usize = 1024;
 /// A context that gives away nothing.
 pub(crate) fn context(common: &Arc<Common>) -> WasiCtx {
     let mut builder = WasiCtxBuilder::new();
-    let budget = Arc::new(Budget { common: common.clone(), spent: Mutex::new((Instant::now(), 0)) });
     builder
-        .stdout(Lines { budget: budget.clone(), level: Level::Info })
-        .stderr(Lines { budget, level: Level::Warning })
+        .stdout(Lines { common: common.clone(), level: Level::Info })
+        .stderr(Lines { common: common.clone(), level: Level::Warning })
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);
     builder.build()
 }
 
-/// What an instance may write.
-struct Budget {
-    common: Arc<Common>,
-    /// Since when, and how many lines since then, also those that were left out.
+/// What a policy's instances have written.
+pub(crate) struct Output {
+    /// Since when, and how many lines since then.
     spent: Mutex<(Instant, u32)>,
 }
 
-impl Budget {
-    /// Whether one more line may be written.
-    fn line(&self) -> bool {
-        let mut spent = self.spent.lock();
-        if spent.0.elapsed() >= SECOND {
-            self.tell(spent.1);
-            *spent = (Instant::now(), 0);
-        }
-        spent.1 = spent.1.saturating_add(1);
-        spent.1 <= LINES
-    }
-
-    fn tell(&self, spent: u32) {
-        let left_out = spent.saturating_sub(LINES);
-        if left_out > 0 {
-            let text = format!("policy {}: {left_out} lines of its output left out", self.common.name);
-            self.common.capabilities.log.warn(text);
-        }
+impl Default for Output {
+    fn default() -> Self {
+        Self { spent: Mutex::new((Instant::now(), 0)) }
     }
 }
 
-impl Drop for Budget {
-    fn drop(&mut self) {
-        self.tell(self.spent.lock().1);
+impl Output {
+    /// Whether one more line may be written; that there may be no more is told once a second.
+    fn line(&self, common: &Common) -> bool {
+        let mut spent = self.spent.lock();
+        if spent.0.elapsed() >= SECOND {
+            *spent = (Instant::now(), 0);
+        }
+        spent.1 = spent.1.saturating_add(1);
+        if spent.1 == LINES + 1 {
+            common.capabilities.log.warn(format!(
+                "policy {}: more than {LINES} lines of output within a second: the others are left out",
+                common.name
+            ));
+        }
+        spent.1 <= LINES
     }
 }
 
 /// Standard output as log lines.
 struct Lines {
-    budget: Arc<Budget>,
+    common: Arc<Common>,
     level: Level,
 }
 
@@ -81,12 +76,12 @@ impl IsTerminal for Lines {
 
 impl StdoutStream for Lines {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(Writer { budget: self.budget.clone(), level: self.level, line: Vec::new() })
+        Box::new(Writer { common: self.common.clone(), level: self.level, line: Vec::new() })
     }
 }
 
 struct Writer {
-    budget: Arc<Budget>,
+    common: Arc<Common>,
     level: Level,
     line: Vec<u8>,
 }
@@ -97,8 +92,8 @@ impl Writer {
             return;
         }
         let line = std::mem::take(&mut self.line);
-        if self.budget.line() {
-            let common = &self.budget.common;
+        let common = &self.common;
+        if common.output.line(common) {
             let text = [format!("policy {}: ", common.name).as_bytes(), &line].concat();
             common.capabilities.log.log(self.level, text);
         }
