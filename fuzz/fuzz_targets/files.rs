@@ -104,7 +104,7 @@ fn restore(file: &[u8]) {
         assert!(FOLDER.join("state.damaged").is_file() && !FOLDER.join("state").exists());
         return;
     }
-    let saved = state.save(&stats_db, &lists, NOW).expect("it is saved");
+    let saved = state.save(&stats_db, &lists, NOW, &|| {}).expect("it is saved");
     let (stats_again, lists_again) = (stats(), Lists::default());
     let again = state.restore(&stats_again, &lists_again, NOW, &log);
     assert!(again.from.is_some() && again.damaged == 0);
