@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 #[path = "../../host/lua/src/convert/number.rs"]
 mod number;
 
-use number::{number_text, parse, to_i32, to_i64, to_u8, to_u32, to_u64};
+use number::{number_text, parse, to_i32, to_i64, to_status, to_u8, to_u32, to_u64};
 
 fuzz_target!(|data: &[u8]| {
     if let Some((bits, text)) = data.split_first_chunk::<8>() {
@@ -42,6 +42,8 @@ fn integers_hold(number: f64) {
     assert_eq!(to_u32(number), wide as u32);
     assert_eq!(to_u64(number), wide as u64);
     assert_eq!(to_u8(number), wide as u8);
+    // A status that does not fit is none; one that does is what the others say.
+    assert_eq!(to_status(number), i32::try_from(wide).ok().filter(|_| number.is_finite()));
     if number.abs() < 1e15 {
         assert_eq!(wide as f64, number.trunc());
     }

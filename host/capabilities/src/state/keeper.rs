@@ -19,7 +19,7 @@ const TROUBLE: &str = "state";
 const NICE: i32 = 10;
 /// After this much work the thread rests. A request that comes while it works has to wait for the core no longer than that,
 /// where otherwise it waits for a whole slice of the scheduler's, some milliseconds.
-const WORK: Duration = Duration::from_micros(100);
+const WORK: Duration = Duration::from_micros(50);
 /// How long it rests.
 const REST: Duration = Duration::from_micros(200);
 /// A failure is logged this often while it goes on.

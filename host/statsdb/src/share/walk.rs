@@ -4,8 +4,9 @@ use super::{Scope, Writer};
 use crate::StatsDb;
 use crate::order::Order;
 
-/// Keys told of under one lock.
-const KEY_BATCH: usize = 32;
+/// Keys told of under one lock. They lie anywhere in memory, so each takes more than a microsecond, and a request that comes
+/// meanwhile has to wait for all of them.
+const KEY_BATCH: usize = 8;
 
 /// Blocks of all keys that are there from beginning to end of the walk: shard by shard, each from the least to the most
 /// recently written key as of the moment its shard's turn came. Locks are only held for a few keys at a time.
