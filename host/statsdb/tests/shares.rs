@@ -37,7 +37,8 @@ fn travel(share: &KeyShare) -> KeyShare {
 
 /// Everything one node knows goes to the other.
 fn tell(from: &StatsDb, to: &StatsDb, now: u64) {
-    for line in from.catalogue(now, &SECRET).lines() {
+    let catalogue = from.catalogue(now, &SECRET);
+    for line in catalogue.lines().iter().chain(catalogue.empty()) {
         let share = from.share_of(now, line, &SECRET).unwrap();
         assert_ne!(to.merge(now, &travel(&share), &same(to), Room::Spare), Merged::NoRoom);
     }
@@ -241,6 +242,27 @@ fn what_a_program_told_that_was_replaced_stays() {
     assert_eq!(a.windows(second, b"k", b"i", None), [7, 7, 0, 0]);
     assert_eq!(a.get_value(second, b"k", b"c", b"US"), 14);
     assert_eq!(a.get(second, b"q", b"i"), 7);
+}
+
+#[test]
+fn what_is_nothing_in_the_end_is_told_as_well() {
+    let (a, b) = (node(100), node(200));
+    add(&a, START, b"k", 5);
+    a.add_count(START, b"k", b"c", b"US", 3);
+    tell(&a, &b, START);
+    add(&a, START, b"k", -5);
+    a.add_count(START, b"k", b"c", b"US", -3);
+    let catalogue = a.catalogue(START, &SECRET);
+    let [line] = catalogue.empty() else { panic!("one key, of which nothing counts") };
+    assert_eq!((line.digest, catalogue.lines().len()), (0, 0));
+    assert_eq!(catalogue.find(line.key), Some(line));
+    assert_eq!(catalogue.empty_leaf(0, 0), [*line]);
+    assert_eq!(catalogue.sums(0, 0, 1), node(300).catalogue(START, &SECRET).sums(0, 0, 1));
+    tell(&a, &b, START);
+    assert_eq!((b.get(START, b"k", b"i"), b.get(START, b"k", b"c")), (0, 0));
+    assert_eq!(digests(&a, START), digests(&b, START));
+    // Once its windows are over there is nothing left to tell.
+    assert!(a.catalogue(START + 100_000, &SECRET).empty().is_empty());
 }
 
 #[test]
@@ -495,6 +517,11 @@ fn amount() -> impl Strategy<Value = Amount> {
         (any::<bool>(), proptest::collection::vec(any::<u8>(), 16))
             .prop_map(|(shared, values)| Amount::Registers { shared, bits: 4, values }),
     ]
+}
+
+#[test]
+fn a_count_that_is_nothing_again_reaches_who_heard_of_it() {
+    run(vec![Op::Count(1, 2, 3, -1), Op::Say(1, 2), Op::Count(1, 2, 3, 1), Op::Hear(2, 0)]);
 }
 
 proptest! {

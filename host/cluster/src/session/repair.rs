@@ -117,8 +117,12 @@ impl Comparison {
             }
         }
         for (key, digest) in &theirs {
-            if self.catalogue.find(*key).is_none_or(|line| line.digest != *digest) {
+            // A key that is not there is one of which nothing is known, as an empty one.
+            let own = self.catalogue.find(*key);
+            if own.map_or(0, |line| line.digest) != *digest {
                 self.want.push(*key);
+                // What once was something and is nothing now: that has to be told, too.
+                self.send.extend(own.filter(|line| line.digest == 0));
             }
         }
         self.all_told |= last;
@@ -195,7 +199,7 @@ impl Answers {
     /// The dialer wants these keys; false if it wants more than there are.
     pub fn want(&mut self, keys: &[u64]) -> bool {
         self.send.extend(keys);
-        self.send.len() <= self.catalogue.lines().len()
+        self.send.len() <= self.catalogue.lines().len() + self.catalogue.empty().len()
     }
 
     pub fn finish(&mut self) {
@@ -212,8 +216,9 @@ impl Answers {
                 && let Some(leaf) = self.leaves.pop_front()
             {
                 leaves.push(leaf);
-                let own = self.catalogue.leaf(u32::from(self.bits), leaf);
-                lines.extend(own.iter().map(|line| (line.key, line.digest)));
+                let bits = u32::from(self.bits);
+                let own = [self.catalogue.leaf(bits, leaf), self.catalogue.empty_leaf(bits, leaf)];
+                lines.extend(own.into_iter().flatten().map(|line| (line.key, line.digest)));
             }
             let last = complete && self.leaves.is_empty();
             self.told |= last;

@@ -26,6 +26,9 @@ pub struct Line {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Catalogue {
     lines: Vec<Line>,
+    /// Keys that are there and of which all that counts is nothing, with a digest of 0: they are the same as no keys, but
+    /// whoever knows something of them has to be told.
+    empty: Vec<Line>,
 }
 
 /// The hash function of one comparison: both sides use the same secret, an outsider cannot find keys that collide.
@@ -93,7 +96,7 @@ impl Catalogue {
         let names: Vec<u64> = layout.schema.fields.iter().map(|(name, _)| xxh3_64(name)).collect();
         let current = layout.current(now);
         let window_ms = layout.window_secs * 1000;
-        let mut lines = Vec::new();
+        let (mut lines, mut empty) = (Vec::new(), Vec::new());
         for shard in 0..layout.schema.shards {
             let mut from = 0;
             loop {
@@ -111,15 +114,19 @@ impl Catalogue {
                     };
                     let digest =
                         secret.digest(&share, &names, |window| layout.alive(window, current), window_ms);
+                    let line = || Line { key: secret.key(&share.key), digest, shard, handle };
                     if digest != 0 {
-                        lines.push(Line { key: secret.key(&share.key), digest, shard, handle });
+                        lines.push(line());
+                    } else if share.parts.iter().any(|part| layout.alive(part.window, current)) {
+                        empty.push(line());
                     }
                 }
                 from += BATCH;
             }
         }
         lines.sort_unstable();
-        Self { lines }
+        empty.sort_unstable();
+        Self { lines, empty }
     }
 
     /// A catalogue of things that are no keys of a database: hashes and digests.
@@ -127,7 +134,7 @@ impl Catalogue {
         let line = |(key, digest)| Line { key, digest, shard: 0, handle: 0 };
         let mut lines: Vec<Line> = pairs.into_iter().map(line).collect();
         lines.sort_unstable();
-        Self { lines }
+        Self { lines, empty: Vec::new() }
     }
 
     /// All lines, in order.
@@ -135,18 +142,27 @@ impl Catalogue {
         &self.lines
     }
 
-    /// The lines whose key hashes begin with these `bits` bits of `leaf`.
-    pub fn leaf(&self, bits: u32, leaf: u32) -> &[Line] {
-        let of = |line: &Line| prefix(line.key, bits);
-        let from = self.lines.partition_point(|line| of(line) < leaf);
-        let to = self.lines.partition_point(|line| of(line) <= leaf);
-        &self.lines[from..to]
+    /// Keys that are there without anything that counts, in order; their digests are 0, and no sum has them.
+    pub fn empty(&self) -> &[Line] {
+        &self.empty
     }
 
-    /// The line of a key's hash.
+    /// The lines whose key hashes begin with these `bits` bits of `leaf`.
+    pub fn leaf(&self, bits: u32, leaf: u32) -> &[Line] {
+        within(&self.lines, bits, leaf)
+    }
+
+    /// The same of [`Catalogue::empty`].
+    pub fn empty_leaf(&self, bits: u32, leaf: u32) -> &[Line] {
+        within(&self.empty, bits, leaf)
+    }
+
+    /// The line of a key's hash, also if it is an empty one.
     pub fn find(&self, key: u64) -> Option<&Line> {
-        let at = self.lines.partition_point(|line| line.key < key);
-        self.lines.get(at).filter(|line| line.key == key)
+        [&self.lines, &self.empty].into_iter().find_map(|lines| {
+            let at = lines.partition_point(|line| line.key < key);
+            lines.get(at).filter(|line| line.key == key)
+        })
     }
 
     /// One sum for each of the `2^bits` leaves from `first` on.
@@ -160,6 +176,13 @@ impl Catalogue {
         }
         sums
     }
+}
+
+fn within(lines: &[Line], bits: u32, leaf: u32) -> &[Line] {
+    let of = |line: &Line| prefix(line.key, bits);
+    let from = lines.partition_point(|line| of(line) < leaf);
+    let to = lines.partition_point(|line| of(line) <= leaf);
+    &lines[from..to]
 }
 
 /// The first `bits` bits of a hash.
