@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use capabilities::Log;
-use capabilities::stats::{StatsObserver, StatsRegistry};
+use capabilities::stats::{Db, StatsObserver, StatsRegistry};
 use proptest::prelude::*;
 use statsdb::{Amount, CountMinShape, FieldKind, Reader, Schema, Secret};
 use wire::Key;
@@ -89,11 +89,8 @@ fn an_end_says_why_it_gives_up() {
     assert_eq!(dialer.produce(0, 60_000), Err(SessionError::Silent));
 }
 
-/// What is told while others go on counting: in the end the last word on each key is its sum.
-#[test]
-fn nothing_that_is_counted_meanwhile_is_left_out() {
-    const KEYS: u32 = 5;
-    const ADDS: u32 = 60_000;
+/// A node with one database.
+fn counting(origin: u64) -> (StatsRegistry, Db, Arc<Journal>) {
     let stats = StatsRegistry::new(Log::discard()).unwrap();
     let schema = Schema {
         name: "db".into(),
@@ -107,8 +104,53 @@ fn nothing_that_is_counted_meanwhile_is_left_out() {
     };
     let db = stats.create(schema).unwrap();
     db.enable_replication();
-    let journal = Arc::new(Journal::new(100, 64 << 20));
+    let journal = Arc::new(Journal::new(origin, 64 << 20));
     journal.add_db(&db);
+    (stats, db, journal)
+}
+
+/// A session that begins with a comparison, until there is nothing more to say.
+fn compare(dialing: &Arc<Journal>, accepting: &Arc<Journal>) {
+    let (a, b) = pair(1, 1);
+    let mut dialer = Dialer::new(Arc::clone(dialing), Secret([1; 16]));
+    let mut acceptor = Acceptor::new(Arc::clone(accepting), Arc::default(), b);
+    dialer.connected(a, 1000);
+    let mut quiet = false;
+    while !quiet {
+        quiet = true;
+        while let Some(frame) = dialer.produce(1000, 1000).unwrap() {
+            acceptor.receive(&frame, 1000, 1000).unwrap();
+            quiet = false;
+        }
+        while let Some(frame) = acceptor.produce(1000).unwrap() {
+            dialer.receive(&frame, 1000, 1000).unwrap();
+            quiet = false;
+        }
+    }
+    assert!(!dialer.status().needs_repair);
+}
+
+/// The journals have heard of nothing here: only a comparison tells.
+#[test]
+fn a_comparison_tells_of_counts_that_are_nothing_again_whoever_dials() {
+    for counter_dials in [true, false] {
+        let ((_, counter, told), (_, other, heard)) = (counting(100), counting(200));
+        let meet = || if counter_dials { compare(&told, &heard) } else { compare(&heard, &told) };
+        counter.add(1000, b"k", b"n", b"5").unwrap();
+        meet();
+        assert_eq!(other.local().get(1000, b"k", b"n"), 5);
+        counter.add(1000, b"k", b"n", b"-5").unwrap();
+        meet();
+        assert_eq!(other.local().get(1000, b"k", b"n"), 0, "counter_dials: {counter_dials}");
+    }
+}
+
+/// What is told while others go on counting: in the end the last word on each key is its sum.
+#[test]
+fn nothing_that_is_counted_meanwhile_is_left_out() {
+    const KEYS: u32 = 5;
+    const ADDS: u32 = 60_000;
+    let (stats, db, journal) = counting(100);
     stats.observe(&(Arc::clone(&journal) as Arc<dyn StatsObserver>));
     let mut told = [0; KEYS as usize];
     std::thread::scope(|scope| {

@@ -156,6 +156,20 @@ fn a_rewritten_log_has_only_the_days_that_wait_and_goes_on() {
     assert!(!unfinished(&path).exists());
 }
 
+/// What waits for one day takes more than half of the room; another day's reports must not use up the rest.
+#[test]
+fn a_log_is_rewritten_before_it_is_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut journal, ..) = open(&folder.path().join("journal"));
+    journal.append(&of_days(1, 600), true).unwrap();
+    journal.rewrite(&[0].into(), &|text| panic!("{text}")).unwrap();
+    journal.limit = journal.length * 10 / 6;
+    while !journal.is_long(1000) {
+        journal.append(&of_days(1, 10), true).unwrap();
+    }
+    assert!(journal.length < journal.limit);
+}
+
 #[test]
 fn a_full_log_takes_nothing_and_keeps_what_it_has() {
     let folder = tempfile::tempdir().unwrap();
