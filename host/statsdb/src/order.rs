@@ -4,10 +4,10 @@ use std::collections::BinaryHeap;
 
 use crate::StatsDb;
 
-/// Entries looked at under one lock.
-const STAMP_BATCH: u32 = 512;
-/// Entries sorted at once, in some tens of microseconds; a million in one go would keep a core for tens of milliseconds.
-const RUN: usize = 1024;
+/// Entries looked at under one lock, each of which lies somewhere else in memory: some ten microseconds.
+const STAMP_BATCH: u32 = 128;
+/// Entries sorted at once, in some ten microseconds; a million in one go would keep a core for tens of milliseconds.
+const RUN: usize = 512;
 
 /// The handles of a shard's keys in the order in which they were last written, as of the moment it was made.
 ///
@@ -41,6 +41,7 @@ impl Order {
                 run.extend(some.map(|(stamp, handle)| (begin.wrapping_sub(stamp) as i32, handle)));
             }
             from += STAMP_BATCH;
+            pause();
             if run.len() + STAMP_BATCH as usize > RUN {
                 order.add(std::mem::replace(&mut run, Vec::with_capacity(RUN)));
                 pause();

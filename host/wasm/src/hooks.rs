@@ -12,30 +12,8 @@ use wasmtime::{AsContextMut, Result, Store};
 use crate::bindings::types::IpAddress;
 use crate::convert;
 use crate::error::LoadError;
-use crate::lower::{Nothing, Text};
+use crate::lower::{Login, Nothing, Text};
 use crate::state::{State, text};
-
-/// A login, lent.
-#[derive(Clone, Copy, ComponentType, Lower)]
-#[component(record)]
-#[allow(clippy::struct_field_names, reason = "the names of the contract")]
-pub(crate) struct Login<'a> {
-    t: f64,
-    remote: IpAddress,
-    login: Text<'a>,
-    pwhash: Text<'a>,
-    #[component(name = "device-id")]
-    device_id: Text<'a>,
-    protocol: Text<'a>,
-    #[component(name = "session-id")]
-    session_id: Text<'a>,
-    #[component(name = "fail-type")]
-    fail_type: Text<'a>,
-    success: bool,
-    #[component(name = "policy-reject")]
-    policy_reject: bool,
-    tls: bool,
-}
 
 #[derive(ComponentType, Lift)]
 #[component(record)]

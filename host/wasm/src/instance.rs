@@ -78,7 +78,7 @@ impl Recipe {
         }
         let now = Instant::now();
         let deadline = within_budget(now, START);
-        store.data_mut().begin(None, (now, deadline), stop.cloned());
+        store.data_mut().begin(None, (now, deadline), stop);
         let instance = if self.waits {
             Box::pin(until(deadline, self.pre.instantiate_async(&mut store))).await
         } else {
@@ -111,7 +111,7 @@ impl Recipe {
             _ => Duration::from_millis(options.deadline_ms),
         };
         let deadline = within_budget(began, most);
-        store.data_mut().begin(login, (began, deadline), stop.cloned());
+        store.data_mut().begin(login, (began, deadline), stop);
         store.set_epoch_deadline(1);
         let fuel = options.fuel.unwrap_or(NO_LIMIT);
         if self.engine.metered

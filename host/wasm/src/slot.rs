@@ -181,7 +181,7 @@ impl Slot {
         (result, fuel)
     }
 
-    async fn instance(&self, version: &Arc<Version>, stop: &Arc<Stop>) -> Result<Lent, Trouble> {
+    async fn instance<'a>(&self, version: &'a Version, stop: &Arc<Stop>) -> Result<Lent<'a>, Trouble> {
         let instance = if let Some(instance) = version.pool.take() {
             instance
         } else {
@@ -190,7 +190,7 @@ impl Slot {
             self.metrics.started.inc();
             instance
         };
-        Ok(Lent { instance: Some(instance), version: version.clone() })
+        Ok(Lent { instance: Some(instance), version })
     }
 
     /// What a call came to: counts it, notes it, and turns trouble into the answer that the operator chose.
@@ -321,12 +321,12 @@ fn bit(hook: Hook) -> u8 {
 }
 
 /// An instance out of the pool; gone unless it is given back.
-struct Lent {
+struct Lent<'a> {
     instance: Option<Box<Instance>>,
-    version: Arc<Version>,
+    version: &'a Version,
 }
 
-impl Lent {
+impl Lent<'_> {
     fn give_back(&mut self, max_calls: u64) {
         if let Some(instance) = self.instance.take() {
             self.version.pool.give_back(instance, max_calls);
@@ -334,7 +334,7 @@ impl Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for Lent<'_> {
     /// Also of a call that was dropped while it waited: what it left behind is nobody's business.
     fn drop(&mut self) {
         if self.instance.take().is_some() {

@@ -8,12 +8,22 @@ use wit_parser::Resolve;
 
 /// A core module of these functions, made a component of a world of the contract.
 ///
-/// Memory 0 to 1023 is for results and constants; `cabi_realloc` gives what comes after that, and never takes it back.
+/// Memory 0 to 1023 is for results and constants; `cabi_realloc` gives what comes after that, and never takes it back;
+/// for nothing it gives the alignment, as the generators of bindings do.
 pub fn component(world: &str, body: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(contract()).unwrap();
     let world = resolve.select_world(&[package], Some(world)).unwrap();
-    encode(&resolve, world, body)
+    encode(&resolve, world, body, StringEncoding::UTF8)
+}
+
+/// One of a world of its own, which may use the contract's types, with texts in this encoding.
+pub fn of_own_world(world: &str, encoding: StringEncoding, body: &str) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    resolve.push_dir(contract()).unwrap();
+    let package = resolve.push_str("own.wit", world).unwrap();
+    let world = resolve.select_world(&[package], None).unwrap();
+    encode(&resolve, world, body, encoding)
 }
 
 /// The same with the hook `allow`, and WASI to import.
@@ -22,7 +32,7 @@ pub fn wasi(body: &str) -> Vec<u8> {
     resolve.push_dir(contract()).unwrap();
     let package = resolve.push_str("wasi.wit", include_str!("wasi.wit")).unwrap();
     let world = resolve.select_world(&[package], Some("guest")).unwrap();
-    encode(&resolve, world, body)
+    encode(&resolve, world, body, StringEncoding::UTF8)
 }
 
 fn contract() -> PathBuf {
@@ -30,7 +40,7 @@ fn contract() -> PathBuf {
     here.ancestors().map(|folder| folder.join("wit")).find(|wit| wit.join("world.wit").is_file()).unwrap()
 }
 
-fn encode(resolve: &Resolve, world: wit_parser::WorldId, body: &str) -> Vec<u8> {
+fn encode(resolve: &Resolve, world: wit_parser::WorldId, body: &str, encoding: StringEncoding) -> Vec<u8> {
     let module = format!(
         r#"(module
             {imports}
@@ -38,6 +48,7 @@ fn encode(resolve: &Resolve, world: wit_parser::WorldId, body: &str) -> Vec<u8> 
             (global $top (mut i32) (i32.const 1024))
             (func (export "cabi_realloc") (param $old i32) (param $size i32) (param $align i32) (param $new i32) (result i32)
                 (local $at i32)
+                (if (i32.eqz (local.get $new)) (then (return (local.get $align))))
                 (local.set $at (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
                 (global.set $top (i32.add (local.get $at) (local.get $new)))
                 (block $fits
@@ -48,7 +59,7 @@ fn encode(resolve: &Resolve, world: wit_parser::WorldId, body: &str) -> Vec<u8> 
         imports = imports(body),
     );
     let mut module = wat::parse_str(module).unwrap_or_else(|error| panic!("{error}"));
-    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8).unwrap();
+    embed_component_metadata(&mut module, resolve, world, encoding).unwrap();
     ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
 }
 

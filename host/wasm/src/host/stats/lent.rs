@@ -9,6 +9,7 @@ use statsdb::AddrKey;
 use wasmtime::component::{ComponentType, Lift, Linker, Resource, WasmStr};
 use wasmtime::{Result, StoreContextMut};
 
+use super::counts::{Count, Counts};
 use super::{Handle, STEPS, Text, not_a_number};
 use crate::bindings::stats::Action;
 use crate::bindings::types::{Error, IpAddress};
@@ -45,7 +46,6 @@ struct Operation {
 }
 
 type Handed<'a> = StoreContextMut<'a, State>;
-type Done<T> = (Result<T, Error>,);
 
 /// Puts these functions in place of those that copy.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
@@ -57,7 +57,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
             store.data_mut().host_call()?;
             let (db, now) = found(&store, &handle)?;
             let (of, field, with) = (key(&store, db, &k)?, field.to_str(&store)?, value(&store, &v)?);
-            let done: Done<()> = (db.add(now, &of, field.as_bytes(), &with).map_err(not_a_number),);
+            let done: (Result<(), Error>,) =
+                (db.add(now, &of, field.as_bytes(), &with).map_err(not_a_number),);
             Ok(done)
         },
     )?;
@@ -67,8 +68,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
             store.data_mut().host_call()?;
             let (db, now) = found(&store, &handle)?;
             let (of, field) = (key(&store, db, &k)?, field.to_str(&store)?);
-            let done: Done<i32> = (Ok(db.get(now, &of, field.as_bytes())),);
-            Ok(done)
+            Ok((Count(Ok(db.get(now, &of, field.as_bytes()))),))
         },
     )?;
     stats.func_wrap(
@@ -77,17 +77,16 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
             store.data_mut().host_call()?;
             let (db, now) = found(&store, &handle)?;
             if operations.len() > STEPS {
-                return Ok((Err(Error::Limit(format!("{STEPS} steps of a batch"))),));
+                return Ok((Counts(Err(Error::Limit(format!("{STEPS} steps of a batch")))),));
             }
             let mut counts = Vec::with_capacity(operations.len());
             for operation in &operations {
                 match step(&store, db, now, operation)? {
                     Ok(count) => counts.push(count),
-                    Err(error) => return Ok((Err(error),)),
+                    Err(error) => return Ok((Counts(Err(error)),)),
                 }
             }
-            let done: Done<Vec<i32>> = (Ok(counts),);
-            Ok(done)
+            Ok((Counts(Ok(counts)),))
         },
     )
 }
