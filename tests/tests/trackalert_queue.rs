@@ -14,6 +14,49 @@ setReport(function(lt)
 end)
 "#;
 
+#[test]
+fn a_full_queue_says_so_and_loses_nothing_that_it_took() {
+    let launch = Launch::trackalert(
+        r#"
+setNumLuaStates(1)
+setReportQueueSize(3)
+setPolicyBudget(300000)
+setReport(function(lt)
+    infoLog("began", {})
+    while not io.open("go") do os.execute("sleep 0.1") end
+    infoLog("looked at " .. lt.login, {})
+end)
+"#,
+    );
+    let go = launch.folder().join("go");
+    let mut daemon = launch.start();
+    let client = daemon.client();
+    let mut taken = 0;
+    let refused = until("a refusal", || {
+        let response = client.post("/command/report", &json!({"login": format!("user{taken}")}));
+        if response.status == 200 {
+            taken += 1;
+            return None;
+        }
+        Some(response)
+    });
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
+    let reason = refused.json()["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("too many reports wait to be processed"), "{reason}");
+    assert!(client.metric("portcullis_reports_refused_total").unwrap() >= 1.0);
+    assert_eq!(client.metric("portcullis_reports_waiting"), Some(f64::from(taken)));
+    daemon.log().wait_for("too many reports wait");
+
+    // Told to end, it takes no more and works off what it has.
+    daemon.process.signal("TERM");
+    daemon.log().wait_for("SIGTERM");
+    std::fs::write(go, "").unwrap();
+    assert!(daemon.process.wait().success());
+    for user in 0..taken {
+        assert_eq!(daemon.log().count(&format!("looked at user{user}")), 1, "{:#?}", daemon.log().all());
+    }
+}
+
 /// Few reports, but large ones: the bound in bytes holds.
 #[test]
 fn the_queue_is_bounded_in_bytes() {

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -121,4 +121,14 @@ fn serve(
         body.len()
     );
     stream.write_all((head + &body).as_bytes()).and_then(|()| stream.flush()).ok()
+}
+
+/// `GET /` of Elasticsearch and OpenSearch.
+pub fn root(open: bool) -> (u16, Value) {
+    let version = if open {
+        json!({"distribution": "opensearch", "number": "2.19.0"})
+    } else {
+        json!({"number": "8.15.3"})
+    };
+    answer(200, json!({"name": "n", "cluster_name": "c", "version": version}))
 }
