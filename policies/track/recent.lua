@@ -2,6 +2,10 @@
 local recent = {}
 
 recent.DAY = 86400
+-- Reports of one question: what a policy holds of them at once.
+recent.MOST = 2000
+-- Times of reports are whole milliseconds.
+recent.MOMENT = 0.001
 recent.TRUSTED = { "none", "good" }
 
 -- An answer of the report store, or the error that ends this run.
@@ -30,25 +34,32 @@ function recent.scan()
     return { window = 120, lag = 5, channels = {}, confirm = true }
 end
 
--- The successful logins of the last minutes, newest first; of those that `apart` gives one key only the newest.
-function recent.successes(scan, apart)
+-- When the time that a run beginning now looks at begins.
+function recent.begin(scan)
+    return os.time() - scan.lag - scan.window
+end
+
+-- Calls `each` with the successful logins of the last minutes, newest first; of those that `apart` gives one key only with the
+-- newest. They come page by page: where thousands log in each second all of them would not fit into a state's memory.
+function recent.successes(scan, apart, each)
     local before = os.time() - scan.lag
     local filter = { since = before - scan.window, before = before, success = true, confirmations = recent.TRUSTED }
-    local known, kept = {}, {}
+    local known = {}
     while true do
-        local page = recent.answer(reportsFind(filter, 10000))
+        local page = recent.answer(reportsFind(filter, recent.MOST))
         for _, report in ipairs(page) do
             local key = apart(report)
             if not known[key] then
                 known[key] = true
-                kept[#kept + 1] = report
+                each(report)
             end
         end
-        local oldest = page[#page] and page[#page].t
-        if #page < 10000 or oldest == filter.before then
-            return kept
+        -- Others of the same moment may be behind the end of the page.
+        local rest = page[#page] and page[#page].t + recent.MOMENT
+        if #page < recent.MOST or rest >= filter.before then
+            return
         end
-        filter.before = oldest
+        filter.before = rest
     end
 end
 

@@ -55,10 +55,10 @@ local policy = {}
 
 function policy.background()
     local apart = function(report) return report.login .. "\0" .. report.network end
-    for _, report in ipairs(recent.successes(settings.scan, apart)) do
+    recent.successes(settings.scan, apart, function(report)
         guessed(report)
         everywhere(report)
-    end
+    end)
 end
 
 return policy

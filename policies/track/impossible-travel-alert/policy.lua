@@ -50,9 +50,7 @@ local policy = {}
 
 function policy.background()
     local apart = function(report) return report.login .. "\0" .. report.remote end
-    for _, report in ipairs(recent.successes(settings.scan, apart)) do
-        look(report)
-    end
+    recent.successes(settings.scan, apart, look)
 end
 
 return policy

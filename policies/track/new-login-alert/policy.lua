@@ -59,9 +59,7 @@ function policy.background()
     local apart = function(report)
         return table.concat({ report.login, report.country, report.asn, report.device }, "\0")
     end
-    for _, report in ipairs(recent.successes(settings.scan, apart)) do
-        look(report)
-    end
+    recent.successes(settings.scan, apart, look)
 end
 
 return policy

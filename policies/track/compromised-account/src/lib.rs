@@ -127,12 +127,10 @@ impl Policy for Compromised {
     }
 
     fn background(&mut self, _: &str) -> Result<()> {
-        for report in
-            self.settings.scan.successes(|report| (report.login.clone(), report.remote.network(24, 64)))?
-        {
-            self.guessed(&report)?;
-            self.everywhere(&report)?;
-        }
-        Ok(())
+        let apart = |report: &Report| (report.login.clone(), report.remote.network(24, 64));
+        self.settings.scan.successes(apart, |report| {
+            self.guessed(report)?;
+            self.everywhere(report)
+        })
     }
 }

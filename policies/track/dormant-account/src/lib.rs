@@ -6,7 +6,7 @@ mod tests;
 use portcullis::alerts::Severity;
 use portcullis::reports::{self, Report};
 use portcullis::{Failure, Policy, Result};
-use recent::{DAY, Scan, before};
+use recent::{DAY, MOMENT, MOST, Scan, before};
 use serde::Deserialize;
 
 /// Settings of the policy; README.md says what each is for.
@@ -35,14 +35,24 @@ pub struct Dormant {
 }
 
 impl Dormant {
-    fn look(&self, report: &Report) -> Result<()> {
-        let history = before(report, f64::from(self.settings.memory_days) * DAY);
+    /// The newest login of somebody in a scan that began with this moment.
+    fn look(&self, newest: &Report, begin: f64) -> Result<()> {
+        let memory = f64::from(self.settings.memory_days) * DAY;
+        let mut earlier = before(newest, memory);
+        earlier.until = Some(begin);
         // Nothing at all before it: a new account, or one older than the memory; nobody can tell.
-        let Some(span) = reports::first_and_last(history.clone())? else { return Ok(()) };
-        let days = (report.t - span.last) / DAY;
-        if days < f64::from(self.settings.days) {
+        let Some(span) = reports::first_and_last(earlier)? else { return Ok(()) };
+        let dormant = |report: &Report| (report.t - span.last) / DAY >= f64::from(self.settings.days);
+        if !dormant(newest) {
             return Ok(());
         }
+        // Those after the first are not the first for long.
+        let mut since = before(newest, newest.t - begin);
+        since.until = Some(newest.t + MOMENT);
+        let first = reports::find(since, MOST)?.pop();
+        let Some(report) = first.as_ref().filter(|first| dormant(first)) else { return Ok(()) };
+        let days = (report.t - span.last) / DAY;
+        let history = before(report, memory);
         let mut same = history;
         same.asn = Some(report.asn);
         let known = report.asn != 0 && reports::first_and_last(same)?.is_some();
@@ -74,17 +84,7 @@ impl Policy for Dormant {
     }
 
     fn background(&mut self, _: &str) -> Result<()> {
-        for report in oldest_of_each(self.settings.scan.successes(|report| report.id.clone())?) {
-            self.look(&report)?;
-        }
-        Ok(())
+        let begin = self.settings.scan.begin();
+        self.settings.scan.successes(|report| report.login.clone(), |report| self.look(report, begin))
     }
-}
-
-/// The first login of each user: those after it are not the first for long.
-fn oldest_of_each(mut reports: Vec<Report>) -> Vec<Report> {
-    let mut known = std::collections::BTreeSet::new();
-    reports.reverse();
-    reports.retain(|report| known.insert(report.login.clone()));
-    reports
 }

@@ -21,6 +21,25 @@ fn the_first_login_for_long_is_told() {
     assert!(told("{}", 400.0, 64_500).is_empty(), "older than the memory");
 }
 
+/// Where somebody logs in again and again in the time of a scan, only the first time counts, and that is told.
+#[test]
+fn the_first_of_several_is_told() {
+    let mut host = Host::new();
+    host.reported(stored(-86_400.0 * 90.0, "192.0.2.1", "ada"));
+    for (ago, remote) in [(100.0, "198.51.100.1"), (60.0, "198.51.100.2"), (30.0, "198.51.100.3")] {
+        host.reported(stored(-ago, remote, "ada"));
+    }
+    // Not dormant: the one just before the scan's time.
+    host.reported(stored(-86_400.0 * 90.0, "192.0.2.1", "bob"));
+    host.reported(stored(-200.0, "192.0.2.1", "bob"));
+    host.reported(stored(-30.0, "192.0.2.1", "bob"));
+    let mut policy = host.load::<Dormant>("{}").unwrap();
+    policy.background("dormant-account").unwrap();
+    let told: Vec<_> =
+        host.alerts().into_iter().map(|alert| (alert.login, alert.ip.unwrap().to_string())).collect();
+    assert_eq!(told, [("ada".to_owned(), "198.51.100.1".to_owned())]);
+}
+
 #[test]
 fn a_known_network_may_be_left_out() {
     assert_eq!(told("{}", 90.0, 64_496).len(), 1);

@@ -92,11 +92,7 @@ impl Policy for ImpossibleTravel {
     }
 
     fn background(&mut self, _: &str) -> Result<()> {
-        for report in
-            self.settings.scan.successes(|report| (report.login.clone(), report.remote.to_string()))?
-        {
-            self.look(&report)?;
-        }
-        Ok(())
+        let apart = |report: &Report| (report.login.clone(), report.remote.to_string());
+        self.settings.scan.successes(apart, |report| self.look(report))
     }
 }

@@ -157,9 +157,6 @@ impl Policy for NewLogin {
         let apart = |report: &Report| {
             (report.login.clone(), report.country.clone(), report.asn, report.device.clone())
         };
-        for report in self.settings.scan.successes(apart)? {
-            self.look(&report)?;
-        }
-        Ok(())
+        self.settings.scan.successes(apart, |report| self.look(report))
     }
 }

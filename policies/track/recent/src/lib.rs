@@ -3,6 +3,9 @@
 //! overlap, so that a late one leaves no gap. What is found twice is told once: alerts of one reason about one login are told
 //! once in a while only.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use portcullis::alerts::{Alert, Severity};
@@ -12,8 +15,10 @@ use serde::Deserialize;
 
 /// Seconds of a day.
 pub const DAY: f64 = 86_400.0;
-/// Reports of one question.
-const MOST: u32 = 10_000;
+/// Reports of one question: what a policy holds of them at once.
+pub const MOST: u32 = 2_000;
+/// Times of reports are whole milliseconds.
+pub const MOMENT: f64 = 0.001;
 
 /// Reports that speak for the user: not those that the user disowned or wants forgotten.
 pub const TRUSTED: &[Confirmation] = &[Confirmation::None, Confirmation::Good];
@@ -47,24 +52,43 @@ impl Scan {
         Ok(())
     }
 
-    /// The successful logins of the last minutes, newest first; of logins that are alike in user, place and device only the
-    /// newest. `apart`: what tells them apart.
-    pub fn successes<K: Ord>(&self, apart: impl Fn(&Report) -> K) -> Result<Vec<Report>> {
+    /// When the time that a run beginning now looks at begins, unix seconds.
+    #[must_use]
+    pub fn begin(&self) -> f64 {
+        clock::now() - f64::from(self.lag) - f64::from(self.window)
+    }
+
+    /// Calls `each` with the successful logins of the last minutes, newest first; of logins that are alike in user, place and
+    /// device only with the newest. `apart`: what tells them apart. They come page by page: where thousands log in each second
+    /// all of them together would not fit into a policy's memory.
+    pub fn successes<K: Ord>(
+        &self,
+        apart: impl Fn(&Report) -> K,
+        mut each: impl FnMut(&Report) -> Result<()>,
+    ) -> Result<()> {
         let until = clock::now() - f64::from(self.lag);
         let mut filter = reports::since(until - f64::from(self.window));
         filter.until = Some(until);
         filter.success = Some(true);
         filter.confirmations = Some(TRUSTED);
-        let (mut known, mut kept) = (BTreeSet::new(), Vec::new());
+        let mut known = BTreeSet::new();
         loop {
             let page = reports::find(filter.clone(), MOST)?;
-            let full = page.len() == MOST as usize;
-            let oldest = page.last().map(|report| report.t);
-            kept.extend(page.into_iter().filter(|report| known.insert(apart(report))));
-            match oldest {
-                // More came in one moment than a question answers: the rest of the moment is left out.
-                Some(oldest) if full && filter.until != Some(oldest) => filter.until = Some(oldest),
-                _ => return Ok(kept),
+            for report in &page {
+                if known.insert(apart(report)) {
+                    each(report)?;
+                }
+            }
+            // Others of the same moment may be behind the end of the page.
+            let rest = page.last().map(|report| report.t + MOMENT);
+            match rest {
+                Some(rest)
+                    if page.len() == MOST as usize && filter.until.is_none_or(|until| rest < until) =>
+                {
+                    filter.until = Some(rest);
+                }
+                // More came in one moment than a question answers: what is left of the window is left out.
+                _ => return Ok(()),
             }
         }
     }
