@@ -1,5 +1,7 @@
 //! What comes back.
 
+use std::cmp::Ordering;
+
 use serde::{Serialize, Serializer};
 
 use crate::query::Field;
@@ -172,10 +174,24 @@ impl Bin {
     }
 }
 
-/// The order of values that are equally frequent: numbers as numbers, texts by their bytes.
-pub(crate) fn by_value(left: &str, right: &str) -> std::cmp::Ordering {
+/// The order of values that are equally frequent: numbers as numbers, before texts by their bytes.
+pub(crate) fn by_value(left: &str, right: &str) -> Ordering {
     match (left.parse::<u64>(), right.parse::<u64>()) {
-        (Ok(left), Ok(right)) => left.cmp(&right),
-        _ => left.cmp(right),
+        (Ok(one), Ok(other)) => one.cmp(&other).then_with(|| left.cmp(right)),
+        (Ok(_), Err(_)) => Ordering::Less,
+        (Err(_), Ok(_)) => Ordering::Greater,
+        (Err(_), Err(_)) => left.cmp(right),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_one_order() {
+        let mut values = ["1x", "10", "9", "x", "", "09", "+9", "9.5"];
+        values.sort_by(|left, right| by_value(left, right));
+        assert_eq!(values, ["+9", "09", "9", "10", "", "1x", "9.5", "x"]);
     }
 }

@@ -14,7 +14,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Two seconds, 10,000 results, two million values (some 100 MB at worst).
+    /// Two seconds, 10,000 results, two million values (some 150 MB at worst).
     fn default() -> Self {
         Self { time: Duration::from_secs(2), results: 10_000, values: 2_000_000 }
     }

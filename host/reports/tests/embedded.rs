@@ -5,22 +5,15 @@ mod battery;
 mod days;
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use days::{by_day, folder_of, of_day, settings, stored};
-use parking_lot::Mutex;
+use days::{folder_of, newest_first, of_day, settings, stored};
 use portcullis_reports::{
-    Answer, Confirmation, EmbeddedSettings, EmbeddedStore, Filter, Ids, Lease, Limits, Query, Range, Report,
-    ReportId, ReportStore, StoreError,
+    Answer, Confirmation, EmbeddedSettings, EmbeddedStore, Field, Filter, Group, Ids, Lease, Limits, Query,
+    Range, Rank, Report, ReportId, ReportStore, Significant, StoreError, Totals,
 };
-
-fn newest_first(mut reports: Vec<Report>) -> Vec<Report> {
-    reports.sort_by(|left, right| (right.at, &right.id).cmp(&(left.at, &left.id)));
-    reports
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_question_is_answered() {
@@ -116,6 +109,100 @@ async fn pages_of_equal_times_leave_nothing_out() {
     assert_eq!(found, newest_first(reports));
 }
 
+/// Of values that are equally frequent the least come first: numbers as numbers, then texts. There are more of them than
+/// are asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_equals_the_least_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
+    let ids = Ids::seeded(1 << 20, 7);
+    let at = jiff::Timestamp::now().as_millisecond();
+    let report = |login: String, remote: &str| {
+        let remote = login::Addr::parse(remote.as_bytes()).unwrap();
+        let login = login::Login { t: at as f64 / 1000.0, login: login.into(), remote, ..Default::default() };
+        Report::new(&login, 0, &ids)
+    };
+    let mut reports = vec![report("zoe".into(), "203.0.113.9"), report("zoe".into(), "203.0.113.9")];
+    for number in (0..60).rev() {
+        reports.push(report(format!("{number}"), &format!("192.0.2.{number}")));
+        reports.push(report(format!("{number}x"), &format!("2001:db8::{number:x}")));
+    }
+    for batch in reports.chunks(33) {
+        store.ingest(batch.to_vec()).await.unwrap();
+        store.flush().await.unwrap();
+    }
+    let top = async |by: Field, rank: Rank, limit: usize| {
+        let query = Query::Top { by, rank, filter: Filter::default(), range: Range::EVER, limit };
+        match store.query(&query, Limits::default()).await.unwrap() {
+            Answer::Top { groups } => groups,
+            other => panic!("{other:?}"),
+        }
+    };
+    let keys = |groups: &[Group]| groups.iter().map(|group| group.key.clone()).collect::<Vec<_>>();
+    for rank in [Rank::Reports, Rank::Failures] {
+        assert_eq!(keys(&top(Field::Login, rank, 4).await), ["zoe", "0", "1", "2"]);
+        assert_eq!(
+            keys(&top(Field::Ip, rank, 4).await),
+            ["203.0.113.9", "192.0.2.0", "192.0.2.1", "192.0.2.10"]
+        );
+    }
+    assert_eq!(keys(&top(Field::Login, Rank::Reports, 1).await), ["zoe"]);
+    let every = top(Field::Login, Rank::Reports, 1000).await;
+    assert_eq!(every.len(), 121);
+    assert_eq!(keys(&every[58..63]), ["57", "58", "59", "0x", "10x"]);
+    assert_eq!(top(Field::Login, Rank::Successes, 10).await, []);
+    let networks = top(Field::Network, Rank::Distinct(Field::Login), 3).await;
+    let all = Totals { reports: 60, failures: 60 };
+    let network = |key: &str, totals, distinct| Group { key: key.into(), totals, distinct: Some(distinct) };
+    let two = Totals { reports: 2, failures: 2 };
+    assert_eq!(
+        networks,
+        [
+            network("192.0.2.0/24", all, 60),
+            network("2001:db8::/64", all, 60),
+            network("203.0.113.0/24", two, 1),
+        ]
+    );
+}
+
+/// Of the time before, only what is there now is counted: however many others there were, there is room.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_gone_takes_no_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
+    let ids = Ids::seeded(1 << 20, 7);
+    let now = jiff::Timestamp::now().as_millisecond();
+    let report = |ago: i64, remote: std::net::Ipv4Addr| {
+        let remote = login::Addr::parse(remote.to_string().as_bytes()).unwrap();
+        let login =
+            login::Login { t: (now - ago) as f64 / 1000.0, login: "u".into(), remote, ..Default::default() };
+        Report::new(&login, 0, &ids)
+    };
+    let known = std::net::Ipv4Addr::new(192, 0, 2, 1);
+    let mut reports: Vec<Report> =
+        (0..300).map(|number| report(7_200_000, (0x0b00_0000 + number).into())).collect();
+    reports.extend([
+        report(7_200_000, known),
+        report(60_000, known),
+        report(60_000, [198, 51, 100, 1].into()),
+    ]);
+    store.ingest(reports).await.unwrap();
+    store.flush().await.unwrap();
+    let query = Query::Significant {
+        field: Field::Ip,
+        filter: Filter::default(),
+        now: Range { from: now - 3_600_000, to: now },
+        baseline: Range { from: now - 10_800_000, to: now - 3_600_000 },
+        min_count: 1,
+        limit: 10,
+    };
+    let answer = store.query(&query, Limits { values: 2, ..Limits::default() }).await.unwrap();
+    let Answer::Significant { terms } = answer else { panic!("{answer:?}") };
+    let told = |one: &Significant| (one.key.clone(), one.now, one.baseline);
+    let told: Vec<_> = terms.iter().map(told).collect();
+    assert_eq!(told, [("198.51.100.1".to_owned(), 1, 0), ("192.0.2.1".to_owned(), 1, 1)]);
+}
+
 /// Reports name people.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_user_of_the_daemon_can_look_inside() {
@@ -203,145 +290,6 @@ async fn a_confirmation_changes_what_is_asked_later() {
     }
     let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
     assert_eq!(stored(&store).await, newest_first(reports));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broken_day_is_set_aside_and_the_others_answer() {
-    let folder = tempfile::tempdir().unwrap();
-    let reports = battery::reports(100);
-    {
-        let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
-        store.ingest(reports.clone()).await.unwrap();
-    }
-    let mut days: Vec<_> = std::fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir())
-        .collect();
-    days.sort();
-    assert_eq!(days.len(), 3);
-    // The first day loses the end of its columns, the second its list of segments.
-    for entry in std::fs::read_dir(&days[0]).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "fast") {
-            let bytes = std::fs::read(&path).unwrap();
-            std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-        }
-    }
-    std::fs::write(days[1].join("meta.json"), "{").unwrap();
-    let complaints = Arc::new(Mutex::new(Vec::new()));
-    let hear = Arc::clone(&complaints);
-    let settings = EmbeddedSettings {
-        complain: Arc::new(move |line| hear.lock().push(line.to_owned())),
-        ..settings(folder.path())
-    };
-    let store = EmbeddedStore::open(&settings).unwrap();
-    let left = stored(&store).await;
-    let third = battery::begin() + 2 * 86_400_000;
-    assert_eq!(left, newest_first(reports.iter().filter(|report| report.at >= third).cloned().collect()));
-    assert!(!left.is_empty());
-    let name = days[0].file_name().unwrap().to_str().unwrap();
-    let complaints = complaints.lock().clone();
-    assert_eq!(complaints.len(), 2, "{complaints:?}");
-    assert!(
-        complaints.iter().any(|line| line.contains(name) && line.contains("set aside")),
-        "{complaints:?}"
-    );
-    assert_eq!(store.stats().await.unwrap().broken_days, 2);
-    assert!(folder.path().join(format!("broken-{name}")).is_dir());
-    // New reports of a day that was set aside are taken.
-    store.ingest(reports[..20].to_vec()).await.unwrap();
-    store.flush().await.unwrap();
-    assert!(stored(&store).await.len() > left.len());
-}
-
-/// A day whose segments cannot be merged is no reason to leave the others as they are.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broken_day_does_not_keep_others_from_being_tidied() {
-    let folder = tempfile::tempdir().unwrap();
-    {
-        let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
-        for batch in battery::reports(100).chunks(50) {
-            store.ingest(batch.to_vec()).await.unwrap();
-            store.flush().await.unwrap();
-        }
-    }
-    let mut days: Vec<_> = std::fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir())
-        .collect();
-    days.sort();
-    let files = |day: &Path, ending: &str| {
-        let paths = std::fs::read_dir(day).unwrap().map(|entry| entry.unwrap().path());
-        paths.filter(|path| path.extension().is_some_and(|one| one == ending)).collect::<Vec<_>>()
-    };
-    for path in files(&days[0], "fast") {
-        std::fs::write(path, "short").unwrap();
-    }
-    let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
-    // Whether it says so or sets the day aside depends on what it reads first.
-    let _ = store.tidy().await;
-    for day in &days[1..] {
-        assert_eq!((files(day, "fast").len(), files(day, "sketch").len()), (1, 1), "{}", day.display());
-    }
-    assert!(!stored(&store).await.is_empty());
-    store.tidy().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn old_days_go_by_age_and_by_size() {
-    let folder = tempfile::tempdir().unwrap();
-    let reports = battery::reports(100);
-    {
-        let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
-        store.ingest(reports.clone()).await.unwrap();
-        store.flush().await.unwrap();
-        assert_eq!(store.stats().await.unwrap().days, 3);
-    }
-    {
-        let settings = EmbeddedSettings { keep_days: 3, ..settings(folder.path()) };
-        let store = EmbeddedStore::open(&settings).unwrap();
-        store.tidy().await.unwrap();
-        assert_eq!(store.stats().await.unwrap().days, 2);
-        let second = battery::begin() + 86_400_000;
-        assert!(stored(&store).await.iter().all(|report| report.at >= second));
-        let old: Vec<Report> = reports.iter().filter(|report| report.at < second).cloned().collect();
-        let count = old.len();
-        let refused = store.ingest(old).await;
-        assert!(
-            matches!(refused, Err(StoreError::Refused { count: refused, .. }) if refused == count),
-            "{refused:?}"
-        );
-    }
-    let settings = EmbeddedSettings { keep_bytes: 1, ..settings(folder.path()) };
-    let store = EmbeddedStore::open(&settings).unwrap();
-    store.tidy().await.unwrap();
-    assert_eq!(store.stats().await.unwrap().days, 0);
-    assert_eq!(stored(&store).await, []);
-}
-
-/// Size drops the oldest days, as many as are needed, and never today's reports.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_oldest_days_go_for_size() {
-    let folder = tempfile::tempdir().unwrap();
-    let ids = Ids::seeded(1 << 20, 7);
-    let bytes = {
-        let store = EmbeddedStore::open(&settings(folder.path())).unwrap();
-        for ago in 0..5 {
-            store.ingest(of_day(&ids, ago, 200)).await.unwrap();
-        }
-        store.flush().await.unwrap();
-        store.stats().await.unwrap().bytes
-    };
-    // A day is a fifth of it: without two it fits.
-    for (keep_bytes, left) in [(bytes * 7 / 10, vec![0, 1, 2]), (1, vec![0])] {
-        let settings = EmbeddedSettings { keep_bytes, ..settings(folder.path()) };
-        let store = EmbeddedStore::open(&settings).unwrap();
-        store.tidy().await.unwrap();
-        let expected: Vec<(i64, usize)> = left.into_iter().map(|ago| (ago, 200)).collect();
-        assert_eq!(by_day(&store).await, expected, "{keep_bytes} of {bytes}");
-    }
 }
 
 /// Questions are answered while reports come in: each sees whole commits, and never less than the one before.

@@ -1,8 +1,8 @@
-//! `reports_bench FOLDER [fill|ask|both]`: the numbers of `docs/performance.md`. Prints one line of JSON for each.
+//! `reports_bench FOLDER fill|ask|expire...`: the numbers of `docs/performance.md`. Prints one line of JSON for each.
 //!
-//! It fills an embedded store with `REPORTS` (10 million) reports of `USERS` (200,000) users over `DAYS` (90) days, one thread
-//! bringing batches; then it asks while another task brings `RATE` (5,000) reports a second; then it lets days expire
-//! while reports come in.
+//! `fill` fills an embedded store with `REPORTS` (10 million) reports of `USERS` (200,000) users over `DAYS` (90) days, one
+//! thread bringing batches; `ask` asks it while another task brings `RATE` (5,000) reports a second; `expire` lets half of the days
+//! expire while reports come in. Memory is that of the whole process, with the allocator that the daemons have.
 #![allow(clippy::print_stdout)]
 
 mod traffic;
@@ -18,6 +18,9 @@ use portcullis_reports::{
 };
 use serde_json::json;
 use traffic::{DAY, Dice, Traffic};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -61,6 +64,7 @@ fn quantiles(mut times: Vec<f64>) -> serde_json::Value {
 fn settings(folder: &Path, days: u64) -> EmbeddedSettings {
     EmbeddedSettings {
         keep_days: days as u32 + 2,
+        open_days: number("OPEN_DAYS", 16) as usize,
         complain: Arc::new(|line| println!("{}", json!({"complaint": line}))),
         ..EmbeddedSettings::new(folder)
     }
@@ -215,16 +219,20 @@ async fn ask(folder: &Path, users: u64, days: u64, rate: u64) -> Result<(), Fail
         json!({"memory": {"rss": memory("VmRSS"), "anonymous": memory("RssAnon"), "files": memory("RssFile"),
         "hwm": memory("VmHWM")}})
     );
-    // Retention while reports come in: half of the days go.
-    let days_before = store.stats().await?.days;
     stop.store(true, Ordering::Relaxed);
     let took = bringer.await?;
     let per_second = brought.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64();
     println!("{}", json!({"ingest_beside": {"batches": quantiles(took), "per_second": per_second}}));
-    drop(store);
+    Ok(())
+}
+
+/// Retention while reports come in: half of the days go.
+async fn expire(folder: &Path, users: u64, days: u64, rate: u64) -> Result<(), Failure> {
     let fewer = EmbeddedSettings { keep_days: days as u32 / 2, ..settings(folder, days) };
     let store = Arc::new(EmbeddedStore::open(&fewer)?);
+    let days_before = store.stats().await?.days;
     let stop = Arc::new(AtomicBool::new(false));
+    let brought = Arc::new(AtomicU64::new(0));
     let bringer = tokio::spawn(bring(store.clone(), users, rate, stop.clone(), brought.clone()));
     tokio::time::sleep(Duration::from_secs(3)).await;
     let began = Instant::now();
@@ -245,17 +253,18 @@ async fn ask(folder: &Path, users: u64, days: u64, rate: u64) -> Result<(), Fail
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments.next().ok_or("usage: reports_bench FOLDER [fill|ask|both]")?;
-    let what = arguments.next().unwrap_or_else(|| "both".into());
+    let folder = arguments.next().ok_or("usage: reports_bench FOLDER fill|ask|expire...")?;
     let folder = Path::new(&folder);
     let (count, users) = (number("REPORTS", 10_000_000), number("USERS", 200_000));
     let (days, rate) = (number("DAYS", 90), number("RATE", 5000));
     let now = jiff::Timestamp::now().as_millisecond();
-    if what != "ask" {
-        fill(folder, count, users, days, now).await?;
-    }
-    if what != "fill" {
-        ask(folder, users, days, rate).await?;
+    for what in arguments {
+        match what.as_str() {
+            "fill" => fill(folder, count, users, days, now).await?,
+            "ask" => ask(folder, users, days, rate).await?,
+            "expire" => expire(folder, users, days, rate).await?,
+            other => return Err(format!("{other}: fill, ask or expire").into()),
+        }
     }
     Ok(())
 }

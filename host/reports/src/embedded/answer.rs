@@ -1,7 +1,7 @@
 //! Typed questions answered from the days.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -16,7 +16,6 @@ use super::scan::{self, Deadline, Stop};
 use super::schema::{self, name};
 use super::sketch::Sought;
 use super::tally::{Reader, Tallies, Tally, Values};
-use crate::answer::by_value;
 use crate::{
     Answer, Bin, Field, Filter, Group, Limits, Query, Range, Rank, Report, ReportId, Significant, StoreError,
     Totals,
@@ -271,7 +270,7 @@ impl Asking<'_> {
             scan::each(&docs, &self.deadline, |doc| {
                 totals.reports += 1;
                 totals.failures += u64::from(success.first(doc) != Some(true));
-                for (reader, (values, count)) in readers.iter_mut().zip(&mut counts) {
+                for (reader, (values, count)) in readers.iter().zip(&mut counts) {
                     let number = reader.read(doc, values, &mut room)?;
                     *count = (*count).max(number.map_or(0, |number| u64::from(number) + 1));
                 }
@@ -283,15 +282,16 @@ impl Asking<'_> {
         Ok(Answer::Count { totals, distinct })
     }
 
-    fn tallies(
+    /// Counts into `tallies`.
+    fn tallied(
         &self,
-        by: Field,
+        mut tallies: Tallies,
         other: Option<Field>,
         filter: &Filter,
         range: Range,
     ) -> Result<Tallies, StoreError> {
         let condition = Condition::of(filter, range);
-        let mut tallies = Tallies::default();
+        let by = tallies.by();
         let mut room = self.limits.values;
         let result = self.over(self.catalog.within(range), &Sought::of(&condition), |segment| {
             let success = segment.fast_fields().bool(name::SUCCESS)?;
@@ -301,7 +301,7 @@ impl Asking<'_> {
             tallies.prepare(&docs, &mut group, other.as_mut(), &mut room)?;
             scan::each(&docs, &self.deadline, |doc| {
                 let success = success.first(doc) == Some(true);
-                tallies.add(doc, success, &mut group, other.as_mut(), &mut room)
+                Ok(tallies.add(doc, success, &group, other.as_ref(), &mut room)?)
             })
         });
         self.named(result)?;
@@ -334,17 +334,7 @@ impl Asking<'_> {
             Rank::Successes => tally.totals.reports - tally.totals.failures,
             Rank::Distinct(_) => tally.distinct,
         };
-        let tallies = self.tallies(by, other, filter, range)?;
-        let mut groups: Vec<(String, Tally)> =
-            tallies.into_groups().filter(|(_, tally)| ranked(tally) > 0).collect();
-        let order = |left: &(String, Tally), right: &(String, Tally)| {
-            ranked(&right.1).cmp(&ranked(&left.1)).then_with(|| by_value(&left.0, &right.0))
-        };
-        if groups.len() > limit {
-            groups.select_nth_unstable_by(limit - 1, order);
-            groups.truncate(limit);
-        }
-        groups.sort_by(order);
+        let groups = self.tallied(Tallies::new(by), other, filter, range)?.first(limit, ranked);
         let group = |(key, tally): (String, Tally)| Group {
             key,
             totals: tally.totals,
@@ -361,15 +351,12 @@ impl Asking<'_> {
         min_count: u64,
         limit: usize,
     ) -> Result<Answer, StoreError> {
-        let counts = |range| -> Result<HashMap<String, u64>, StoreError> {
-            let groups = self.tallies(field, None, filter, range)?.into_groups();
-            Ok(groups.map(|(key, tally)| (key, tally.totals.reports)).collect())
-        };
-        let before = counts(baseline)?;
-        let terms = counts(now)?.into_iter().filter(|(_, count)| *count >= min_count.max(1));
-        let terms = terms.map(|(key, count)| {
-            let baseline = before.get(&key).copied().unwrap_or_default();
-            (key, count, baseline)
+        let counted = self.tallied(Tallies::new(field), None, filter, now)?;
+        let frequent = counted.frequent(min_count.max(1));
+        // Only those that are there now: beside them there may be any number of others.
+        let before = self.tallied(counted.of_these(), None, filter, baseline)?.reports();
+        let terms = frequent.into_iter().map(|(key, number, count)| {
+            (key, count, before.get(number as usize).copied().unwrap_or_default())
         });
         Ok(Answer::Significant { terms: Significant::rank(terms, [now, baseline], limit) })
     }

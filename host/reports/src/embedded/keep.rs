@@ -78,6 +78,8 @@ impl Keeper {
             }
             Ok(())
         })?;
+        // Nobody may ask it for long: what was read of it need not stay in memory.
+        day.close();
         if let Some(sketch) = made {
             day.keep_sketch(missing, sketch).map_err(failed)?;
             day.drop_old_sketches().map_err(failed)?;

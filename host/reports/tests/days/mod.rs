@@ -19,6 +19,11 @@ pub fn all() -> Query {
     Query::Logins { filter: Filter::default(), range: Range::EVER, limit: 10_000, after: None }
 }
 
+pub fn newest_first(mut reports: Vec<Report>) -> Vec<Report> {
+    reports.sort_by(|left, right| (right.at, &right.id).cmp(&(left.at, &left.id)));
+    reports
+}
+
 pub async fn stored(store: &EmbeddedStore) -> Vec<Report> {
     match store.query(&all(), Limits::default()).await.unwrap() {
         Answer::Logins { reports } => reports,

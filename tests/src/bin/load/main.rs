@@ -12,17 +12,24 @@
 //!
 //! With `--reload` it asks the server in the middle of the time to load its policies again, and tells how long that took and
 //! what the latencies were in the second that began then.
+//!
+//! With `--track` all requests are reports to a trackalert, and beside them custom endpoints of it ask its report store
+//! ([`track`]).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a tool of the tests")]
 
-use std::io::Write as _;
+mod http;
+mod track;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
-use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+
+use http::{answer, post};
 
 struct Options {
     addr: SocketAddr,
@@ -37,6 +44,15 @@ struct Options {
     fill: bool,
     /// Has the policies loaded again in the middle.
     reload: bool,
+    /// Reports to a trackalert, and questions beside them.
+    track: bool,
+}
+
+impl Options {
+    /// Microseconds from the start before which nothing counts.
+    fn counted_from(&self) -> u64 {
+        if self.fill { 0 } else { (self.warm * 1e6) as u64 }
+    }
 }
 
 fn options() -> Options {
@@ -51,6 +67,7 @@ fn options() -> Options {
         password: "secret".to_owned(),
         fill: false,
         reload: false,
+        track: false,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -65,6 +82,7 @@ fn options() -> Options {
             "--password" => options.password = value(),
             "--fill" => options.fill = true,
             "--reload" => options.reload = true,
+            "--track" => options.track = true,
             addr => options.addr = addr.parse().expect("an address"),
         }
     }
@@ -83,51 +101,19 @@ fn cpu_ns(pid: u32) -> u64 {
 /// The request of login number `key`, as Dovecot sends it. One login in eight fails.
 fn request(out: &mut Vec<u8>, authorization: &str, key: u64, report: bool, failed: bool) {
     let command = if report { "report" } else { "allow" };
-    let mut body = Vec::with_capacity(300);
     let (a, b, c) = ((key >> 16) & 0xff, (key >> 8) & 0xff, key & 0xff);
     let first = 11 + (key >> 24);
     let hash = key % 4093;
-    let written = write!(
-        body,
+    let mut body = format!(
         "{{\"device_id\":\"\",\"login\":\"user{key}@example.com\",\"protocol\":\"imap\",\"pwhash\":\"{hash:04x}\",\
          \"remote\":\"{first}.{a}.{b}.{c}\",\"session_id\":\"YruWW9ZgfpR/AAAB\""
     );
-    written.unwrap();
     if report {
-        write!(body, ",\"success\":{},\"policy_reject\":false", !failed).unwrap();
+        body.push_str(if failed { ",\"success\":false" } else { ",\"success\":true" });
+        body.push_str(",\"policy_reject\":false");
     }
-    body.extend_from_slice(b",\"tls\":false}");
-    let written = write!(
-        out,
-        "POST /?command={command} HTTP/1.1\r\nHost: 127.0.0.1:8084\r\nUser-Agent: dovecot/auth-policy-client\r\n\
-         Content-Length: {}\r\nConnection: Keep-Alive\r\nContent-Type: application/json\r\n\
-         Authorization: Basic {authorization}\r\n\r\n",
-        body.len()
-    );
-    written.unwrap();
-    out.extend_from_slice(&body);
-}
-
-/// Reads one answer; true if its status is 200.
-async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> bool {
-    buffer.clear();
-    loop {
-        let count = stream.read_buf(buffer).await.expect("an answer");
-        assert!(count > 0, "the server closed the connection: {:?}", String::from_utf8_lossy(buffer));
-        let Some(head) = buffer.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
-        let length = content_length(&buffer[..head]);
-        if buffer.len() >= head + 4 + length {
-            return buffer.starts_with(b"HTTP/1.1 200");
-        }
-    }
-}
-
-fn content_length(head: &[u8]) -> usize {
-    let name = b"content-length: ";
-    let at =
-        head.windows(name.len()).position(|word| word.eq_ignore_ascii_case(name)).expect("a content length");
-    let digits = head[at + name.len()..].iter().take_while(|byte| byte.is_ascii_digit());
-    digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'))
+    body.push_str(",\"tls\":false}");
+    post(out, command, authorization, body.as_bytes());
 }
 
 /// Has the policies loaded again; the milliseconds it took, and whether all of them were.
@@ -142,6 +128,7 @@ async fn reload(options: &Options, authorization: &str) -> (u128, bool) {
     (began.elapsed().as_millis(), fine)
 }
 
+#[derive(Clone, Copy)]
 struct Sample {
     /// Microseconds from the start.
     at: u64,
@@ -149,61 +136,121 @@ struct Sample {
     latency: u32,
 }
 
+/// What one connection did: its answers, and how many were not 200.
+type Done = (Vec<Sample>, u64);
+
+/// When the requests of a connection are due.
+struct Pace {
+    start: Instant,
+    end: Instant,
+    /// Between two requests; none: the next follows the last answer.
+    gap: Option<Duration>,
+    due: Instant,
+}
+
+impl Pace {
+    /// Of connection `number` of `of`, which make `rate` requests a second together.
+    fn new(options: &Options, start: Instant, number: usize, of: usize, rate: Option<f64>) -> Self {
+        let gap = rate.map(|rate| Duration::from_secs_f64(of as f64 / rate));
+        let share = number as f64 / of as f64;
+        Self {
+            start,
+            end: start + Duration::from_secs_f64(options.warm + options.seconds),
+            gap,
+            due: start + gap.map_or(Duration::ZERO, |gap| gap.mul_f64(share)),
+        }
+    }
+
+    /// Waits until the next request is due, and says when that was.
+    async fn next(&mut self) -> Instant {
+        let Some(gap) = self.gap else { return Instant::now() };
+        self.due += gap;
+        // The generator has a core of its own; timers of the runtime would be a millisecond late.
+        while Instant::now() < self.due {
+            tokio::task::yield_now().await;
+        }
+        self.due
+    }
+}
+
+/// Sends what `make` writes, one request after the other, until the time is over or `make` says that there are no more.
 async fn connection(
     options: Rc<Options>,
-    number: usize,
-    start: Instant,
-    authorization: Rc<str>,
-) -> (Vec<Sample>, u64) {
+    mut pace: Pace,
+    mut make: impl FnMut(&mut Vec<u8>) -> bool,
+) -> Done {
     let mut stream = TcpStream::connect(options.addr).await.expect("a connection");
     stream.set_nodelay(true).unwrap();
     let (mut out, mut buffer) = (Vec::new(), Vec::with_capacity(4096));
-    let mut samples = Vec::new();
-    let mut bad = 0;
-    let end = start + Duration::from_secs_f64(options.warm + options.seconds);
-    let share = number as f64 / options.connections as f64;
-    let gap = options.rate.map(|rate| Duration::from_secs_f64(options.connections as f64 / rate));
-    let mut due = start + gap.map_or(Duration::ZERO, |gap| gap.mul_f64(share));
-    let mut random = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(number as u64 + 1);
-    let mut next = number as u64;
+    let (mut samples, mut bad) = (Vec::new(), 0);
     loop {
-        let key = if options.fill {
-            next += options.connections as u64;
-            next - options.connections as u64
-        } else {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            random % options.keys
-        };
-        let over = if options.fill { key >= options.keys } else { Instant::now() >= end };
-        if over {
+        out.clear();
+        if !make(&mut out) || (!options.fill && Instant::now() >= pace.end) {
             return (samples, bad);
         }
-        out.clear();
-        let report = options.fill || (random >> 40) & 1 == 0;
-        request(&mut out, &authorization, key, report, options.fill || key.is_multiple_of(8));
-        let begin = match gap {
-            Some(gap) => {
-                due += gap;
-                // The generator has a core of its own; timers of the runtime would be a millisecond late.
-                while Instant::now() < due {
-                    tokio::task::yield_now().await;
-                }
-                due
-            }
-            None => Instant::now(),
-        };
+        let begin = pace.next().await;
         stream.write_all(&out).await.expect("to send");
         if !answer(&mut stream, &mut buffer).await {
             bad += 1;
         }
         let now = Instant::now();
         samples.push(Sample {
-            at: now.duration_since(start).as_micros() as u64,
+            at: now.duration_since(pace.start).as_micros() as u64,
             latency: now.duration_since(begin).as_micros() as u32,
         });
     }
+}
+
+/// Numbers that are the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn new(seed: usize) -> Self {
+        Self(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed as u64 + 1))
+    }
+
+    fn roll(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
+/// What connection `number` sends to a wforce.
+fn logins(
+    options: &Rc<Options>,
+    authorization: &Rc<str>,
+    number: usize,
+) -> impl FnMut(&mut Vec<u8>) -> bool + use<> {
+    let (options, authorization) = (options.clone(), authorization.clone());
+    let (mut dice, mut next) = (Dice::new(number), number as u64);
+    move |out| {
+        if options.fill {
+            let key = next;
+            next += options.connections as u64;
+            request(out, &authorization, key, true, true);
+            return key < options.keys;
+        }
+        let random = dice.roll();
+        let key = random % options.keys;
+        request(out, &authorization, key, (random >> 40) & 1 == 0, key.is_multiple_of(8));
+        true
+    }
+}
+
+/// Requests, rate and latencies.
+fn figures(options: &Options, samples: &[Sample], bad: u64, seconds: f64) -> Value {
+    let from = options.counted_from();
+    let mut latencies: Vec<u32> =
+        samples.iter().filter(|sample| sample.at >= from).map(|sample| sample.latency).collect();
+    latencies.sort_unstable();
+    let count = latencies.len().max(1);
+    let at = |share: f64| percentile(&latencies, share);
+    json!({
+        "requests": count, "bad": bad, "per_second": (count as f64 / seconds).round(),
+        "p50_us": at(0.5), "p90_us": at(0.9), "p99_us": at(0.99), "p999_us": at(0.999), "max_us": at(1.0),
+    })
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -213,8 +260,15 @@ async fn main() {
         base64::engine::general_purpose::STANDARD.encode(format!("wforce:{}", options.password)).into();
     let local = tokio::task::LocalSet::new();
     let start = Instant::now();
+    if options.track {
+        println!("{}", local.run_until(track::run(&options, &authorization, start)).await);
+        return;
+    }
     let connections: Vec<_> = (0..options.connections)
-        .map(|number| local.spawn_local(connection(options.clone(), number, start, authorization.clone())))
+        .map(|number| {
+            let pace = Pace::new(&options, start, number, options.connections, options.rate);
+            local.spawn_local(connection(options.clone(), pace, logins(&options, &authorization, number)))
+        })
         .collect();
     let (mut samples, mut bad, mut cpu) = (Vec::new(), 0, 0);
     let reloaded = options.reload.then(|| {
@@ -244,18 +298,9 @@ async fn main() {
         Some(task) => Some(local.run_until(task).await.unwrap()),
         None => None,
     };
-    let from = if options.fill { 0 } else { (options.warm * 1e6) as u64 };
-    let mut latencies: Vec<u32> =
-        samples.iter().filter(|sample| sample.at >= from).map(|sample| sample.latency).collect();
-    latencies.sort_unstable();
-    let count = latencies.len().max(1);
-    let at = |share: f64| percentile(&latencies, share);
     let seconds = if options.fill { start.elapsed().as_secs_f64() } else { options.seconds };
-    let mut result = json!({
-        "requests": count, "bad": bad, "per_second": (count as f64 / seconds).round(),
-        "p50_us": at(0.5), "p90_us": at(0.9), "p99_us": at(0.99), "p999_us": at(0.999), "max_us": at(1.0),
-        "cpu_ns_per_request": cpu / count as u64,
-    });
+    let mut result = figures(&options, &samples, bad, seconds);
+    result["cpu_ns_per_request"] = json!(cpu / result["requests"].as_u64().unwrap());
     if let Some((moment, (took, fine))) = reloaded {
         let within = |from: u64, to: u64| {
             let within = samples.iter().filter(|sample| (from..to).contains(&sample.at));
@@ -265,7 +310,7 @@ async fn main() {
         };
         result["reload_ms"] = json!(took);
         result["reloaded"] = json!(fine);
-        result["p99_before_us"] = json!(within(from, moment));
+        result["p99_before_us"] = json!(within(options.counted_from(), moment));
         result["p99_reload_us"] = json!(within(moment, moment + 1_000_000));
     }
     println!("{result}");
