@@ -8,7 +8,7 @@ use std::time::Instant;
 use tempfile::TempDir;
 
 use crate::process::{self, Process};
-use crate::{PATIENCE, address, tools};
+use crate::{Daemon, PATIENCE, address, tools};
 
 /// A running server; killed when dropped.
 pub struct Redis {
@@ -186,8 +186,38 @@ impl Redis {
         }
     }
 
+    /// How many keys it has.
+    pub fn size(&self) -> usize {
+        self.cli(&["DBSIZE"]).parse().unwrap()
+    }
+
+    /// Commands of this name that it has run.
+    pub fn calls(&self, command: &str) -> u64 {
+        let text = self.cli(&["INFO", "commandstats"]);
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+        line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
+    }
+
     /// Ends it at once.
     pub fn kill(mut self) {
         self.process.kill();
     }
+}
+
+/// How many slots a cluster has.
+pub const SLOTS: u16 = 16384;
+
+/// The slot of a cluster that a key without braces is in: CRC16 (XMODEM) of the key.
+pub fn slot(key: &str) -> u16 {
+    let step = |crc: u16, byte: u8| {
+        let shift = |crc: u16, _| if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 };
+        (0..8).fold(crc ^ u16::from(byte) << 8, shift)
+    };
+    key.bytes().fold(0, step) % SLOTS
+}
+
+/// Changes of a daemon's blacklist that wait for a server.
+pub fn waiting(daemon: &Daemon) -> usize {
+    let waiting = daemon.client().metric("portcullis_redis_wlbl_waiting{type=\"bl\"}");
+    format!("{:.0}", waiting.unwrap()).parse().unwrap()
 }

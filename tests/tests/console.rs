@@ -23,6 +23,10 @@ fn the_client_executes_commands() {
     daemon.client().report(&json!({"login": "a"}));
     assert_eq!(daemon.execute("stats()").trim_end(), "1 reports, 0 allow-queries (0 denies)");
     assert!(daemon.execute("showVersion()").starts_with("wforce "));
+    let help = daemon.execute("help()");
+    let row = help.lines().find(|line| line.starts_with("showCommandStats()"));
+    assert!(row.is_some_and(|row| row.ends_with("  Prints the commands of the last 300 seconds.")), "{help}");
+    assert!(daemon.execute("help('twGet')").starts_with("StringStatsDB:twGet("));
     assert_eq!(daemon.execute("return 5"), "5");
     assert_eq!(daemon.execute(r#"return getStringStatsDB("seen"):twGet("a", "failures")"#), "1");
     assert!(daemon.execute("makeKey()").starts_with("setKey(\""));

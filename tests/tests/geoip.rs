@@ -77,3 +77,34 @@ fn lookups_and_new_data() {
     daemon.execute("reloadGeoIPDBs()");
     assert_eq!(look("203.0.113.77", "city")["country"], "NO");
 }
+
+#[test]
+fn a_file_that_is_read_again_changes_databases_only_if_it_is_used() {
+    let launch = Launch::new(POLICY);
+    let write = |name: &str, country: &str| write_database(&launch.folder().join(name), country);
+    for (name, country) in
+        [("city.mmdb", "SE"), ("other.mmdb", "NO"), ("wrong.mmdb", "FI"), ("right.mmdb", "DK")]
+    {
+        write(name, country);
+    }
+    let daemon = launch.start();
+    let look = |db: &str| {
+        let body = json!({"attrs": {"ip": "203.0.113.77", "db": db}});
+        daemon.client().post("/command/where", &body).json()["r_attrs"]["country"].clone()
+    };
+    assert_eq!((look("city"), look("more")), (json!("SE"), json!("")));
+    let good = std::fs::read_to_string(daemon.config()).unwrap();
+    let moved = good.replace("\"city.mmdb\"", "\"other.mmdb\"");
+    let again = |text: String, told: &str| {
+        std::fs::write(daemon.config(), text).unwrap();
+        daemon.process.signal("HUP");
+        daemon.log().wait_for(told);
+    };
+    let told = "the configuration cannot be used, the old one goes on";
+    again(format!("{moved}\nnewGeoIP2DB('more', 'wrong.mmdb')\nerror('no further')\n"), told);
+    assert_eq!((look("city"), look("more")), (json!("SE"), json!("")));
+    daemon.execute("reloadGeoIPDBs()");
+    assert_eq!(look("city"), "SE", "also after its files were read again");
+    again(format!("{moved}\nnewGeoIP2DB('more', 'right.mmdb')\n"), "wforce.conf: loaded again");
+    assert_eq!((look("city"), look("more")), (json!("NO"), json!("DK")));
+}

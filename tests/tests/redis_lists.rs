@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use portcullis_tests::cluster::{sibling_port, wait_for};
 use portcullis_tests::receiver::Receiver;
-use portcullis_tests::redis::Redis;
+use portcullis_tests::redis::{Redis, waiting};
 use portcullis_tests::{Daemon, Launch, address};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -201,4 +201,41 @@ fn what_waits_is_written_at_the_end() {
     redis.freeze(false);
     assert!(daemon.process.wait().success());
     assert_eq!(redis.cli(&["EXISTS", "wfbl:login:joe"]), "1");
+}
+
+#[test]
+fn a_server_that_hangs_blocks_no_request_and_is_loaded_later() {
+    let redis = Redis::start();
+    for login in ["there", "other"] {
+        redis.cli(&["SET", &format!("wfbl:login:{login}"), "4000000000:old"]);
+    }
+    redis.freeze(true);
+    // Whoever waited for an answer would wait for an hour.
+    let daemon = Daemon::start(&format!(
+        "blacklistPersistDB(\"{}\", {})\nblacklistPersistConnectTimeout(1)\nblacklistPersistRWTimeout(3600, 0)\n",
+        redis.addr.ip(),
+        redis.addr.port()
+    ));
+    let add = |login: &str| {
+        let entry = json!({"login": login, "expire_secs": 600, "reason": "new"});
+        assert_eq!(daemon.client().post("/command/addBLEntry", &entry).status, 200);
+    };
+    let denied =
+        |login: &str| daemon.client().allow(&json!({"login": login, "remote": "192.0.2.1"}))["status"] == -1;
+    (0..50).for_each(|number| add(&format!("user{number}")));
+    add("other");
+    assert!(denied("user7") && !denied("there"));
+    redis.freeze(false);
+    wait_for("what was there is loaded", || denied("there"));
+    wait_for("and what came meanwhile is written", || redis.size() == 52);
+    let value = redis.cli(&["GET", "wfbl:login:other"]);
+    assert!(value.ends_with(":new"), "what was changed here meanwhile counts: {value}");
+    let entries: Value = daemon.client().get("/command/getBL").json();
+    assert_eq!(entries["bl_entries"].as_array().unwrap().len(), 52);
+    // Later, with a connection.
+    redis.freeze(true);
+    (50..100).for_each(|number| add(&format!("user{number}")));
+    assert!(denied("user77") && waiting(&daemon) > 0);
+    redis.freeze(false);
+    wait_for("all is written", || redis.size() == 102);
 }

@@ -1,4 +1,4 @@
-//! Redis servers that go away: a node of a cluster, and one that hangs.
+//! Nodes of a Redis Cluster with a stats DB that go away or hang.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,10 +7,8 @@ use std::sync::Arc;
 use bstr::BString;
 use capabilities::stats::{Ask, AskError, Db, Step, Unreachable};
 use capabilities::{Capabilities, Log, Options};
-use portcullis_tests::Daemon;
 use portcullis_tests::cluster::wait_for;
-use portcullis_tests::redis::Redis;
-use serde_json::{Value, json};
+use portcullis_tests::redis::{Redis, SLOTS, slot};
 use statsdb::{CountMinShape, FieldKind, Schema};
 use valkey::{StatsOptions, StatsStore};
 
@@ -34,7 +32,7 @@ impl World {
             name: "db".into(),
             window_secs: 60,
             windows: 3,
-            fields: vec![("i".into(), FieldKind::Int)],
+            fields: vec![("c".into(), FieldKind::CountMin), ("i".into(), FieldKind::Int)],
             shards: 1,
             start: 0,
             hll_bits: 6,
@@ -51,11 +49,17 @@ impl World {
 
     /// Counts each of these keys, and gives the last one's sum.
     fn count(&self, keys: &[&str]) -> Result<i32, AskError> {
-        let step = |key: &&str, ask| Step { key: (*key).into(), field: "i".into(), ask };
-        let steps = keys
-            .iter()
-            .flat_map(|key| [step(key, Ask::Add { value: "1".into() }), step(key, Ask::Get)])
-            .collect();
+        self.count_in("i", keys)
+    }
+
+    /// The same in a field of each kind: `i` an integer, `c` a sketch.
+    fn count_in(&self, field: &str, keys: &[&str]) -> Result<i32, AskError> {
+        let step = |key: &&str, ask| Step { key: (*key).into(), field: field.into(), ask };
+        let (add, get) = match field {
+            "c" => (Ask::Add { value: "x".into() }, Ask::GetValue { value: "x".into() }),
+            _ => (Ask::Add { value: "1".into() }, Ask::Get),
+        };
+        let steps = keys.iter().flat_map(|key| [step(key, add.clone()), step(key, get.clone())]).collect();
         let found = self.runtime.block_on(self.db.ask(None, T, steps))?;
         Ok(found.last().unwrap().number())
     }
@@ -93,10 +97,7 @@ fn a_cluster_answers_for_its_nodes_that_are_there() {
         assert_eq!(world.count(&[user]), Ok(1));
     }
     let last = nodes.pop().unwrap();
-    let text = last.cli(&["KEYS", "*}:user*"]);
-    let there: BTreeSet<&str> = text.lines().filter_map(|line| line.rsplit(':').next()).collect();
-    let (dead, alive): (Vec<&str>, Vec<&str>) =
-        users.iter().map(String::as_str).partition(|user| there.contains(user));
+    let (dead, alive) = here_and_elsewhere(&last, &users);
     assert!(!dead.is_empty() && !alive.is_empty());
 
     let others_go_on = |sum: i32| {
@@ -126,109 +127,60 @@ fn a_cluster_answers_for_its_nodes_that_are_there() {
     assert_eq!(world.reachable(), "0");
 }
 
-/// The slot of a cluster that a key without braces is in: CRC16 (XMODEM) of the key, of 16384.
-fn slot(key: &str) -> u16 {
-    let step = |crc: u16, byte: u8| {
-        let shift = |crc: u16, _| if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 };
-        (0..8).fold(crc ^ u16::from(byte) << 8, shift)
-    };
-    key.bytes().fold(0, step) % 16384
-}
-
-fn waiting(daemon: &Daemon) -> usize {
-    let waiting = daemon.client().metric("portcullis_redis_wlbl_waiting{type=\"bl\"}");
-    format!("{:.0}", waiting.unwrap()).parse().unwrap()
-}
-
-fn size(node: &Redis) -> usize {
-    node.cli(&["DBSIZE"]).parse().unwrap()
+/// Users whose counts are on this node, and the others; each was counted once.
+fn here_and_elsewhere<'u>(node: &Redis, users: &'u [String]) -> (Vec<&'u str>, Vec<&'u str>) {
+    let text = node.cli(&["KEYS", "*}:user*"]);
+    let there: BTreeSet<&str> = text.lines().filter_map(|line| line.rsplit(':').next()).collect();
+    users.iter().map(String::as_str).partition(|user| there.contains(user))
 }
 
 #[test]
-fn a_list_is_written_to_the_nodes_of_a_cluster_that_are_there() {
-    let mut nodes = Redis::cluster();
-    let addresses: Vec<String> = nodes.iter().map(|node| node.addr.to_string()).collect();
-    let daemon = Daemon::start(&format!(
-        "blacklistPersistURL(\"redis://{}\", {{ cluster = \"true\" }})\nblacklistPersistConnectTimeout(2)\n\
-         blacklistPersistRWTimeout(1, 0)\n",
-        addresses.join(",")
-    ));
-    daemon.log().wait_for("0 entries of the blacklist loaded");
-    let last = nodes.pop().unwrap();
-    // The nodes have a third of the slots each, in their order.
-    let on_last = |count: usize| (1..=count).filter(|n| slot(&format!("wfbl:login:user{n}")) > 10922).count();
-    let add = |count: usize| {
-        daemon.execute(&format!("for n = 1, {count} do blacklistLogin('user'..n, 600, 'r') end"))
-    };
-    // More than are written at once are for the one that hangs.
-    last.freeze(true);
-    add(1200);
-    assert!(on_last(1200) > 300);
-    let others = || nodes.iter().map(size).sum::<usize>();
-    wait_for("the others have theirs", || others() == 1200 - on_last(1200));
-    wait_for("the rest waits", || waiting(&daemon) == on_last(1200));
-    last.freeze(false);
-    wait_for("it has its own", || size(&last) == on_last(1200));
-    wait_for("nothing waits", || waiting(&daemon) == 0);
-    last.kill();
-    add(1500);
-    wait_for("the others have theirs", || others() == 1500 - on_last(1500));
-    let gone = daemon.client().metric("portcullis_redis_wlbl_lost_total{type=\"bl\"}").unwrap_or(0.0);
-    assert!(gone < 1.0, "{gone}");
-}
-
-#[test]
-fn a_list_is_loaded_from_each_node_when_it_is_there() {
+fn a_db_begins_without_the_node_that_knows_its_rows() {
     let nodes = Redis::cluster();
-    for number in 0..30 {
-        nodes[0].cli(&["SET", &format!("wfbl:login:user{number}"), "4000000000:r"]);
-    }
-    nodes[2].freeze(true);
-    let there = (0..30).filter(|n| slot(&format!("wfbl:login:user{n}")) <= 10922).count();
-    // The one that hangs is the first that is asked.
-    let daemon = Daemon::start(&format!(
-        "blacklistPersistURL(\"redis://{},{}\", {{ cluster = \"true\" }})\nblacklistPersistConnectTimeout(1)\n",
-        nodes[2].addr, nodes[0].addr
-    ));
-    let entries = || daemon.client().get("/command/getBL").json()["bl_entries"].as_array().unwrap().len();
-    wait_for("those of the others are loaded", || entries() == there);
-    nodes[2].freeze(false);
-    wait_for("and the rest as soon as it is there", || entries() == 30);
-}
-
-#[test]
-fn a_server_that_hangs_blocks_no_request_and_is_loaded_later() {
-    let redis = Redis::start();
-    for login in ["there", "other"] {
-        redis.cli(&["SET", &format!("wfbl:login:{login}"), "4000000000:old"]);
-    }
-    redis.freeze(true);
-    // Whoever waited for an answer would wait for an hour.
-    let daemon = Daemon::start(&format!(
-        "blacklistPersistDB(\"{}\", {})\nblacklistPersistConnectTimeout(1)\nblacklistPersistRWTimeout(3600, 0)\n",
-        redis.addr.ip(),
-        redis.addr.port()
-    ));
-    let add = |login: &str| {
-        let entry = json!({"login": login, "expire_secs": 600, "reason": "new"});
-        assert_eq!(daemon.client().post("/command/addBLEntry", &entry).status, 200);
+    let users: Vec<String> = (0..64).map(|number| format!("user{number}")).collect();
+    // The nodes have a third of the slots each, in their order.
+    let head = usize::from(slot("pcstats:db:rows") / SLOTS.div_ceil(3));
+    let url = |nodes: &[&Redis]| {
+        let hosts: Vec<String> = nodes.iter().map(|node| node.addr.to_string()).collect();
+        format!("redis://{}", hosts.join(","))
     };
-    let denied =
-        |login: &str| daemon.client().allow(&json!({"login": login, "remote": "192.0.2.1"}))["status"] == -1;
-    (0..50).for_each(|number| add(&format!("user{number}")));
-    add("other");
-    assert!(denied("user7") && !denied("there"));
-    redis.freeze(false);
-    wait_for("what was there is loaded", || denied("there"));
-    wait_for("and what came meanwhile is written", || size(&redis) == 52);
-    let value = redis.cli(&["GET", "wfbl:login:other"]);
-    assert!(value.ends_with(":new"), "what was changed here meanwhile counts: {value}");
-    let entries: Value = daemon.client().get("/command/getBL").json();
-    assert_eq!(entries["bl_entries"].as_array().unwrap().len(), 52);
-    // Later, with a connection.
-    redis.freeze(true);
-    (50..100).for_each(|number| add(&format!("user{number}")));
-    assert!(denied("user77") && waiting(&daemon) > 0);
-    redis.freeze(false);
-    wait_for("all is written", || size(&redis) == 102);
+    let all = url(&nodes.iter().collect::<Vec<_>>());
+    let alone = url(&[&nodes[(head + 1) % 3]]);
+    let options =
+        |url, mode| [("backend", url), ("cluster", "true"), ("timeout_ms", "1000"), ("on_unreachable", mode)];
+    let before = World::new(&options(all.as_str(), "closed"));
+    for user in &users {
+        assert_eq!((before.count(&[user]), before.count_in("c", &[user])), (Ok(1), Ok(1)));
+    }
+    let (dead, alive) = here_and_elsewhere(&nodes[head], &users);
+    nodes[head].freeze(true);
+    let away = Err(AskError::Unreachable(Unreachable::Away));
+    let worlds = [(all.as_str(), "closed"), (all.as_str(), "open"), (alone.as_str(), "local")]
+        .map(|(url, mode)| (mode, World::new(&options(url, mode))));
+    for (mode, world) in &worlds {
+        assert_eq!(world.reachable(), "0", "{mode}");
+        let unanswered = world.unanswered();
+        // What is local was never counted here before.
+        let (not_here, no_rows) = match *mode {
+            "closed" => (away.clone(), away.clone()),
+            "open" => (Ok(0), Ok(0)),
+            _ => (Ok(1), Ok(1)),
+        };
+        assert_eq!(world.count(&dead[..1]), not_here, "{mode}");
+        assert_eq!(world.count_in("c", &alive[..1]), no_rows, "{mode}");
+        assert_eq!(world.unanswered(), unanswered, "nobody waits for what is known to be away");
+    }
+    for (mode, world) in &worlds {
+        let counted = || world.count(&alive[1..2]).is_ok_and(|sum| sum > 1);
+        wait_for(&format!("{mode}: the others answer"), counted);
+    }
+    nodes[head].freeze(false);
+    for (mode, world) in &worlds {
+        wait_for("all is there", || world.reachable() == "1");
+        for user in [dead[1], alive[3]] {
+            let [sums, sketches] = ["i", "c"].map(|field| world.count_in(field, &[user]).unwrap());
+            assert!(sums > 1 && sketches > 1, "{mode}: all count in the same cells: {sums} {sketches}");
+        }
+    }
+    assert_eq!(before.count_in("c", &[alive[3]]), Ok(5), "once by each");
 }

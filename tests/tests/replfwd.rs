@@ -1,12 +1,10 @@
-//! Forwarders between two sites, and the dump tool: real processes on loopback.
+//! Forwarders between two sites: real processes on loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::Command;
-use std::time::Instant;
 
-use portcullis_tests::daemon::PASSWORD;
+use portcullis_tests::cluster::{counts, report, sibling_port, wait_for};
 use portcullis_tests::{Daemon, Launch, PATIENCE, address, process, tools};
 use serde_json::{Value, json};
 use wire::replication::{Message, StatsOp};
@@ -18,34 +16,12 @@ getStringStatsDB("db1"):twEnableReplication()
 setReport(function(lt) getStringStatsDB("db1"):twAdd(lt.remote, "countLogins", 1) end)
 "#;
 
-fn port_on(ip: impl Into<IpAddr>) -> SocketAddr {
-    SocketAddr::new(ip.into(), address::fresh().port())
-}
-
-fn wait_for(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::yield_now();
-    }
-}
-
 fn node(own: SocketAddr, forwarder: &str, more: &str) -> Daemon {
     Daemon::start(&format!("{POLICY}siblingListener(\"{own}\")\naddSibling(\"{forwarder}\")\n{more}\n"))
 }
 
 fn forwarder(config: &str) -> Daemon {
     Launch::new(config).program("replfwd").start()
-}
-
-fn report(daemon: &Daemon, remote: &str) {
-    let tuple = json!({"login": "joe", "remote": remote, "success": false});
-    assert_eq!(daemon.client().post("/command/report", &tuple).status, 200);
-}
-
-fn counts(daemon: &Daemon, ip: &str) -> i64 {
-    let stats = daemon.client().post("/command/getDBStats", &json!({"ip": ip})).json();
-    stats["stats"]["db1"]["countLogins"].as_i64().unwrap_or(0)
 }
 
 fn listed(daemon: &Daemon) -> usize {
@@ -62,10 +38,10 @@ fn two_sites_share_through_their_forwarders() {
     // Each cipher, each protocol, and a key of its own between the sites.
     for (protocol, cipher, to_key) in [("udp", "xsalsa20", ""), ("tcp", "chacha20", "own")] {
         let [a, fa, fb, b] = [
-            port_on(address::own()),
-            port_on(address::beside(1)),
-            port_on(address::beside(2)),
-            port_on(address::beside(3)),
+            sibling_port(address::own()),
+            sibling_port(address::beside(1)),
+            sibling_port(address::beside(2)),
+            sibling_port(address::beside(3)),
         ];
         let cipher = format!("setReplicationCipher(\"{cipher}\")\n");
         // The key that the other forwarder opens with; here both have the same.
@@ -113,10 +89,10 @@ fn two_sites_share_through_their_forwarders() {
 #[test]
 fn a_destination_gets_what_it_is_meant_to() {
     let [a, fa, fb, b] = [
-        port_on(address::own()),
-        port_on(address::beside(1)),
-        port_on(address::beside(2)),
-        port_on(address::beside(3)),
+        sibling_port(address::own()),
+        sibling_port(address::beside(1)),
+        sibling_port(address::beside(2)),
+        sibling_port(address::beside(3)),
     ];
     let near = forwarder(&format!("siblingListener(\"{fa}\")\naddSibling(\"{a}\")\n"));
     let far = forwarder(&format!("siblingListener(\"{fb}\")\naddSibling(\"{b}\")\n"));
@@ -133,7 +109,7 @@ fn a_destination_gets_what_it_is_meant_to() {
     assert_eq!(post(&near, "addReplicationForwarderDest", &destination).0, 500);
     assert_eq!(post(&far, "addReplicationForwarderSrc", &source), ok);
     block(&nodes[0], "198.51.100.7");
-    report(&nodes[0], "192.0.2.1");
+    report(&nodes[0], "joe", "192.0.2.1");
     wait_for("the login arrives", || counts(&nodes[1], "192.0.2.1") == 1);
     assert_eq!(listed(&nodes[1]), 0, "lists are not for this one");
     let shown = near.client().get("/command/getReplicationForwarderDests").text();
@@ -154,7 +130,7 @@ fn a_destination_gets_what_it_is_meant_to() {
     lists["encryption_key"] = json!(portcullis_tests::daemon::KEY);
     assert_eq!(post(&near, "setReplicationForwarderDests", &json!({"siblings": [lists]})), ok);
     assert!(near.client().get("/command/getReplicationForwarderDests").text().contains("encryption_key"));
-    report(&nodes[0], "192.0.2.1");
+    report(&nodes[0], "joe", "192.0.2.1");
     block(&nodes[0], "198.51.100.8");
     wait_for("the entry arrives", || listed(&nodes[1]) == 1);
     assert_eq!(counts(&nodes[1], "192.0.2.1"), 1);
@@ -174,16 +150,16 @@ fn a_destination_gets_what_it_is_meant_to() {
 #[test]
 fn a_site_that_is_away_holds_up_nobody_and_each_has_its_own_key() {
     let [a, own, there, silent] = [
-        port_on(address::own()),
-        port_on(address::beside(1)),
-        port_on(address::beside(2)),
-        port_on(address::beside(3)),
+        sibling_port(address::own()),
+        sibling_port(address::beside(1)),
+        sibling_port(address::beside(2)),
+        sibling_port(address::beside(3)),
     ];
     let socket = UdpSocket::bind(there).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     // Connections to it are made, and nobody ever reads.
     let _listener = TcpListener::bind(silent).unwrap();
-    let closed = port_on(address::beside(3));
+    let closed = sibling_port(address::beside(3));
     let key = Key::from_bytes(&[9; 32]).unwrap();
     let destination = |addr: &str| {
         format!("addReplicationForwarderDestWithKey(\"{addr}\", \"{}\", true, true)\n", key.to_base64())
@@ -196,7 +172,7 @@ fn a_site_that_is_away_holds_up_nobody_and_each_has_its_own_key() {
     ));
     let node = node(a, &own.to_string(), "");
     for number in 0..50 {
-        report(&node, &format!("192.0.2.{number}"));
+        report(&node, "joe", &format!("192.0.2.{number}"));
         let mut buffer = [0; 2048];
         let (length, from) = socket.recv_from(&mut buffer).unwrap();
         assert_eq!(from.ip(), own.ip());
@@ -237,19 +213,13 @@ fn the_forwarder_is_a_daemon_like_the_others() {
     assert_eq!(daemon.terminate().code(), Some(0));
 }
 
-fn dump_entries(uri: &str, local: SocketAddr, more: &[&str]) -> std::process::Output {
-    let (ip, port) = (local.ip().to_string(), local.port().to_string());
-    let mut command = Command::new(tools::program("wf_dump_entries"));
-    process::run(command.args(["-u", uri, "-l", &ip, "-p", &port, "-w", PASSWORD]).args(more))
-}
-
 #[test]
 fn a_forwarder_follows_its_file_and_takes_a_question_for_sessions_as_a_wforce_does() {
     let [a, fa, fb, b] = [
-        port_on(address::own()),
-        port_on(address::beside(1)),
-        port_on(address::beside(2)),
-        port_on(address::beside(3)),
+        sibling_port(address::own()),
+        sibling_port(address::beside(1)),
+        sibling_port(address::beside(2)),
+        sibling_port(address::beside(3)),
     ];
     let far = forwarder(&format!(
         "siblingListener(\"{fb}\")\naddSibling(\"{b}\")\naddReplicationForwarderSrc(\"{}\")\n",
@@ -271,7 +241,7 @@ fn a_forwarder_follows_its_file_and_takes_a_question_for_sessions_as_a_wforce_do
     near.log().wait_for(&format!("destination {fb} udp: added"));
     near.log().wait_for("source 192.0.2.8:4001 none: added");
     near.log().wait_for("replfwd.conf: loaded again");
-    report(&nodes[0], "192.0.2.1");
+    report(&nodes[0], "joe", "192.0.2.1");
     wait_for("the login arrives", || counts(&nodes[1], "192.0.2.1") == 1);
     // The siblings asked whether it speaks sessions before they sent their packets.
     for forwarder in [&near, &far] {
@@ -279,125 +249,4 @@ fn a_forwarder_follows_its_file_and_takes_a_question_for_sessions_as_a_wforce_do
         assert_eq!(forwarder.log().count("was closed"), 0, "{:#?}", forwarder.log().all());
         assert!(forwarder.execute("siblings()").lines().all(|line| !line.contains("Session")));
     }
-}
-
-#[test]
-fn entries_are_dumped() {
-    let daemon = Daemon::start(
-        "newStringStatsDB(\"db1\", 3600, 2, { i = \"int\", c = \"countmin\" })\nlocal db = getStringStatsDB(\"db1\")\n\
-         db:twReset(\"k\")\ndb:twAdd(\"k\\\"q\", \"i\", 7)\ndb:twAdd(\"k\\\"q\", \"c\", \"x\")\n\
-         newStringStatsDB(\"db2\", 3600, 2, { i = \"int\" })\n",
-    );
-    let uri = format!("http://{}", daemon.http);
-    let json = dump_entries(&uri, address::fresh(), &[]);
-    assert_eq!(json.status.code(), Some(0), "{}", String::from_utf8_lossy(&json.stderr));
-    let text = String::from_utf8(json.stdout).unwrap();
-    assert!(text.ends_with('\n'));
-    let value: Value = serde_json::from_str(&text).unwrap();
-    // Once in the configuration's state; worker states find it counted.
-    let counted = value["db1"]["k\"q"]["i"][0].as_i64().unwrap();
-    assert!(counted >= 7 && counted % 7 == 0, "{text}");
-    assert_eq!(value["db2"], json!({}));
-    // wforce's own bytes, into a file that had something in it.
-    let file = daemon.folder().join("dump");
-    std::fs::write(&file, "x".repeat(100_000)).unwrap();
-    let old = dump_entries(
-        &format!("{uri}/command/dumpEntries"),
-        address::fresh(),
-        &["--compat", "-f", file.to_str().unwrap()],
-    );
-    assert_eq!((old.status.code(), old.stdout.len()), (Some(0), 0));
-    let text = std::fs::read_to_string(&file).unwrap();
-    assert!(text.starts_with(r#"{"db1": {"k"q": {"c": ["#) && text.ends_with("}\"db2\": {}}\n"), "{text}");
-}
-
-/// A stand-in for a server with this dump, which it gives once.
-fn stand_in(name: &'static str, dump: &'static str) -> (String, std::thread::JoinHandle<()>) {
-    let http = TcpListener::bind(address::fresh()).unwrap();
-    let uri = format!("http://{}", http.local_addr().unwrap());
-    let serve = move || {
-        let mut stream = BufReader::new(http.accept().unwrap().0);
-        let (mut line, mut length) = (String::new(), 0);
-        while stream.read_line(&mut line).unwrap() > 2 {
-            let number =
-                line.to_lowercase().strip_prefix("content-length:").map(|number| number.trim().parse());
-            length = number.map_or(length, |number| number.unwrap());
-            line.clear();
-        }
-        let mut body = vec![0; length];
-        stream.read_exact(&mut body).unwrap();
-        let answer =
-            format!("HTTP/1.1 200 OK\r\nServer: {name}\r\nContent-Length: 15\r\n\r\n{{\"status\":\"ok\"}}");
-        stream.get_mut().write_all(answer.as_bytes()).unwrap();
-        let asked: Value = serde_json::from_slice(&body).unwrap();
-        let port = u16::try_from(asked["dump_port"].as_u64().unwrap()).unwrap();
-        let to = SocketAddr::new(asked["dump_host"].as_str().unwrap().parse().unwrap(), port);
-        std::net::TcpStream::connect(to).unwrap().write_all(dump.as_bytes()).unwrap();
-    };
-    (uri, std::thread::Builder::new().name(name.into()).spawn(serve).unwrap())
-}
-
-#[test]
-fn a_dump_that_breaks_off_leaves_the_file_as_it_was() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("entries.json");
-    let whole = r#"{"db1": {"k": {"i": [7, 0]}}}"#;
-    std::fs::write(&file, "yesterday's").unwrap();
-    for (server, compat) in [
-        ("portcullis", None),
-        ("drogon/1.9.1", None),
-        ("portcullis", Some("--compat")),
-        ("drogon/1.9.1", Some("--compat")),
-    ] {
-        let options = ["-f", file.to_str().unwrap()].into_iter().chain(compat).collect::<Vec<_>>();
-        let (uri, thread) = stand_in(server, &whole[..whole.len() - 1]);
-        let output = dump_entries(&uri, address::fresh(), &options);
-        thread.join().unwrap();
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{server} {compat:?}: {text}");
-        assert!(text.contains("not complete"), "{text}");
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "yesterday's");
-    }
-    let (uri, thread) = stand_in("portcullis", whole);
-    assert_eq!(dump_entries(&uri, address::fresh(), &["-f", file.to_str().unwrap()]).status.code(), Some(0));
-    thread.join().unwrap();
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{whole}\n"));
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
-}
-
-#[test]
-fn a_dump_of_wforce_is_put_right() {
-    let old = r#"{"db1": {"k": {"c": [7, 0], "i": [7, 0, 1, 0]}"l": {"c": [1, 0]}}"db2": {}}"#;
-    for (arguments, expected) in [
-        (&[][..], r#"{"db1": {"k": {"c": [7, 0], "i": [1, 0]}, "l": {"c": [1, 0]}}, "db2": {}}"#),
-        (&["--compat"], old),
-    ] {
-        let (uri, server) = stand_in("drogon/1.9.1", old);
-        let output = dump_entries(&uri, address::fresh(), arguments);
-        server.join().unwrap();
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{expected}\n"));
-        assert_eq!(output.status.code(), Some(0));
-    }
-}
-
-#[test]
-fn a_dump_that_cannot_be_had_is_told() {
-    let daemon = Daemon::start("");
-    let uri = format!("http://{}", daemon.http);
-    let nobody = format!("http://{}", address::fresh());
-    let listening = TcpListener::bind(address::fresh()).unwrap();
-    for (uri, local, more, why) in [
-        (&nobody, address::fresh(), &[][..], "cannot ask the server"),
-        (&uri, address::fresh(), &["-w", "wrong"], "401"),
-        (&uri, listening.local_addr().unwrap(), &[], "cannot listen"),
-        (&uri, address::fresh(), &["-f", "/nosuch/file"], "/nosuch/file"),
-    ] {
-        let output = dump_entries(uri, local, more);
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(text.contains(why) && !text.contains(PASSWORD), "{text}");
-    }
-    let output = process::run(Command::new(tools::program("wf_dump_entries")).args(["-u", "http://a"]));
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("--local-addr"));
 }

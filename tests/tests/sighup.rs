@@ -1,9 +1,10 @@
 //! SIGHUP: what of a changed configuration takes effect without a restart.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
 
+use std::net::TcpListener;
 use std::time::Instant;
 
-use portcullis_tests::{Daemon, Launch, PATIENCE};
+use portcullis_tests::{Daemon, Launch, PATIENCE, address};
 use serde_json::json;
 
 const BEFORE: &str = "newStringStatsDB('seen', 60, 5, { failures = 'int' })\n\
@@ -157,6 +158,31 @@ fn sigterm_ends_a_replfwd_whose_file_waits_for_a_pipe() {
         let text = std::fs::read_to_string(config).unwrap();
         std::fs::write(config, text + "\ndofile('pipe')\n").unwrap();
     });
+}
+
+#[test]
+fn a_file_that_is_read_when_the_daemon_ends_is_not_put_in_place_any_more() {
+    // It takes what is sent, and says nothing: the daemon waits for that at its end.
+    let silent = TcpListener::bind((address::own(), 0)).unwrap();
+    let hook =
+        format!("addWebHook({{ 'report' }}, {{ url = 'http://{}/' }})\n", silent.local_addr().unwrap());
+    let mut daemon = Daemon::start(&format!("{BEFORE}{hook}"));
+    daemon.client().report(&json!({"login": "joe", "remote": "192.0.2.1"}));
+    let _connection = silent.accept().unwrap();
+    let pipe = daemon.folder().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let text = std::fs::read_to_string(daemon.config()).unwrap();
+    std::fs::write(daemon.config(), text + "\ndofile('pipe')\n").unwrap();
+    daemon.process.signal("HUP");
+    // Opens as soon as the file is read so far.
+    let pipe = std::fs::File::options().write(true).open(pipe).unwrap();
+    daemon.process.signal("TERM");
+    daemon.log().wait_for("that is not waited for");
+    drop(pipe);
+    assert!(daemon.process.wait().success());
+    let lines = daemon.log().to_end();
+    assert!(lines.iter().any(|line| line.contains("the old one goes on: the daemon ends")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("loaded again")), "{lines:?}");
 }
 
 #[test]

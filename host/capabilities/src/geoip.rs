@@ -8,16 +8,16 @@ mod path;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::context::{self, Step};
 use crate::log::Log;
-use database::Source;
 pub use database::{GeoError, Reloaded};
+use database::{Open, Source};
 
 /// What a city look-up knows; unknown parts are empty or 0.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,6 +69,17 @@ impl Legacy {
 pub struct GeoIp {
     log: Arc<Log>,
     dbs: RwLock<BTreeMap<BString, GeoDb>>,
+    /// While the configuration is read again: what it has opened so far.
+    reading: Mutex<Option<Reading>>,
+}
+
+/// What a configuration has opened that may not be used in the end.
+#[derive(Default)]
+struct Reading {
+    /// Under new names.
+    added: Vec<BString>,
+    /// Other files for names that there are.
+    moved: BTreeMap<BString, (PathBuf, Open)>,
 }
 
 /// A handle onto a database: it stays valid, and sees the new file, when the database is reloaded. Clones are cheap. A
@@ -81,20 +92,53 @@ pub struct GeoDb {
 impl GeoIp {
     /// No databases yet.
     pub fn new(log: Arc<Log>) -> Self {
-        Self { log, dbs: RwLock::default() }
+        Self { log, dbs: RwLock::default(), reading: Mutex::default() }
     }
 
-    /// Opens a file under a name. The first one opened under a name stays: the configuration runs several times.
+    /// Opens a file under a name. The first one opened under a name stays, because the configuration runs several times; while
+    /// it is [read again](Self::read_again), another file takes its place in the end.
     ///
     /// # Errors
-    /// The file cannot be read or is no MaxMind DB; the name stays unknown then.
+    /// The file cannot be read or is no MaxMind DB; the name stays unknown, or what it was.
     pub fn open(&self, name: &[u8], path: &Path) -> Result<(), GeoError> {
-        if self.dbs.read().contains_key(BStr::new(name)) {
+        let mut reading = self.reading.lock();
+        if let Some(db) = self.get(name) {
+            let path = database::absolute(path)?;
+            if let Some(reading) = &mut *reading
+                && db.source.is_some_and(|source| *source.path() != path)
+                && !reading.moved.contains_key(BStr::new(name))
+            {
+                let open = Open::read(&path)?;
+                reading.moved.insert(name.into(), (path, open));
+            }
             return Ok(());
         }
         let db = GeoDb { source: Some(Arc::new(Source::open(path)?)) };
         self.dbs.write().entry(name.into()).or_insert(db);
+        if let Some(reading) = &mut *reading {
+            reading.added.push(name.into());
+        }
         Ok(())
+    }
+
+    /// The configuration is read again from now on, until [`GeoIp::settle`].
+    pub fn read_again(&self) {
+        *self.reading.lock() = Some(Reading::default());
+    }
+
+    /// The configuration that was read again is used: so are the files that it named. Or it is not: what there was stays.
+    pub fn settle(&self, used: bool) {
+        let Some(reading) = self.reading.lock().take() else { return };
+        if !used {
+            self.dbs.write().retain(|name, _| !reading.added.contains(name));
+            return;
+        }
+        for (name, (path, open)) in reading.moved {
+            if let Some(source) = self.get(&name).and_then(|db| db.source) {
+                self.log.notice(format!("GeoIP database {name} is {} from now on", path.display()));
+                source.put(path, open);
+            }
+        }
     }
 
     /// The database of this name, if it was opened.

@@ -47,7 +47,7 @@ impl Outgoing {
         }
         let outside = keep_outside(capabilities, settings, runtime);
         for (_, options) in settings.read(|values| values.remote_stats.clone()) {
-            patience = patience.max(options.timeout * 5);
+            patience = patience.max(options.patience());
         }
         let deadline = tokio::time::Instant::now() + patience;
         for store in &outside {

@@ -79,15 +79,7 @@ impl<F: Flavour> Reloads<F> {
         let mut going = self.going.lock();
         if let Some(going) = going.as_mut() {
             going.again = true;
-            let since = going.since.elapsed();
-            let what = if since < STUCK {
-                "it is read once more after that"
-            } else {
-                "it is stuck where it cannot be stopped (os.execute, a pipe that it reads): restart the daemon to have it \
-                 read"
-            };
-            let secs = since.as_secs();
-            log.warn(format!("the configuration is still being read, for {secs} s now; {what}"));
+            log.warn(still_read(going.since.elapsed()));
             return;
         }
         let reloads = self.clone();
@@ -135,7 +127,11 @@ impl<F: Flavour> Reloads<F> {
     fn run(&self) {
         let Self { arguments, started, lines, flavour, loaded, ending, .. } = self;
         let log = &started.capabilities.log;
-        match try_run(arguments, started, ending) {
+        let geoip = &started.capabilities.geoip;
+        geoip.read_again();
+        let result = try_run(arguments, started, ending);
+        geoip.settle(result.is_ok());
+        match result {
             Ok(settings) => {
                 loaded();
                 flavour.reloaded(started, &settings);
@@ -157,6 +153,16 @@ impl<F: Flavour> Reloads<F> {
             }
         }
     }
+}
+
+/// What is said when it is asked for while a configuration is being read, for so long.
+fn still_read(since: Duration) -> String {
+    let what = if since < STUCK {
+        "it is read once more after that"
+    } else {
+        "it is stuck where it cannot be stopped (os.execute, a pipe that it reads): restart the daemon to have it read"
+    };
+    format!("the configuration is still being read, for {} s now; {what}", since.as_secs())
 }
 
 fn try_run(
@@ -211,4 +217,20 @@ fn try_run(
         settings.attach(cluster.clone());
     }
     Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_longer_than_its_passes_may_is_told_to_be_stuck() {
+        let at_work = still_read(STUCK - Duration::from_secs(1));
+        assert!(at_work.contains("for 599 s now; it is read once more after that"), "{at_work}");
+        let stuck = still_read(STUCK);
+        assert!(
+            stuck.contains("for 600 s now; it is stuck") && stuck.contains("restart the daemon"),
+            "{stuck}"
+        );
+    }
 }

@@ -7,9 +7,12 @@ mod alert;
 mod console;
 mod daemons;
 mod dns;
+mod entry;
 mod fields;
 mod forwarder;
 mod geo;
+mod group;
+mod help;
 mod hooks;
 mod jobs;
 mod lists;
@@ -25,7 +28,10 @@ mod webhook;
 
 use capabilities::Daemon;
 pub use daemons::Daemons;
+pub use entry::Entry;
 pub use fields::{FIELDS, Field};
+pub use group::Group;
+pub use help::help;
 pub use markdown::{configuration_markdown, lua_api_markdown, reference_markdown};
 
 /// What a function does in one kind of Lua state.
@@ -35,91 +41,6 @@ pub enum Does {
     Acts,
     /// Nothing: arguments are checked, no value is returned.
     Nothing,
-}
-
-/// The topics of the reference, in its order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Group {
-    /// Listeners, access, the control socket, sizes.
-    Server,
-    /// The functions a policy consists of.
-    Hooks,
-    /// Background functions and when they run.
-    Jobs,
-    /// Policies as WebAssembly components.
-    Policies,
-    /// Stats DBs.
-    Stats,
-    /// Black- and whitelists.
-    Lists,
-    /// Addresses, netmasks and groups of them.
-    Addresses,
-    /// `GeoIP` databases.
-    GeoIp,
-    /// DNS look-ups.
-    Dns,
-    /// Log lines and counters.
-    Logging,
-    /// Siblings and the start-up sync.
-    Replication,
-    /// Webhooks.
-    Webhooks,
-    /// Alerts.
-    Alerts,
-    /// Report sinks.
-    ReportSinks,
-    /// The report store.
-    Reports,
-    /// Lists kept in Redis.
-    Redis,
-    /// What is typed at the console.
-    Console,
-}
-
-impl Group {
-    /// All topics in the order of the reference.
-    pub const ALL: [Group; 17] = [
-        Group::Server,
-        Group::Hooks,
-        Group::Jobs,
-        Group::Policies,
-        Group::Stats,
-        Group::Lists,
-        Group::Addresses,
-        Group::GeoIp,
-        Group::Dns,
-        Group::Logging,
-        Group::Replication,
-        Group::Webhooks,
-        Group::Alerts,
-        Group::ReportSinks,
-        Group::Reports,
-        Group::Redis,
-        Group::Console,
-    ];
-
-    /// The heading in the reference.
-    pub fn title(self) -> &'static str {
-        match self {
-            Group::Server => "Server",
-            Group::Hooks => "Hooks",
-            Group::Jobs => "Background functions",
-            Group::Policies => "WebAssembly policies",
-            Group::Stats => "Stats DBs",
-            Group::Lists => "Black- and whitelists",
-            Group::Addresses => "Addresses and netmasks",
-            Group::GeoIp => "GeoIP",
-            Group::Dns => "DNS",
-            Group::Logging => "Logging and counters",
-            Group::Replication => "Siblings",
-            Group::Webhooks => "Webhooks",
-            Group::Alerts => "Alerts",
-            Group::ReportSinks => "Report sinks",
-            Group::Reports => "Report store",
-            Group::Redis => "Lists in Redis",
-            Group::Console => "Console",
-        }
-    }
 }
 
 /// How an argument is converted; see the reference for the rules.
@@ -202,151 +123,6 @@ const fn param(name: &'static str, kind: Kind) -> Param {
 
 const fn optional(name: &'static str, kind: Kind) -> Param {
     Param { name, kind, optional: true }
-}
-
-/// One function or method.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    /// Global name, or `Object:method`.
-    pub name: &'static str,
-    /// The object a method belongs to.
-    pub object: Option<&'static str>,
-    /// Its topic.
-    pub group: Group,
-    /// The daemons that have it; in others there is no such global.
-    pub daemons: Daemons,
-    /// In the configuration state of the server.
-    pub config: Does,
-    /// In the worker states, which serve requests.
-    pub worker: Does,
-    /// In the configuration state of a console client.
-    pub client: Does,
-    /// Its parameters, without the object of a method.
-    pub params: &'static [Param],
-    /// What it returns; empty: no value.
-    pub returns: &'static str,
-    /// What holds if it is never called; empty where that makes no sense.
-    pub default: &'static str,
-    /// One paragraph for operators and policy authors.
-    pub doc: &'static str,
-    /// Only the configuration file may call it, not the console of a running server.
-    pub start_only: bool,
-    /// Made for the console: acts on its output.
-    pub console: bool,
-}
-
-impl Entry {
-    const fn new(
-        group: Group,
-        states: [Does; 3],
-        name: &'static str,
-        params: &'static [Param],
-        doc: &'static str,
-    ) -> Self {
-        Entry {
-            name,
-            object: None,
-            group,
-            daemons: group.daemons(),
-            config: states[0],
-            worker: states[1],
-            client: states[2],
-            params,
-            returns: "",
-            default: "",
-            doc,
-            start_only: false,
-            console: false,
-        }
-    }
-
-    /// Acts in the configuration state and in clients, nothing in workers.
-    const fn config(group: Group, name: &'static str, params: &'static [Param], doc: &'static str) -> Self {
-        Self::new(group, [Does::Acts, Does::Nothing, Does::Acts], name, params, doc)
-    }
-
-    /// Acts everywhere.
-    const fn anywhere(group: Group, name: &'static str, params: &'static [Param], doc: &'static str) -> Self {
-        Self::new(group, [Does::Acts, Does::Acts, Does::Acts], name, params, doc)
-    }
-
-    /// A method of `object`, which acts everywhere.
-    const fn method(
-        group: Group,
-        object: &'static str,
-        name: &'static str,
-        params: &'static [Param],
-        doc: &'static str,
-    ) -> Self {
-        let mut entry = Self::anywhere(group, name, params, doc);
-        entry.object = Some(object);
-        entry
-    }
-
-    const fn not_in_client(mut self) -> Self {
-        self.client = Does::Nothing;
-        self
-    }
-
-    const fn only_in_worker(mut self) -> Self {
-        self.config = Does::Nothing;
-        self.client = Does::Nothing;
-        self.worker = Does::Acts;
-        self
-    }
-
-    const fn in_server(mut self) -> Self {
-        self.config = Does::Acts;
-        self.client = Does::Nothing;
-        self.worker = Does::Acts;
-        self
-    }
-
-    const fn daemons(mut self, daemons: Daemons) -> Self {
-        self.daemons = daemons;
-        self
-    }
-
-    const fn returns(mut self, returns: &'static str) -> Self {
-        self.returns = returns;
-        self
-    }
-
-    const fn default(mut self, default: &'static str) -> Self {
-        self.default = default;
-        self
-    }
-
-    const fn start_only(mut self) -> Self {
-        self.start_only = true;
-        self
-    }
-
-    const fn console(mut self) -> Self {
-        self.console = true;
-        self
-    }
-
-    /// What it does in a state of this role.
-    pub fn does(&self, role: crate::bind::Role) -> Does {
-        match role {
-            crate::bind::Role::Config => self.config,
-            crate::bind::Role::Worker => self.worker,
-            crate::bind::Role::Client => self.client,
-        }
-    }
-
-    /// The name without the object.
-    pub fn short_name(&self) -> &'static str {
-        self.name.split_once(':').map_or(self.name, |(_, method)| method)
-    }
-
-    /// Fewest and most arguments, the object of a method included.
-    pub fn arity(&self) -> (u8, u8) {
-        let object = usize::from(self.object.is_some());
-        let needed = self.params.iter().filter(|param| !param.optional).count();
-        ((object + needed) as u8, (object + self.params.len()) as u8)
-    }
 }
 
 /// All functions and methods, topic by topic.

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::cluster::ClusterClientBuilder;
-use redis::cluster_async::ClusterConnection;
+use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
-    Pipeline, RedisConnectionInfo, RedisError, RedisFuture, TlsCertificates, TlsMode, Value,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
+    RedisConnectionInfo, RedisError, TlsCertificates, TlsMode,
 };
 
 use crate::target::{Mode, Target};
@@ -25,6 +23,9 @@ pub(crate) enum LinkError {
     /// It takes too long.
     #[error("no connection within {} ms", .0.as_millis())]
     Timeout(Duration),
+    /// None of a cluster's nodes can be used.
+    #[error("no node of the cluster answers")]
+    Silent,
 }
 
 /// How long connecting and answers may take.
@@ -32,67 +33,6 @@ pub(crate) enum LinkError {
 pub(crate) struct Limits {
     pub connect: Duration,
     pub response: Duration,
-}
-
-/// A connection; clones share it.
-#[derive(Clone)]
-pub(crate) enum Link {
-    Single(MultiplexedConnection),
-    Cluster(ClusterConnection),
-}
-
-impl ConnectionLike for Link {
-    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        match self {
-            Link::Single(connection) => connection.req_packed_command(cmd),
-            Link::Cluster(connection) => connection.req_packed_command(cmd),
-        }
-    }
-
-    fn req_packed_commands<'a>(
-        &'a mut self,
-        pipeline: &'a Pipeline,
-        offset: usize,
-        count: usize,
-    ) -> RedisFuture<'a, Vec<Value>> {
-        match self {
-            Link::Single(connection) => connection.req_packed_commands(pipeline, offset, count),
-            Link::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
-        }
-    }
-
-    fn get_db(&self) -> i64 {
-        match self {
-            Link::Single(connection) => connection.get_db(),
-            Link::Cluster(connection) => connection.get_db(),
-        }
-    }
-}
-
-impl Link {
-    /// Connects, in `limits.connect` for each host.
-    pub(crate) async fn open(target: &Target, limits: Limits) -> Result<Link, LinkError> {
-        if target.mode != Mode::Cluster {
-            return single(target, limits).await.map(Link::Single);
-        }
-        let open = async {
-            let mut builder = ClusterClientBuilder::new(infos(target))
-                .connection_timeout(limits.connect)
-                .response_timeout(limits.response)
-                .retries(3);
-            if target.tls {
-                builder = builder.tls(TlsMode::Secure).certs(certificates(target)?);
-            }
-            if !target.username.is_empty() {
-                builder = builder.username(&target.username);
-            }
-            if !target.password.is_empty() {
-                builder = builder.password(&target.password);
-            }
-            Ok(Link::Cluster(builder.build()?.get_async_connection().await?))
-        };
-        within(target, limits, open).await
-    }
 }
 
 /// The one server of a target that is no cluster, in `limits.connect` for each host.
@@ -103,15 +43,7 @@ pub(crate) async fn single(target: &Target, limits: Limits) -> Result<Multiplexe
             Mode::Single | Mode::Cluster => first(target, limits).await,
         }
     };
-    within(target, limits, open).await
-}
-
-/// Connecting may take `limits.connect` for each host.
-async fn within<T>(
-    target: &Target,
-    limits: Limits,
-    open: impl Future<Output = Result<T, LinkError>>,
-) -> Result<T, LinkError> {
+    // One after the other.
     let whole = limits.connect * u32::try_from(target.hosts.len()).unwrap_or(1).max(1);
     tokio::time::timeout(whole, open).await.map_err(|_| LinkError::Timeout(whole))?
 }

@@ -1,10 +1,13 @@
 //! A connection to each server that has keys of its own: one server, or the masters of a cluster. They are apart from each
 //! other, so that one that hangs holds up no other.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use redis::Value;
-use redis::aio::MultiplexedConnection;
+use redis::aio::{ConnectionLike as _, MultiplexedConnection};
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 use tokio::task::JoinSet;
 
 use crate::link::{Limits, LinkError, first, single};
@@ -14,10 +17,20 @@ use crate::target::{Mode, Target};
 const SLOTS: u16 = 16_384;
 
 /// The servers.
-pub(crate) struct Nodes(Vec<Node>);
+pub(crate) struct Nodes {
+    nodes: Vec<Node>,
+    /// A key was elsewhere than these say.
+    stale: AtomicBool,
+}
+
+type Host = (String, u16);
+/// A node of which the connection is kept.
+type Kept<'n> = (&'n Host, &'n MultiplexedConnection);
 
 /// One of them.
 pub(crate) struct Node {
+    /// Of a cluster: where it says that it is.
+    host: Option<Host>,
     slots: Vec<RangeInclusive<u16>>,
     /// Its address, for messages and to know it again.
     pub name: String,
@@ -26,40 +39,69 @@ pub(crate) struct Node {
 }
 
 impl Nodes {
+    fn of(nodes: Vec<Node>) -> Self {
+        Self { nodes, stale: AtomicBool::new(false) }
+    }
+
     /// Connects to all of them. Of a cluster some may be away; `known`: nodes that it had before, for when those of the target
     /// do not answer, and those that it has after this.
     pub(crate) async fn open(
         target: &Target,
         limits: Limits,
-        known: &mut Vec<(String, u16)>,
+        known: &mut Vec<Host>,
     ) -> Result<Nodes, LinkError> {
         if target.mode != Mode::Cluster {
             let connection = Ok(single(target, limits).await?);
             let slots = vec![0..=SLOTS - 1];
-            return Ok(Nodes(vec![Node { slots, name: target.to_string(), connection }]));
+            return Ok(Nodes::of(vec![Node { host: None, slots, name: target.to_string(), connection }]));
         }
-        let mut connecting = JoinSet::new();
         let masters = masters(target, limits, known).await?;
-        *known = masters.iter().map(|(host, _)| host.clone()).collect();
-        for (host, slots) in masters {
-            let alone = Target { hosts: vec![host], mode: Mode::Single, ..target.clone() };
-            connecting.spawn(async move {
-                let connection = first(&alone, limits).await.map_err(|error| error.to_string());
-                Node { slots, name: alone.to_string(), connection }
-            });
+        let nodes = connect(target, limits, masters, &[]).await;
+        *known = nodes.hosts();
+        Ok(nodes)
+    }
+
+    /// Of a cluster: where they are.
+    pub(crate) fn hosts(&self) -> Vec<Host> {
+        self.nodes.iter().filter_map(|node| node.host.clone()).collect()
+    }
+
+    /// Of a cluster: the same as it is now. Connections are kept, but for those at these places.
+    pub(crate) async fn renewed(
+        &self,
+        target: &Target,
+        limits: Limits,
+        silent: &BTreeSet<usize>,
+    ) -> Result<Nodes, LinkError> {
+        let kept: Vec<Kept<'_>> = self
+            .nodes
+            .iter()
+            .enumerate()
+            .filter_map(|(place, node)| {
+                let connection = node.connection.as_ref().ok().filter(|_| !silent.contains(&place))?;
+                Some((node.host.as_ref()?, connection))
+            })
+            .collect();
+        for (host, connection) in &kept {
+            if let Ok(masters) = ask_masters(&mut (*connection).clone(), &host.0).await
+                && !masters.is_empty()
+            {
+                return Ok(connect(target, limits, masters, &kept).await);
+            }
         }
-        Ok(Nodes(connecting.join_all().await))
+        let masters = masters(target, limits, &self.hosts()).await?;
+        Ok(connect(target, limits, masters, &kept).await)
     }
 
     /// All of them.
     pub(crate) fn all(&self) -> &[Node] {
-        &self.0
+        &self.nodes
     }
 
     /// Why not all of them can be reached, if that is so.
     pub(crate) fn trouble(&self) -> Option<String> {
         let away = |node: &Node| Some((node.name.clone(), node.connection.as_ref().err()?.clone()));
-        self.0
+        self.nodes
             .iter()
             .find_map(away)
             .map(|(name, why)| format!("the node {name} of the cluster is away: {why}"))
@@ -67,46 +109,140 @@ impl Nodes {
 
     /// Whether one of them can be reached.
     pub(crate) fn some_are_there(&self) -> bool {
-        self.0.iter().any(|node| node.connection.is_ok())
+        self.nodes.iter().any(|node| node.connection.is_ok())
+    }
+
+    /// The place of the server with this key.
+    pub(crate) fn place(&self, key: &[u8]) -> Option<usize> {
+        let slot = slot(key);
+        self.nodes.iter().position(|node| node.slots.iter().any(|slots| slots.contains(&slot)))
     }
 
     /// The place of the server with this key and the connection to it, if it can be reached.
     pub(crate) fn connection(&self, key: &[u8]) -> Option<(usize, MultiplexedConnection)> {
-        let slot = slot(key);
-        let place = self.0.iter().position(|node| node.slots.iter().any(|slots| slots.contains(&slot)))?;
-        Some((place, self.0[place].connection.as_ref().ok()?.clone()))
+        let place = self.place(key)?;
+        Some((place, self.nodes[place].connection.as_ref().ok()?.clone()))
+    }
+
+    /// The same of the node that this answer (`MOVED`, `ASK`) sends to.
+    pub(crate) fn sent_to(&self, answer: &RedisError) -> Option<(usize, MultiplexedConnection)> {
+        let (host, port) = answer.redirect_node()?.0.rsplit_once(':')?;
+        let port = port.parse::<u16>().ok()?;
+        let is_it = |node: &Node| node.host.as_ref().is_some_and(|known| known.0 == host && known.1 == port);
+        let place = self.nodes.iter().position(is_it)?;
+        Some((place, self.nodes[place].connection.as_ref().ok()?.clone()))
     }
 
     /// A server did not answer, or sent elsewhere.
     pub(crate) fn lose(&mut self, place: usize, why: String) {
-        if let Some(node) = self.0.get_mut(place) {
+        if let Some(node) = self.nodes.get_mut(place) {
             node.connection = Err(why);
         }
     }
 }
 
-type Master = ((String, u16), Vec<RangeInclusive<u16>>);
+/// How often a command is sent that needs several keys of a slot that is moving, and the pause before the next time.
+const TRIES: u32 = 3;
+const MOVING: Duration = Duration::from_millis(10);
 
-/// The masters of a cluster as the first host that answers knows them: of those that are configured, then of those that were
-/// masters.
-async fn masters(target: &Target, limits: Limits, known: &[(String, u16)]) -> Result<Vec<Master>, LinkError> {
-    let mut last = None;
-    for host in target.hosts.iter().chain(known) {
-        let alone = Target { hosts: vec![host.clone()], mode: Mode::Single, ..target.clone() };
-        let asked = async {
-            let mut connection = first(&alone, limits).await?;
-            let slots: Value = redis::cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
-            Ok::<_, LinkError>(read_masters(&slots, &host.0))
-        };
-        match asked.await {
-            Ok(masters) if !masters.is_empty() => return Ok(masters),
-            Ok(_) => {}
-            Err(error) => last = Some(error),
+impl Nodes {
+    /// What the server with this key says to a command, also while the key's slot moves to another one.
+    ///
+    /// # Errors
+    /// It says that it cannot, or there is no connection to it.
+    pub(crate) async fn ask(&self, key: &[u8], command: &Cmd) -> Result<Value, RedisError> {
+        let none = || RedisError::from((ErrorKind::ClusterConnectionNotFound, "the node of the key is away"));
+        let (_, mut node) = self.connection(key).ok_or_else(none)?;
+        let mut tried = 1;
+        loop {
+            let mut answer = node.req_packed_command(command).await.and_then(Value::extract_error);
+            if let Err(error) = &answer
+                && let Some((_, mut other)) = self.sent_to(error)
+            {
+                if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) {
+                    self.stale.store(true, Ordering::Relaxed);
+                }
+                answer = asking(&mut other, command.clone()).await;
+            }
+            match answer {
+                Err(error)
+                    if error.kind() == ErrorKind::Server(ServerErrorKind::TryAgain) && tried < TRIES =>
+                {
+                    tried += 1;
+                    tokio::time::sleep(MOVING).await;
+                }
+                answer => return answer,
+            }
         }
     }
-    let none =
-        || redis::RedisError::from((redis::ErrorKind::ClusterConnectionNotFound, "no node has any slots"));
+
+    /// Whether keys were found elsewhere than they should be.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::Relaxed)
+    }
+}
+
+/// A command for a node that only has a part of the key's slot, because it is moving there.
+///
+/// # Errors
+/// The first of the two answers that is an error.
+pub(crate) async fn asking(node: &mut MultiplexedConnection, command: Cmd) -> Result<Value, RedisError> {
+    let mut both = redis::pipe();
+    both.cmd("ASKING").add_command(command);
+    let mut answer = Value::Nil;
+    for each in node.req_packed_commands(&both, 0, 2).await? {
+        answer = each.extract_error()?;
+    }
+    Ok(answer)
+}
+
+type Master = (Host, Vec<RangeInclusive<u16>>);
+
+/// Connections to these, all at once.
+async fn connect(target: &Target, limits: Limits, masters: Vec<Master>, kept: &[Kept<'_>]) -> Nodes {
+    let mut connecting = JoinSet::new();
+    for (host, slots) in masters {
+        let old = kept.iter().find(|(known, _)| **known == host).map(|(_, connection)| (*connection).clone());
+        let alone = Target { hosts: vec![host.clone()], mode: Mode::Single, ..target.clone() };
+        connecting.spawn(async move {
+            let connection = match old {
+                Some(connection) => Ok(connection),
+                None => first(&alone, limits).await.map_err(|error| error.to_string()),
+            };
+            Node { host: Some(host), slots, name: alone.to_string(), connection }
+        });
+    }
+    Nodes::of(connecting.join_all().await)
+}
+
+/// The masters of a cluster as the first host that answers knows them: of those that are configured, and if none of these
+/// does, of those that were masters.
+async fn masters(target: &Target, limits: Limits, known: &[Host]) -> Result<Vec<Master>, LinkError> {
+    let mut last = None;
+    for hosts in [&target.hosts[..], known] {
+        let mut asking = JoinSet::new();
+        for host in hosts {
+            let alone = Target { hosts: vec![host.clone()], mode: Mode::Single, ..target.clone() };
+            let host = host.0.clone();
+            asking.spawn(async move { ask_masters(&mut first(&alone, limits).await?, &host).await });
+        }
+        // Those that hang are not waited for.
+        while let Some(asked) = asking.join_next().await {
+            match asked {
+                Ok(Ok(masters)) if !masters.is_empty() => return Ok(masters),
+                Ok(Err(error)) => last = Some(error),
+                _ => {}
+            }
+        }
+    }
+    let none = || RedisError::from((ErrorKind::ClusterConnectionNotFound, "no node has any slots"));
     Err(last.unwrap_or_else(|| none().into()))
+}
+
+/// The masters of a cluster as a node knows them that was asked by this name.
+async fn ask_masters(node: &mut MultiplexedConnection, name: &str) -> Result<Vec<Master>, LinkError> {
+    let slots: Value = redis::cmd("CLUSTER").arg("SLOTS").query_async(node).await?;
+    Ok(read_masters(&slots, name))
 }
 
 /// Reads the answer to `CLUSTER SLOTS`: of each range its first and last slot, then its master and its replicas, each with the

@@ -2,6 +2,7 @@
 
 mod cache;
 mod options;
+mod pace;
 mod parts;
 mod plan;
 mod store;

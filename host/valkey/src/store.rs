@@ -1,6 +1,7 @@
 //! One list kept in a server: loaded at the start, then followed change by change.
 
 mod load;
+mod write;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,10 +13,10 @@ use capabilities::Capabilities;
 use capabilities::lists::{Colour, Entry, Kind, ListObserver, Origin};
 use capabilities::log::Level;
 use parking_lot::Mutex;
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::RedisError;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::entry;
 use crate::link::{Limits, LinkError};
@@ -23,8 +24,6 @@ use crate::nodes::Nodes;
 use crate::pending::{Change, Pending};
 use crate::target::Target;
 
-/// Changes that are written at once.
-const BATCH: usize = 256;
 /// Pauses between two attempts to connect.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -194,18 +193,22 @@ impl ListStore {
         if !*self.loaded.borrow() {
             self.load(&mut nodes).await?;
         }
+        // There may be something to be loaded from a node that is away, also if nothing has to be written to it.
+        let again = Instant::now() + LONGEST_PAUSE;
         loop {
+            let trouble = nodes.trouble();
+            if let Some(why) = &trouble
+                && Instant::now() >= again
+            {
+                return Err(Broken::Partly(why.clone()));
+            }
             let waiting = self.pending.lock().len();
             if waiting == 0 {
                 self.count();
-                match nodes.trouble() {
+                match trouble {
                     None => self.arrived.notified().await,
-                    Some(why) => {
-                        // Nothing is for that node, but there may be something to be loaded from it.
-                        if tokio::time::timeout(LONGEST_PAUSE, self.arrived.notified()).await.is_err() {
-                            return Err(Broken::Partly(why));
-                        }
-                    }
+                    // Out of time: looked at above.
+                    Some(_) => drop(tokio::time::timeout_at(again, self.arrived.notified()).await),
                 }
                 continue;
             }
@@ -220,92 +223,6 @@ impl ListStore {
             }
         }
     }
-
-    /// Writes what waits, so many changes. Those of a node that fails wait again; each of the others is tried once.
-    async fn write_all(&self, nodes: &mut Nodes, waiting: usize) -> Result<(), Broken> {
-        let (mut tried, mut result) = (0, Ok(()));
-        while tried < waiting && (result.is_ok() || nodes.some_are_there()) {
-            let batch = self.pending.lock().take(BATCH.min(waiting - tried));
-            if batch.is_empty() {
-                break;
-            }
-            tried += batch.len();
-            self.count_with(batch.len());
-            result = result.and(self.write(nodes, batch).await);
-            // Changes of nodes that are away are only looked at: others want to run meanwhile.
-            tokio::task::yield_now().await;
-        }
-        result
-    }
-
-    /// Writes all of these; what could not be written waits again.
-    async fn write(&self, nodes: &mut Nodes, batch: Vec<(BString, Change)>) -> Result<(), Broken> {
-        let mut writes = JoinSet::new();
-        let mut broken = None;
-        for (key, change) in batch {
-            let Some((place, mut connection)) = nodes.connection(&key) else {
-                self.pending.lock().put_back(key, change);
-                broken.get_or_insert_with(|| {
-                    let why = nodes.trouble();
-                    Broken::Partly(why.unwrap_or_else(|| "no node of the cluster has its slot".into()))
-                });
-                continue;
-            };
-            if matches!(change, Change::Set(..)) {
-                self.capabilities.metrics.families.redis_updates.with_label_values(&[self.label()]).inc();
-            }
-            writes.spawn(async move {
-                let command = command(&key, &change, now());
-                (command.exec_async(&mut connection).await, place, key, change)
-            });
-        }
-        while let Some(done) = writes.join_next().await {
-            // A task that panicked or was cancelled has lost its change; neither happens.
-            let Ok((result, place, key, change)) = done else { continue };
-            match result {
-                Ok(()) => {}
-                Err(error) if is_final(&error) => self.lost(1, &error.to_string()),
-                Err(error) => {
-                    self.pending.lock().put_back(key, change);
-                    // While a slot moves only that key has to wait.
-                    if !is_moving(&error) {
-                        nodes.lose(place, error.to_string());
-                    }
-                    broken.get_or_insert(Broken::Server(error));
-                }
-            }
-        }
-        self.count();
-        broken.map_or(Ok(()), Err)
-    }
-}
-
-/// The command for a change. What has no time left is deleted.
-fn command(key: &BString, change: &Change, now: u64) -> redis::Cmd {
-    match change {
-        Change::Set(value, expiration) if *expiration > now => {
-            let mut set = redis::cmd("SET");
-            set.arg(key.as_slice()).arg(value.as_slice()).arg("EX").arg(expiration - now);
-            set
-        }
-        Change::Set(..) | Change::Delete => {
-            let mut delete = redis::cmd("DEL");
-            delete.arg(key.as_slice());
-            delete
-        }
-    }
-}
-
-/// Whether another attempt would get the same answer: the server understood and refused.
-fn is_final(error: &RedisError) -> bool {
-    let refused = ["NOPERM", "WRONGTYPE", "ERR"];
-    let answered = matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension);
-    answered && error.code().is_some_and(|code| refused.contains(&code))
-}
-
-/// Whether the key's slot is on its way from one node of a cluster to another.
-fn is_moving(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Ask | ServerErrorKind::TryAgain))
 }
 
 fn now() -> u64 {

@@ -5,7 +5,7 @@ mod support;
 
 use policy::Components;
 use serde_json::json;
-use support::guest::{PASS, allow, component, decide, decide_as, moody};
+use support::guest::{PASS, allow, decide, decide_as, moody, opens_for_ever};
 use support::{PATIENT, World, status};
 
 #[test]
@@ -115,22 +115,12 @@ fn an_instance_whose_calls_keep_what_they_open_is_replaced_in_time() {
 
 #[test]
 fn handles_are_limited_and_a_policy_is_told_so() {
-    // Opens the DB for ever, keeps every handle, and decides with the case of the first error.
-    let body = r#";; (import "portcullis:policy/stats@0.1.0" "open" (func $open (param i32 i32 i32)))
-        (data (i32.const 0) "db")
-        (func (export "portcullis:policy/allow@0.1.0#allow") (param i32) (result i32)
-            (loop $more
-                (call $open (i32.const 0) (i32.const 2) (i32.const 64))
-                (br_if $more (i32.eqz (i32.load8_u (i32.const 64)))))
-            (i32.store (i32.const 512) (i32.const 0)) (i32.store (i32.const 516) (i32.const 1))
-            (i32.store (i32.const 520) (i32.add (i32.const 100) (i32.load8_u (i32.const 68))))
-            (i64.store (i32.const 524) (i64.const 0)) (i64.store (i32.const 532) (i64.const 0))
-            (i64.store (i32.const 540) (i64.const 0)) (i32.const 512))"#;
+    // Decides with the case of the first error.
+    let body = decide_as("(i32.add (i32.const 100) (i32.load8_u (i32.const 68)))");
     let world = World::new();
     world.with_db();
-    let component = component("only-allow", body);
     let options = json!({"deadline_ms": PATIENT, "host_calls": 20_000, "handles": 10_000});
-    let leak = world.load("leak", &component, &options);
+    let leak = world.load("leak", &opens_for_ever(&body), &options);
     let handles = || world.caps.stats.get(b"db").unwrap().handles();
     let before = handles();
     // `limit` is the fifth case of the error.

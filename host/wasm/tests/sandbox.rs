@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use policy::{Call, FailureKind, Reply};
 use serde_json::json;
-use support::guest::{PASS, allow, component, decide, moody};
+use support::guest::{PASS, allow, component, decide, moody, opens_for_ever};
 use support::{PATIENT, World, login, status};
 
 /// Each of them traps, for its own reason, and the next call finds a fresh instance.
@@ -161,19 +161,12 @@ fn an_instance_that_is_gone_leaves_no_handle_behind() {
 #[test]
 fn a_panic_that_holds_what_it_opened_leaves_room_for_the_next() {
     // Ten thousand handles and a panic, again and again: more than there would be room for if any were left behind.
-    let body = r#";; (import "portcullis:policy/stats@0.1.0" "open" (func $open (param i32 i32 i32)))
-        (data (i32.const 0) "db")
-        (func (export "portcullis:policy/allow@0.1.0#allow") (param i32) (result i32)
-            (loop $more
-                (call $open (i32.const 0) (i32.const 2) (i32.const 64))
-                (br_if $more (i32.eqz (i32.load8_u (i32.const 64)))))
-            (unreachable))"#;
     let world = World::new();
     world.with_db();
     let handles = || world.caps.stats.get(b"db").unwrap().handles();
     let before = handles();
     let options = json!({"deadline_ms": PATIENT, "host_calls": 20_000, "handles": 10_000, "quarantine": 0, "on_error": "deny"});
-    let leak = world.load("leak", &component("only-allow", body), &options);
+    let leak = world.load("leak", &opens_for_ever("(unreachable)"), &options);
     (0..5).for_each(|_| assert_eq!(status(world.allow(&leak)), Some(-1)));
     assert!(world.metric("portcullis_component_failures_total{kind=\"trap\",policy=\"leak\"} 5"));
     assert!(world.metric("portcullis_component_instances{policy=\"leak\"} 0"));

@@ -47,14 +47,14 @@ pub enum Reloaded {
 /// What tells one version of a file from another: device, inode, length, seconds and nanoseconds of the last change.
 type Stamp = (u64, u64, u64, i64, i64);
 
-struct Open {
+pub(super) struct Open {
     reader: Reader<Vec<u8>>,
     stamp: Stamp,
 }
 
 /// A file and its content.
 pub(super) struct Source {
-    path: PathBuf,
+    path: ArcSwap<PathBuf>,
     open: ArcSwap<Open>,
     reloading: Mutex<()>,
 }
@@ -66,7 +66,7 @@ pub(super) struct Record {
 }
 
 impl Open {
-    fn read(path: &Path) -> Result<Self, GeoError> {
+    pub(super) fn read(path: &Path) -> Result<Self, GeoError> {
         let failed = |reason| GeoError::Read { path: path.to_owned(), reason };
         // The stamp is taken first: a change while reading shows as a change at the next reload.
         let stamp = stamp(path).map_err(failed)?;
@@ -79,23 +79,30 @@ impl Open {
 
 impl Source {
     pub(super) fn open(path: &Path) -> Result<Self, GeoError> {
-        // A relative path keeps its meaning when the working directory changes.
-        let path =
-            std::path::absolute(path).map_err(|reason| GeoError::Read { path: path.to_owned(), reason })?;
-        Ok(Self { open: ArcSwap::from_pointee(Open::read(&path)?), path, reloading: Mutex::new(()) })
+        let path = absolute(path)?;
+        let open = ArcSwap::from_pointee(Open::read(&path)?);
+        Ok(Self { open, path: ArcSwap::from_pointee(path), reloading: Mutex::new(()) })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    pub(super) fn path(&self) -> Arc<PathBuf> {
+        self.path.load_full()
+    }
+
+    /// Another file in the place of the one that it has.
+    pub(super) fn put(&self, path: PathBuf, open: Open) {
+        let _one_at_a_time = self.reloading.lock();
+        self.path.store(Arc::new(path));
+        self.open.store(Arc::new(open));
     }
 
     pub(super) fn reload(&self) -> Result<Reloaded, GeoError> {
         let _one_at_a_time = self.reloading.lock();
-        let now = stamp(&self.path).map_err(|reason| GeoError::Read { path: self.path.clone(), reason })?;
+        let path = self.path();
+        let now = stamp(&path).map_err(|reason| GeoError::Read { path: path.to_path_buf(), reason })?;
         if now == self.open.load().stamp {
             return Ok(Reloaded::Unchanged);
         }
-        let fresh = Open::read(&self.path)?;
+        let fresh = Open::read(&path)?;
         // A MaxMind DB is described at its end, so a file that is still being copied does not get this far.
         self.open.store(Arc::new(fresh));
         Ok(Reloaded::Changed)
@@ -131,6 +138,11 @@ impl Record {
             value.ok().flatten().and_then(&pick)
         })
     }
+}
+
+/// A relative path keeps its meaning when the working directory changes.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, GeoError> {
+    std::path::absolute(path).map_err(|reason| GeoError::Read { path: path.to_owned(), reason })
 }
 
 fn stamp(path: &Path) -> Result<Stamp, std::io::Error> {

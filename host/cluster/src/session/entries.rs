@@ -35,6 +35,8 @@ const MAX_TOMBSTONES: usize = 200_000;
 struct Note {
     stamp: Stamp,
     what: What,
+    /// Until when others may still have what was there before it, unix seconds.
+    longest: u64,
 }
 
 #[derive(Default)]
@@ -69,7 +71,8 @@ impl Entries {
             for kind in Kind::ALL {
                 for entry in self.caps.lists.list(colour).entries(kind) {
                     let id = Id { colour, kind, key: entry.key };
-                    let note = Note { stamp: Stamp::default(), what: What::Listed(entry.expiration) };
+                    let what = What::Listed(entry.expiration);
+                    let note = Note { stamp: Stamp::default(), what, longest: entry.expiration };
                     self.notes.lock().of.entry(id).or_insert(note);
                 }
             }
@@ -121,14 +124,34 @@ impl Entries {
         origin == Origin::Local
     }
 
-    /// An entry went by itself.
-    pub(super) fn gone(&self, id: &Id) {
+    /// An entry's time is over. If it took the place of one with more time left, whoever has only heard of that still has it.
+    pub(super) fn expired(&self, id: &Id) {
+        if !self.is_noting() {
+            return;
+        }
+        let mut notes = self.notes.lock();
+        match notes.of.get(id).copied() {
+            Some(Note { stamp, what: What::Listed(expiration), longest }) if longest > expiration => {
+                notes.put(id.clone(), stamp, What::Deleted(longest.min(expiration + LONGEST)));
+            }
+            Some(Note { what: What::Listed(_), .. }) => _ = notes.of.remove(id),
+            _ => {}
+        }
+    }
+
+    /// An entry had to make room; others keep theirs.
+    pub(super) fn crowded_out(&self, id: &Id) {
         if self.is_noting() {
             let mut notes = self.notes.lock();
             if matches!(notes.of.get(id), Some(Note { what: What::Listed(_), .. })) {
                 notes.of.remove(id);
             }
         }
+    }
+
+    /// The daemon's time, unix milliseconds.
+    pub(super) fn now_ms(&self) -> u64 {
+        u64::try_from(self.caps.clock.since_epoch().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// A stamp later than that of what is known.
@@ -150,7 +173,7 @@ impl Entries {
         let note = self.notes.lock().of.get(id).copied();
         let id = id.clone();
         match note {
-            Some(Note { stamp, what: What::Deleted(until) }) => {
+            Some(Note { stamp, what: What::Deleted(until), .. }) => {
                 Some(EntryChange { id, stamp, what: What::Deleted(until), reason: Vec::new().into() })
             }
             note => {
@@ -164,12 +187,18 @@ impl Entries {
     /// Takes over what a sibling says of an entry, if that is later than what is known here. Whether it was.
     pub(super) fn merge(&self, now: u64, change: EntryChange) -> bool {
         self.begin();
-        let EntryChange { id, stamp, what, reason } = change;
-        let note = Note { stamp, what };
-        if what.until() <= now {
-            return false;
-        }
+        let EntryChange { id, stamp, mut what, reason } = change;
+        let note = Note { stamp, what, longest: what.until() };
         let list = self.caps.lists.list(id.colour);
+        if what.until() <= now {
+            // What it took the place of is over as well.
+            match self.notes.lock().of.get(&id) {
+                Some(known) if known.longest > now && note.order() > known.order() => {
+                    what = What::Deleted(known.longest.min(now + LONGEST));
+                }
+                _ => return false,
+            }
+        }
         let admit = || {
             let mut notes = self.notes.lock();
             let known = notes.of.get(&id);
@@ -249,7 +278,8 @@ impl Notes {
             self.next += 1;
             self.tombstones.insert((until, self.next), id.clone());
         }
-        self.of.insert(id, Note { stamp, what });
+        let before = self.of.get(&id).map_or(0, |note| note.longest);
+        self.of.insert(id, Note { stamp, what, longest: before.max(what.until()) });
         while self.tombstones.len() > MAX_TOMBSTONES {
             self.drop_tombstone();
         }

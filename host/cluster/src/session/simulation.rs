@@ -1,91 +1,31 @@
 //! Five nodes on a network that loses, repeats, swaps and delays frames, cuts nodes off, and whose nodes restart with and
-//! without what they had saved, with clocks that differ: after all that every counter is the true sum on every node. Every
-//! run follows from its seed, which is told when it fails.
+//! without what they had saved, with clocks that differ: after all that every counter is the true sum on every node, and of
+//! every entry of a list the last change counts. Every run follows from its seed, which is told when it fails.
 #![allow(clippy::unwrap_used)]
+
+mod dice;
+mod node;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
-use capabilities::Log;
-use capabilities::stats::{Db, StatsObserver, StatsRegistry};
-use statsdb::{CountMinShape, FieldKind, KeyShare, Outline, Room, Schema, Scope, Secret, translate};
+use bstr::BString;
+use capabilities::lists::Kind;
+use statsdb::Secret;
 use wire::Key;
 
-use super::{Acceptor, Channel, Dialer, Heard, Journal};
+use super::{Acceptor, Channel, Id, Stamp};
+use dice::Dice;
+use node::{COLOURS, Listed, Node, Place, Saved};
 
 const NODES: usize = 5;
 const KEYS: u64 = 40;
+/// Entries of each list.
+const ENTRIES: u64 = 15;
 const START: u64 = 1_700_000_000;
 /// Milliseconds of one step.
 const STEP: u64 = 10;
-
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-
-    /// True `n` times in 1000.
-    fn permille(&mut self, n: u64) -> bool {
-        self.below(1000) < n
-    }
-}
-
-struct Node {
-    db: Db,
-    journal: Arc<Journal>,
-    heard: Arc<Heard>,
-    dialers: Vec<Option<Dialer>>,
-    skew: u64,
-}
-
-impl Node {
-    fn new(number: usize, boot: u64, skew: u64, journal_bytes: usize) -> Self {
-        let stats = StatsRegistry::new(Log::discard()).unwrap();
-        let fields = [("i", FieldKind::Int), ("h", FieldKind::Hll), ("c", FieldKind::CountMin)];
-        let schema = Schema {
-            name: "db".into(),
-            window_secs: 5,
-            windows: 100,
-            fields: fields.map(|(name, kind)| (name.into(), kind)).into(),
-            shards: 3,
-            start: 0,
-            hll_bits: 6,
-            countmin: CountMinShape::default(),
-        };
-        let db = stats.create(schema).unwrap();
-        db.enable_replication();
-        let journal = Arc::new(Journal::new(1000 * (number as u64 + 1) + boot, journal_bytes));
-        journal.add_db(&db);
-        stats.observe(&(Arc::clone(&journal) as Arc<dyn StatsObserver>));
-        let dialer = |peer| {
-            (peer != number).then(|| Dialer::new(Arc::clone(&journal), Secret([peer as u8 + boot as u8; 16])))
-        };
-        let dialers = (0..NODES).map(dialer).collect();
-        Self { db, heard: Arc::default(), dialers, skew, journal }
-    }
-
-    fn save(&self, now: u64) -> Vec<KeyShare> {
-        (0..KEYS)
-            .filter_map(|key| self.db.local().share(now, &key.to_le_bytes(), Scope::Everything))
-            .collect()
-    }
-
-    fn restore(&self, now: u64, saved: &[KeyShare]) {
-        let how = translate(&Outline::new(self.db.schema()), self.db.local());
-        for share in saved {
-            self.db.local().merge(now, share, &how, Room::Make);
-        }
-    }
-}
 
 /// Frames under way: when they arrive, and what.
 type Way = VecDeque<(u64, Vec<u8>)>;
@@ -103,6 +43,10 @@ struct Truth {
     ints: BTreeMap<(u64, u32), i32>,
     values: BTreeMap<(u64, u32), BTreeSet<u64>>,
     counts: BTreeMap<(u64, u32), i32>,
+    /// The last change of each entry, and what it is then; nothing: deleted.
+    entries: BTreeMap<Place, (Stamp, Option<(u64, BString)>)>,
+    /// Entries whose last change may have been lost with the node that made it.
+    unsure: BTreeSet<Place>,
 }
 
 struct World {
@@ -117,6 +61,8 @@ struct World {
     journal_bytes: usize,
     truth: Truth,
     resets: bool,
+    /// Entries that expire while it runs.
+    short: bool,
     key: Key,
 }
 
@@ -135,6 +81,7 @@ impl World {
             journal_bytes,
             truth: Truth::default(),
             resets: seed % 4 == 1,
+            short: seed % 3 == 2,
             key: Key::from_bytes(&[9; 32]).unwrap(),
             dice,
         }
@@ -174,6 +121,31 @@ impl World {
         }
     }
 
+    /// Changes an entry of a list.
+    fn list(&mut self) {
+        let node = self.dice.below(NODES as u64) as usize;
+        let (colour, number) = (self.dice.below(2) as usize, self.dice.below(ENTRIES));
+        let (key, now) = (BString::from(format!("user{number}")), self.now(node));
+        let Node { caps, entries, .. } = &self.nodes[node];
+        let list = caps.lists.list(COLOURS[colour]);
+        let is = if self.dice.below(3) == 0 {
+            list.delete_login(&key);
+            None
+        } else {
+            let short = self.short && self.dice.below(2) == 0;
+            let left = if short { 1 + self.dice.below(6) } else { 3600 + self.dice.below(3600) };
+            let reason = BString::from(format!("{node} at {}", self.now_ms));
+            list.add_login(now, &key, left as u32, &reason);
+            Some((now + left, reason))
+        };
+        let id = Id { colour: COLOURS[colour], kind: Kind::Login, key: key.clone() };
+        let stamp = entries.change(&id).unwrap().stamp;
+        let last = self.truth.entries.entry((colour, key)).or_default();
+        if stamp > last.0 {
+            *last = (stamp, is);
+        }
+    }
+
     fn trouble(&mut self) {
         let node = self.dice.below(NODES as u64) as usize;
         if self.dice.permille(4) {
@@ -192,10 +164,18 @@ impl World {
             let status = dialer.status();
             status.connected && !status.needs_repair && status.acked == old.journal.end()
         });
-        let saved = if told && self.dice.permille(500) { Vec::new() } else { old.save(now) };
+        let saved = if told && self.dice.permille(500) { Saved::default() } else { old.save(now) };
+        if !told {
+            // When its entries were changed is forgotten, and that others were deleted.
+            let origin = old.journal.origin();
+            let own = self.truth.entries.iter().filter(|(_, (stamp, _))| stamp.origin == origin);
+            self.truth.unsure.extend(own.map(|(place, _)| place.clone()));
+        }
         self.boots += 1;
         self.nodes[node] = Node::new(node, self.boots, self.dice.below(4), self.journal_bytes);
-        self.nodes[node].restore(now, &saved);
+        self.set_clock(node);
+        let now = self.now(node);
+        self.nodes[node].restore(now, saved);
         self.links.retain(|link| {
             if link.acceptor == node && link.dialer != node {
                 self.nodes[link.dialer].dialers[node].as_mut().unwrap().disconnected();
@@ -242,8 +222,20 @@ impl World {
         }
     }
 
+    fn set_clock(&self, node: usize) {
+        let now_ms = START * 1000 + self.now_ms + self.nodes[node].skew * 1000;
+        self.nodes[node].caps.clock.set(Duration::from_millis(now_ms));
+    }
+
     fn step(&mut self) {
         self.now_ms += STEP;
+        for node in 0..NODES {
+            self.set_clock(node);
+            if self.now_ms.is_multiple_of(1000) {
+                self.nodes[node].caps.lists.purge(self.now(node));
+                self.nodes[node].entries.prune(self.now(node));
+            }
+        }
         self.connect();
         let mut links = std::mem::take(&mut self.links);
         links.retain_mut(|link| {
@@ -310,8 +302,14 @@ impl World {
             lines.lines().iter().map(|line| (line.key, line.digest)).collect()
         };
         let first = catalogue(&self.nodes[0]);
+        let entries = |node: &Node| node.entries.catalogue(now, &secret).0;
+        let listed = self.nodes[0].listed(now);
+        self.check_lists(&listed, now);
         for node in &self.nodes {
             assert_eq!(catalogue(node), first, "nodes differ");
+            assert_eq!(node.listed(now), listed, "lists differ");
+            // What entries took the place of that are over is noted by those who had it.
+            assert!(self.short || entries(node) == entries(&self.nodes[0]), "notes of lists differ");
             if self.resets {
                 continue;
             }
@@ -332,11 +330,29 @@ impl World {
     }
 }
 
+impl World {
+    /// Whether a node's lists are what the last changes made of them.
+    fn check_lists(&self, listed: &Listed, now: u64) {
+        let mut sure = 0;
+        for (place, (stamp, is)) in &self.truth.entries {
+            if !self.truth.unsure.contains(place) {
+                let is = is.as_ref().filter(|(expiration, _)| *expiration > now);
+                assert_eq!(listed.get(place), is, "{place:?} by {}", stamp.origin);
+                sure += 1;
+            }
+        }
+        assert!(sure > ENTRIES, "only {sure} entries are known for sure");
+    }
+}
+
 fn run(seed: u64) {
     let mut world = World::new(seed);
     for _ in 0..800 {
         for _ in 0..world.dice.below(4) {
             world.write();
+        }
+        if world.dice.below(4) == 0 {
+            world.list();
         }
         world.trouble();
         world.step();

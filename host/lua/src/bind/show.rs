@@ -1,5 +1,6 @@
 //! What is typed at the console.
 
+use bstr::BStr;
 use capabilities::Daemon;
 use wire::{Key, test_crypto};
 
@@ -9,6 +10,7 @@ use crate::settings::Values;
 use crate::stack::{Args, HostFn, Ret, State};
 
 pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
+    ("help", help),
     ("stats", |state, _| {
         let stats = state.host.caps.metrics.stats();
         let line = match state.host.daemon {
@@ -46,6 +48,11 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         Ok(lines(state, text::stats_dbs(dbs.iter())))
     }),
 ];
+
+fn help<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+    let word = if args.given(1) { Some(BStr::new(&*args.text(1)?).to_string()) } else { None };
+    Ok(lines(state, crate::surface::help(state.host.daemon, word.as_deref())))
+}
 
 fn lines<T: AsRef<[u8]>>(state: &State, lines: impl IntoIterator<Item = T>) -> Ret<'_> {
     for line in lines {

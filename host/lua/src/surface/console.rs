@@ -8,6 +8,14 @@ const G: Group = Group::Console;
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::config(
         G,
+        "help",
+        &[optional("word", Text)],
+        "Prints the commands that are made for the console, one a line; with a word, all functions and methods with that word in \
+         their names; with the whole name of one, all that is known of it. Not in wforce.",
+    )
+    .console(),
+    Entry::config(
+        G,
         "stats",
         &[],
         "Prints how many reports and allow questions there were, and how many were denied.",

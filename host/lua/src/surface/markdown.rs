@@ -59,18 +59,12 @@ fn chapters(out: &mut String, wanted: impl Fn(&Entry) -> bool) {
 }
 
 fn describe(out: &mut String, entry: &Entry) {
-    let mut params = String::new();
-    for param in entry.params {
-        if !params.is_empty() {
-            params.push_str(", ");
-        }
-        let _ = if param.optional {
-            write!(params, "[{}]", param.name)
-        } else {
-            write!(params, "{}", param.name)
-        };
-    }
-    let _ = write!(out, "\n### `{}({params})`\n\n", entry.name);
+    let _ = write!(out, "\n### `{}`\n\n", entry.signature());
+    let _ = write!(out, "{}\n\n{}\n", entry.doc, facts(entry));
+}
+
+/// Its parameters, result and default, and where it is to be called.
+pub(super) fn facts(entry: &Entry) -> String {
     let mut facts = Vec::new();
     if !entry.params.is_empty() {
         let list: Vec<String> =
@@ -92,7 +86,7 @@ fn describe(out: &mut String, entry: &Entry) {
     if entry.start_only {
         facts.push("Only at the start, not from the console.".to_owned());
     }
-    let _ = write!(out, "{}\n\n{}\n", entry.doc, facts.join(" "));
+    facts.join(" ")
 }
 
 fn states(entry: &Entry) -> &'static str {

@@ -6,14 +6,14 @@ use std::time::Duration;
 use bstr::{BStr, BString, ByteSlice as _};
 use capabilities::stats::OnUnreachable;
 
-use crate::target::{Target, TargetError};
+use crate::target::{Mode, Target, TargetError};
 
 /// Where, and what happens when it cannot be reached.
 #[derive(Clone, Debug)]
 pub struct StatsOptions {
     /// Where.
     pub target: Target,
-    /// How long one call may wait for the server; connecting may take five times as long.
+    /// How long one call may wait for the server; connecting to a host may take five times as long.
     pub timeout: Duration,
     /// How old a count may be that is answered without asking the server; 0: it is always asked.
     pub staleness: Duration,
@@ -70,6 +70,11 @@ impl StatsOptions {
             on_unreachable,
             max_waiting: usize::try_from(max_waiting).unwrap_or(usize::MAX),
         })
+    }
+
+    /// How long the connection is awaited before it is done without: enough for a cluster of which a node hangs.
+    pub fn patience(&self) -> Duration {
+        self.timeout * if self.target.mode == Mode::Cluster { 15 } else { 5 }
     }
 }
 

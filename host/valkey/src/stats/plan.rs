@@ -1,15 +1,16 @@
 //! From the steps of a call to the arguments of the script, and from its answers to counts.
 
+mod read;
+
 use std::collections::BTreeMap;
 
 use bstr::{BStr, BString};
 use capabilities::stats::{Ask, Found, Step};
-use redis::Value;
-use statsdb::outside::{Distinct, EXACT_VALUES, REGISTER_BITS, Rows, parse_int, value_hash};
+use statsdb::outside::{EXACT_VALUES, REGISTER_BITS, Rows, parse_int, value_hash};
 use statsdb::{FieldKind, MAX_KEY, Schema};
 
 use super::parts::Set;
-use super::value::{Name, number, unite};
+pub(super) use read::Senseless;
 
 /// Parts of a DB. All keys of one are on the same node of a cluster; each has an index of its keys.
 pub(super) const PARTITIONS: u64 = 64;
@@ -57,10 +58,10 @@ pub(super) struct Moment {
     pub max_size: u32,
 }
 
-/// What the server said makes no sense.
+/// The rows of sketches, which all daemons share, are not known yet.
 #[derive(Debug, thiserror::Error)]
-#[error("the server's answer is not one of the script's")]
-pub(super) struct Senseless;
+#[error("the rows of its sketches are not known yet")]
+pub(super) struct NoRows;
 
 impl Plan {
     pub(super) fn new(schema: &Schema) -> Self {
@@ -112,6 +113,11 @@ impl Plan {
         [b"pcstats:", &self.schema.name[..], b":rows"].concat()
     }
 
+    /// Whether it has sketches at all.
+    pub(super) fn has_sketches(&self) -> bool {
+        self.schema.fields.iter().any(|(_, kind)| *kind == FieldKind::CountMin)
+    }
+
     /// Rows of sketches.
     pub(super) fn rows(&self, seed: u64) -> Rows {
         Rows::new(self.schema.countmin, seed)
@@ -123,22 +129,25 @@ impl Plan {
     }
 
     /// The runs that these steps need: one, or with `apart` one for each partition. What needs none is found at once.
+    ///
+    /// # Errors
+    /// One of them is about a sketch, and the rows are not known.
     pub(super) fn compile(
         &self,
         moment: Moment,
-        rows: &Rows,
+        rows: Option<&Rows>,
         steps: &[Step],
         apart: bool,
-    ) -> (Vec<Found>, Vec<Run>) {
+    ) -> Result<(Vec<Found>, Vec<Run>), NoRows> {
         let mut found = Vec::with_capacity(steps.len());
         let mut runs: BTreeMap<u64, Run> = BTreeMap::new();
         for (number, step) in steps.iter().enumerate() {
             found.push(step.ask.nothing());
             let partition = Self::partition(cut(&step.key));
             let run = runs.entry(if apart { partition } else { 0 }).or_insert_with(|| self.run(moment));
-            self.step(run, rows, partition, number, step);
+            self.step(run, rows, partition, number, step)?;
         }
-        (found, runs.into_values().filter(|run| !run.answers.is_empty()).collect())
+        Ok((found, runs.into_values().filter(|run| !run.answers.is_empty()).collect()))
     }
 
     fn run(&self, moment: Moment) -> Run {
@@ -173,14 +182,21 @@ impl Plan {
         place
     }
 
-    fn step(&self, run: &mut Run, rows: &Rows, partition: u64, number: usize, step: &Step) {
+    fn step(
+        &self,
+        run: &mut Run,
+        rows: Option<&Rows>,
+        partition: u64,
+        number: usize,
+        step: &Step,
+    ) -> Result<(), NoRows> {
         let Step { key, field, ask } = step;
         let kind = match ask {
             Ask::Reset => None,
             _ => match self.kind(field) {
                 Some(kind) => Some(kind),
                 // Unknown fields are no error.
-                None => return,
+                None => return Ok(()),
             },
         };
         let place = self.place(run, partition, cut(key)).to_string();
@@ -210,9 +226,11 @@ impl Plan {
                 run.push(&[b"h", place, field, &hash, bits.as_bytes(), most.as_bytes()]);
                 Reading::Done
             }
-            (Ask::Add { value }, Some(FieldKind::CountMin)) => count(run, rows, place, field, value, 1),
+            (Ask::Add { value }, Some(FieldKind::CountMin)) => {
+                count(run, rows.ok_or(NoRows)?, place, field, value, 1)
+            }
             (Ask::AddCount { value, count: n }, Some(FieldKind::CountMin)) => {
-                count(run, rows, place, field, value, *n)
+                count(run, rows.ok_or(NoRows)?, place, field, value, *n)
             }
             // What has no effect on this kind still is a write.
             (Ask::Add { .. } | Ask::AddCount { .. } | Ask::Sub { .. }, _) => {
@@ -221,106 +239,24 @@ impl Plan {
             }
             (Ask::Get, Some(kind)) => windows_of(run, place, field, kind, (self.windows(), false), None),
             (Ask::GetValue { value }, Some(FieldKind::CountMin)) => {
-                estimate(run, rows, place, field, value, (self.windows(), false))
+                estimate(run, rows.ok_or(NoRows)?, place, field, value, (self.windows(), false))
             }
-            (Ask::GetValue { .. }, _) | (_, None) => return,
+            (Ask::GetValue { .. }, _) | (_, None) => return Ok(()),
             (Ask::Current { value: Some(value) }, Some(FieldKind::CountMin)) => {
-                estimate(run, rows, place, field, value, (1, false))
+                estimate(run, rows.ok_or(NoRows)?, place, field, value, (1, false))
             }
             (Ask::Current { value }, Some(kind)) => {
                 windows_of(run, place, field, kind, (1, false), value.as_ref())
             }
             (Ask::Windows { value: Some(value) }, Some(FieldKind::CountMin)) => {
-                estimate(run, rows, place, field, value, (self.windows(), true))
+                estimate(run, rows.ok_or(NoRows)?, place, field, value, (self.windows(), true))
             }
             (Ask::Windows { value }, Some(kind)) => {
                 windows_of(run, place, field, kind, (self.windows(), true), value.as_ref())
             }
         };
         run.answers.push((number, reading));
-    }
-
-    /// Puts a run's answers where they belong.
-    pub(super) fn read(&self, run: &Run, answers: &Value, found: &mut [Found]) -> Result<(), Senseless> {
-        let Value::Array(answers) = answers else { return Err(Senseless) };
-        if answers.len() != run.answers.len() {
-            return Err(Senseless);
-        }
-        for (answer, (step, reading)) in answers.iter().zip(&run.answers) {
-            let result = match (reading, answer) {
-                (Reading::Done, _) => Found::Done,
-                (reading, Value::Array(cells)) => self.counts(reading, &texts(cells)),
-                _ => return Err(Senseless),
-            };
-            *found.get_mut(*step).ok_or(Senseless)? = result;
-        }
         Ok(())
-    }
-
-    fn counts(&self, reading: &Reading, cells: &[Option<&[u8]>]) -> Found {
-        let there = cells.iter().any(Option::is_some);
-        let (numbers, list) = match reading {
-            Reading::Done => return Found::Done,
-            Reading::Windows { kind: FieldKind::Hll, sum: true, .. } => {
-                return Found::Number(self.distinct(cells, None));
-            }
-            Reading::Windows { kind: FieldKind::Hll, value, list, .. } => {
-                let value = value.as_ref();
-                (cells.iter().map(|cell| self.distinct(&[*cell], value)).collect::<Vec<_>>(), *list)
-            }
-            Reading::Windows { list, .. } => {
-                (cells.iter().map(|cell| cell.map_or(0, number)).collect(), *list)
-            }
-            Reading::Estimate { rows, list } => {
-                let windows = cells.len() / (*rows).max(1);
-                let cells_at = |cell: usize| cells.get(cell).copied().flatten().map_or(0, number);
-                ((0..windows).map(|window| least(window, *rows, windows, &cells_at)).collect(), *list)
-            }
-        };
-        match list {
-            true if there => Found::List(numbers),
-            true => Found::List(Vec::new()),
-            false => Found::Number(numbers.into_iter().fold(0, i32::wrapping_add)),
-        }
-    }
-
-    /// Distinct values of some windows, and this one.
-    fn distinct(&self, windows: &[Option<&[u8]>], value: Option<&BString>) -> i32 {
-        let mut union = Distinct::new(self.bits);
-        for text in windows.iter().flatten() {
-            // What is none counts for nothing.
-            let _ = unite(text, &mut union);
-        }
-        union.add(value.map(|value| value_hash(value)).into_iter());
-        union.count()
-    }
-
-    /// The sums of all fields that a key has.
-    pub(super) fn sums(&self, now: u64, answer: &Value) -> Result<Vec<(BString, i32)>, Senseless> {
-        let Value::Array(answers) = answer else { return Err(Senseless) };
-        let pairs: Vec<&[u8]> = match answers.first() {
-            Some(Value::Array(pairs)) => texts(pairs).into_iter().flatten().collect(),
-            _ => return Err(Senseless),
-        };
-        let oldest = (now / self.window_secs()).saturating_sub(self.windows() - 1);
-        let mut fields: BTreeMap<&[u8], (FieldKind, Vec<&[u8]>)> = BTreeMap::new();
-        for pair in pairs.chunks_exact(2) {
-            let Some(name) = Name::parse(pair[0]) else { continue };
-            let Some(kind) = self.kind(name.field) else { continue };
-            if name.cell.is_none() && letter(kind) == [name.kind] && name.window >= oldest {
-                fields.entry(name.field).or_insert_with(|| (kind, Vec::new())).1.push(pair[1]);
-            }
-        }
-        let sum = |(field, (kind, windows)): (&[u8], (FieldKind, Vec<&[u8]>))| {
-            let sum = match kind {
-                FieldKind::Hll => self.distinct(&windows.into_iter().map(Some).collect::<Vec<_>>(), None),
-                FieldKind::Int | FieldKind::CountMin => {
-                    windows.into_iter().map(number).fold(0, i32::wrapping_add)
-                }
-            };
-            (field.into(), sum)
-        };
-        Ok(fields.into_iter().map(sum).collect())
     }
 }
 
@@ -379,20 +315,4 @@ fn windows_of(
 ) -> Reading {
     run.push(&[b"g", place, letter(kind), field, windows.to_string().as_bytes(), b"1", b""]);
     Reading::Windows { kind, sum: windows > 1 && !list, value: value.cloned(), list }
-}
-
-/// The least of a window's cells, one in each row.
-fn least(window: usize, rows: usize, windows: usize, cell: &impl Fn(usize) -> i32) -> i32 {
-    (0..rows).map(|row| cell(row * windows + window)).min().unwrap_or(0)
-}
-
-fn texts(cells: &[Value]) -> Vec<Option<&[u8]>> {
-    let mut texts = Vec::with_capacity(cells.len());
-    for cell in cells {
-        texts.push(match cell {
-            Value::BulkString(text) => Some(text.as_slice()),
-            _ => None,
-        });
-    }
-    texts
 }

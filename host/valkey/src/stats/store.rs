@@ -2,8 +2,8 @@
 
 mod connect;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bstr::BString;
@@ -12,7 +12,6 @@ use capabilities::log::Level;
 use capabilities::metrics::RemoteStats;
 use capabilities::stats::{Answer, Db, Found, OnUnreachable, Remote, Step, Unreachable};
 use parking_lot::Mutex;
-use redis::aio::ConnectionLike as _;
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 use statsdb::outside::Rows;
 use tokio::runtime::Handle;
@@ -22,8 +21,8 @@ use tokio::task::JoinSet;
 use super::cache::Cache;
 use super::options::StatsOptions;
 use super::parts::{ALL, Parts, Set};
-use super::plan::{Moment, PARTITIONS, Plan, Run, Senseless};
-use crate::link::Link;
+use super::plan::{Moment, NoRows, PARTITIONS, Plan, Run, Senseless};
+use crate::nodes::Nodes;
 use crate::target::Mode;
 
 /// What the server runs; it does all steps of a call at once.
@@ -48,6 +47,8 @@ struct Inner {
     ready: Mutex<Option<Ready>>,
     connected: watch::Sender<bool>,
     broken: Notify,
+    /// Of a cluster: the nodes that it had last.
+    known: tokio::sync::Mutex<Vec<(String, u16)>>,
     /// Of a cluster: what cannot be reached though the connection is there.
     parts: Parts,
     waiting: AtomicUsize,
@@ -58,8 +59,9 @@ struct Inner {
 
 #[derive(Clone)]
 struct Ready {
-    link: Link,
-    rows: Arc<Rows>,
+    nodes: Arc<Nodes>,
+    /// What all daemons count sketches in. Not there while the node of a cluster that has it is away.
+    rows: Arc<OnceLock<Rows>>,
 }
 
 /// Why a call has no answer.
@@ -69,6 +71,8 @@ enum Broken {
     Server(#[from] RedisError),
     #[error(transparent)]
     Senseless(#[from] Senseless),
+    #[error(transparent)]
+    NoRows(#[from] NoRows),
 }
 
 impl StatsStore {
@@ -96,6 +100,7 @@ impl StatsStore {
             ready: Mutex::default(),
             connected: watch::Sender::new(false),
             broken: Notify::new(),
+            known: tokio::sync::Mutex::default(),
             parts: Parts::default(),
             waiting: AtomicUsize::new(0),
             away: AtomicBool::new(false),
@@ -155,6 +160,11 @@ impl Inner {
                 self.metrics.seconds.observe(since.elapsed().as_secs_f64());
                 Ok(done)
             }
+            // The node that has them is away.
+            Ok(Err(Broken::NoRows(_))) => {
+                self.metrics.away.inc();
+                Err(Unreachable::Away)
+            }
             Ok(Err(broken)) => Err(self.complain(&broken, touched)),
             Err(_) => {
                 self.metrics.late.inc();
@@ -207,18 +217,18 @@ impl Inner {
         moment: Moment,
         steps: &[Step],
     ) -> Result<Vec<Found>, Broken> {
-        let (mut found, mut runs) = self.plan.compile(moment, &ready.rows, steps, self.is_apart());
+        let (mut found, mut runs) = self.plan.compile(moment, ready.rows.get(), steps, self.is_apart())?;
         if runs.len() == 1
             && let Some(run) = runs.pop()
         {
-            let answers = self.run(ready.link, &run).await?;
+            let answers = self.run(&ready.nodes, &run).await?;
             self.plan.read(&run, &answers, &mut found)?;
             return Ok(found);
         }
         let mut all = JoinSet::new();
         for run in runs {
-            let (inner, link) = (self.clone(), ready.link.clone());
-            all.spawn(async move { (inner.run(link, &run).await, run) });
+            let (inner, nodes) = (self.clone(), ready.nodes.clone());
+            all.spawn(async move { (inner.run(&nodes, &run).await, run) });
         }
         while let Some(done) = all.join_next().await {
             let Ok((answers, run)) = done else { return Err(Senseless.into()) };
@@ -228,34 +238,38 @@ impl Inner {
     }
 
     /// Runs the script, which the server may not know yet.
-    async fn run(&self, mut link: Link, run: &Run) -> Result<Value, RedisError> {
+    async fn run(&self, nodes: &Nodes, run: &Run) -> Result<Value, RedisError> {
         let command = |name: &str, script: &str| {
             let mut command = redis::cmd(name);
             command.arg(script).arg(run.keys.len()).arg(&run.keys).arg(&run.arguments);
             command
         };
-        match link.req_packed_command(&command("EVALSHA", &self.digest)).await.and_then(Value::extract_error)
-        {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                link.req_packed_command(&command("EVAL", SCRIPT)).await.and_then(Value::extract_error)
-            }
-            done => done,
+        // All of them are in one slot, or there is only one server.
+        let key = run.keys.first().map_or(&[][..], Vec::as_slice);
+        let mut done = nodes.ask(key, &command("EVALSHA", &self.digest)).await;
+        if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)) {
+            done = nodes.ask(key, &command("EVAL", SCRIPT)).await;
         }
+        if nodes.is_stale() {
+            self.broken.notify_one();
+        }
+        done
     }
 
     async fn count(self: &Arc<Self>, ready: Ready, now: u64) -> Result<u64, Broken> {
         let oldest = now.saturating_sub(self.plan.life());
         let mut all = JoinSet::new();
         for partition in 0..PARTITIONS {
-            let (mut link, index) = (ready.link.clone(), self.plan.index(partition));
+            let (nodes, index) = (ready.nodes.clone(), self.plan.index(partition));
             all.spawn(async move {
                 let mut count = redis::cmd("ZCOUNT");
-                count.arg(index).arg(oldest).arg("+inf").query_async::<u64>(&mut link).await
+                count.arg(&index).arg(oldest).arg("+inf");
+                Ok(redis::from_redis_value::<u64>(nodes.ask(&index, &count).await?)?)
             });
         }
         let mut sum = 0;
         while let Some(done) = all.join_next().await {
-            sum += done.map_err(|_| Senseless)??;
+            sum += done.map_err(|_| Senseless)?.map_err(Broken::Server)?;
         }
         Ok(sum)
     }
@@ -277,6 +291,8 @@ fn is_lost(error: &RedisError) -> bool {
         ServerErrorKind::BusyLoading,
         ServerErrorKind::MasterDown,
         ServerErrorKind::ClusterDown,
+        // To a node that is not known yet.
+        ServerErrorKind::Moved,
     ];
     error.is_io_error()
         || error.kind() == ErrorKind::ClusterConnectionNotFound
@@ -325,7 +341,7 @@ impl Remote for StatsStore {
         elsewhere(&runtime, async move {
             let run = inner.plan.all_of(Moment { now, max_size: 0 }, &key);
             let work = async |inner: &Arc<Inner>, ready: Ready| {
-                let answer = inner.run(ready.link, &run).await?;
+                let answer = inner.run(&ready.nodes, &run).await?;
                 Ok(inner.plan.sums(now, &answer)?)
             };
             inner.clone().within(inner.touched([&key]), work).await

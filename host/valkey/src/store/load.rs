@@ -5,13 +5,13 @@ use std::time::Duration;
 use bstr::{BStr, BString};
 use capabilities::lists::Origin;
 use capabilities::log::Level;
-use redis::RedisError;
 use redis::aio::MultiplexedConnection;
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind};
 use tokio::task::JoinSet;
 
 use super::{Broken, LOG_EVERY, ListStore, now};
 use crate::entry;
-use crate::nodes::Nodes;
+use crate::nodes::{Nodes, asking};
 
 /// Keys that a step of a walk should look at.
 const SCAN_COUNT: usize = 1000;
@@ -31,7 +31,7 @@ impl ListStore {
                 Ok(connection) => {
                     let mut connection = connection.clone();
                     connection.set_response_timeout(limits.response.max(WALK));
-                    match self.load_from(&mut connection).await {
+                    match self.load_from(nodes, &mut connection).await {
                         Ok(count) => {
                             loaded += count;
                             self.loaded_from.lock().insert(node.name.clone());
@@ -67,7 +67,11 @@ impl ListStore {
         Ok(())
     }
 
-    async fn load_from(&self, master: &mut MultiplexedConnection) -> Result<usize, RedisError> {
+    async fn load_from(
+        &self,
+        nodes: &Nodes,
+        master: &mut MultiplexedConnection,
+    ) -> Result<usize, RedisError> {
         let (mut cursor, mut loaded) = (0_u64, 0);
         loop {
             let mut scan = redis::cmd("SCAN");
@@ -78,18 +82,24 @@ impl ListStore {
             for key in keys {
                 let mut master = master.clone();
                 reads.spawn(async move {
-                    let value: Result<Option<Vec<u8>>, _> =
-                        redis::cmd("GET").arg(&key).query_async(&mut master).await;
+                    let value: Result<Option<Vec<u8>>, _> = get(&key).query_async(&mut master).await;
                     (key, value)
                 });
             }
             while let Some(read) = reads.join_next().await {
-                let Ok((key, value)) = read else { continue };
+                let Ok((key, mut value)) = read else { continue };
+                if let Err(error) = &value
+                    && is_moving(error)
+                {
+                    value = read_moving(nodes, master, &key).await;
+                }
                 match value {
                     Ok(Some(value)) => loaded += usize::from(self.take_in(&key, &value)),
                     // Its time was over in between.
                     Ok(None) => {}
-                    Err(error) if error.is_io_error() || error.is_timeout() => return Err(error),
+                    Err(error) if error.is_io_error() || error.is_timeout() || is_moving(&error) => {
+                        return Err(error);
+                    }
                     Err(error) => self.skip(&key, &error.to_string()),
                 }
             }
@@ -127,4 +137,31 @@ impl ListStore {
         let text = format!("Redis {}: the key {:?} is left out: {why}", self.options.target, BStr::new(key));
         self.capabilities.log.warn(text);
     }
+}
+
+fn get(key: &[u8]) -> Cmd {
+    let mut get = redis::cmd("GET");
+    get.arg(key);
+    get
+}
+
+/// Whether the key's slot is elsewhere, or in two places.
+fn is_moving(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Ask | ServerErrorKind::Moved))
+}
+
+/// The value of a key that this node has named and does not give: it has come there before the rest of its slot, or has gone on
+/// since.
+async fn read_moving(
+    nodes: &Nodes,
+    node: &mut MultiplexedConnection,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, RedisError> {
+    let mut answer = asking(node, get(key)).await;
+    if let Err(error) = &answer
+        && let Some((_, mut other)) = nodes.sent_to(error)
+    {
+        answer = asking(&mut other, get(key)).await;
+    }
+    Ok(redis::from_redis_value(answer?)?)
 }

@@ -127,6 +127,20 @@ pub fn moody() -> Vec<u8> {
     component("only-allow", &format!("{imports}{}{deep}", allow_function(&body.concat())))
 }
 
+/// Opens the DB for ever and keeps every handle; then this, with the first error at 64.
+pub fn opens_for_ever(then: &str) -> Vec<u8> {
+    let body = format!(
+        r#";; (import "portcullis:policy/stats@0.1.0" "open" (func $open (param i32 i32 i32)))
+        (data (i32.const 0) "db")
+        (func (export "portcullis:policy/allow@0.1.0#allow") (param i32) (result i32)
+            (loop $more
+                (call $open (i32.const 0) (i32.const 2) (i32.const 64))
+                (br_if $more (i32.eqz (i32.load8_u (i32.const 64)))))
+            {then})"#
+    );
+    component("only-allow", &body)
+}
+
 /// Asks the resolver `late` about logins that begin with `s`, and decides 10 and one for each address; passes everybody else.
 pub fn asks_dns() -> Vec<u8> {
     let ask = format!(

@@ -79,8 +79,51 @@ fn what_was_loaded_spreads_and_gives_way_to_what_is_known() {
     a.prune(NOW + 2 * LONGEST);
     assert_eq!(a.len(), (0, 0));
     list(&a, "short", 10, MS);
-    a.gone(&id("short"));
+    a.expired(&id("short"));
     assert_eq!(a.len(), (0, 0));
+}
+
+/// An entry that is listed anew for a shorter time: what it took the place of does not come back when it is over.
+#[test]
+fn the_end_of_a_short_entry_is_the_end_of_the_long_one_before_it() {
+    let late = |from: &Entries, to: &Entries| to.merge(NOW + 20, from.change(&id("joe")).unwrap());
+    let both = || {
+        let nodes = (node(100), node(200));
+        list(&nodes.0, "joe", 7200, MS);
+        tell(&nodes.0, &nodes.1);
+        list(&nodes.0, "joe", 10, MS + 5);
+        nodes
+    };
+    let over = |entries: &Entries| {
+        entries.caps.lists.black.purge(NOW + 10);
+        entries.expired(&id("joe"));
+    };
+    // The other one hears of it when it is over.
+    let (a, b) = both();
+    assert!(late(&a, &b) && !listed(&b, "joe") && !late(&a, &b));
+    // It hears of it in time, and then of the first one once more.
+    let (a, b) = both();
+    let first = b.change(&id("joe")).unwrap();
+    tell(&a, &b);
+    over(&b);
+    assert!(!b.merge(NOW + 20, first) && !listed(&b, "joe"));
+    // It only hears of it from what is left of it.
+    let (a, b) = both();
+    over(&a);
+    assert!(!late(&b, &a) && !listed(&a, "joe"));
+    assert!(late(&a, &b) && !listed(&b, "joe"));
+    assert_eq!(lines(&a), lines(&b));
+    // A deletion is not forgotten for an entry that is over before it.
+    let (a, b) = both();
+    delete(&a, "joe", MS + 6);
+    list(&a, "joe", 10, MS + 7);
+    over(&a);
+    assert!(!late(&b, &a) && !listed(&a, "joe"));
+    // What only had to make room is still there elsewhere.
+    let (a, b) = both();
+    tell(&a, &b);
+    a.crowded_out(&id("joe"));
+    assert_eq!((a.len(), listed(&b, "joe")), ((0, 0), true));
 }
 
 #[test]

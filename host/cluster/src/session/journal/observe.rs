@@ -1,7 +1,5 @@
 //! What the journal hears of.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use bstr::BStr;
 use capabilities::lists::{Colour, Entry as ListEntry, Kind, ListObserver, Origin};
 use capabilities::stats::{Change, StatsObserver};
@@ -51,17 +49,11 @@ impl StatsObserver for Journal {
     }
 }
 
-/// Unix milliseconds.
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl ListObserver for Journal {
     fn added(&self, colour: Colour, kind: Kind, entry: &ListEntry, _expire_secs: u32, origin: Origin) {
         let Some(lists) = self.lists() else { return };
         let id = Entries::key(colour, kind, BStr::new(&entry.key));
-        if lists.added(&id, entry.expiration, origin, now_ms()) {
+        if lists.added(&id, entry.expiration, origin, lists.now_ms()) {
             self.push_entry(id);
         }
     }
@@ -69,18 +61,20 @@ impl ListObserver for Journal {
     fn deleted(&self, colour: Colour, kind: Kind, key: &BStr, _existed: bool, origin: Origin) {
         let Some(lists) = self.lists() else { return };
         let id = Entries::key(colour, kind, key);
-        if lists.deleted(&id, origin, now_ms()) {
+        if lists.deleted(&id, origin, lists.now_ms()) {
             self.push_entry(id);
         }
     }
 
     fn expired(&self, colour: Colour, kind: Kind, entry: &ListEntry) {
         if let Some(lists) = self.lists() {
-            lists.gone(&Entries::key(colour, kind, BStr::new(&entry.key)));
+            lists.expired(&Entries::key(colour, kind, BStr::new(&entry.key)));
         }
     }
 
     fn crowded_out(&self, colour: Colour, kind: Kind, entry: &ListEntry) {
-        self.expired(colour, kind, entry);
+        if let Some(lists) = self.lists() {
+            lists.crowded_out(&Entries::key(colour, kind, BStr::new(&entry.key)));
+        }
     }
 }

@@ -2,22 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use capabilities::log::Level;
-use redis::Value;
+use redis::RedisError;
 use tokio::task::JoinSet;
 
 use super::{Inner, LOG_EVERY, Ready, is_lost, random};
-use crate::link::{Limits, Link, LinkError};
+use crate::link::{Limits, LinkError};
+use crate::nodes::Nodes;
+use crate::stats::pace::{FIRST_PAUSE, LONGEST_PAUSE, Next, Pace, State};
 use crate::stats::parts::{ALL, Set};
 use crate::stats::plan::PARTITIONS;
-
-/// Pauses between two attempts to connect.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// After so many looks in a row at a cluster none of whose nodes answers, it is connected to anew.
-const SILENT: u32 = 3;
 
 impl Inner {
     fn limits(&self) -> Limits {
@@ -29,18 +24,17 @@ impl Inner {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.open().await {
-                Ok(ready) => {
+                Ok((ready, state)) => {
                     pause = FIRST_PAUSE;
-                    self.parts.set(0);
-                    self.partly.store(false, Ordering::Relaxed);
-                    *self.ready.lock() = Some(ready.clone());
-                    self.metrics.reachable.set(1);
-                    self.connected.send_replace(true);
                     let text =
                         format!("stats DB {}: its counts are kept in {}", self.name, self.options.target);
                     self.capabilities.log.notice(text);
                     self.away.store(false, Ordering::Relaxed);
-                    self.until_lost(&ready.link).await;
+                    self.partly.store(false, Ordering::Relaxed);
+                    self.note(state);
+                    *self.ready.lock() = Some(ready.clone());
+                    self.connected.send_replace(true);
+                    self.until_lost(ready, state).await;
                 }
                 Err(error) => {
                     if !self.away.swap(true, Ordering::Relaxed) {
@@ -60,51 +54,97 @@ impl Inner {
         }
     }
 
-    async fn open(&self) -> Result<Ready, LinkError> {
-        let mut link = Link::open(&self.options.target, self.limits()).await?;
-        // All daemons must count in the same cells, which nobody outside shall know.
-        let (key, random) = (self.plan.seed_key(), random());
-        let mut set = redis::cmd("SET");
-        let () = set.arg(&key).arg(random).arg("NX").query_async(&mut link).await?;
-        let seed: u64 = redis::cmd("GET").arg(&key).query_async(&mut link).await?;
-        Ok(Ready { link, rows: Arc::new(self.plan.rows(seed)) })
+    /// Connects. Of a cluster some nodes may be away, also the one with the seed of the rows.
+    async fn open(&self) -> Result<(Ready, State), LinkError> {
+        let nodes = Nodes::open(&self.options.target, self.limits(), &mut *self.known.lock().await).await?;
+        let mut ready = Ready { nodes: Arc::new(nodes), rows: Arc::default() };
+        if !self.is_apart() {
+            self.seed(&ready).await?;
+            return Ok((ready, State { away: 0, seeded: true }));
+        }
+        let state = self.look(&mut ready).await?;
+        if state.away == ALL { Err(LinkError::Silent) } else { Ok((ready, state)) }
+    }
+
+    /// All daemons must count sketches in the same cells, which nobody outside shall know: the first one draws lots.
+    async fn seed(&self, ready: &Ready) -> Result<(), RedisError> {
+        let key = self.plan.seed_key();
+        let (mut set, mut get) = (redis::cmd("SET"), redis::cmd("GET"));
+        ready.nodes.ask(&key, set.arg(&key).arg(random()).arg("NX")).await?;
+        let seed: u64 = redis::from_redis_value(ready.nodes.ask(&key, get.arg(&key)).await?)?;
+        ready.rows.get_or_init(|| self.plan.rows(seed));
+        Ok(())
     }
 
     /// Waits until the connection is of no use any more. One to a cluster still is while some of its nodes answer.
-    async fn until_lost(&self, link: &Link) {
-        self.broken.notified().await;
-        let (mut pause, mut silent) = (FIRST_PAUSE, 0);
-        while self.is_apart() {
-            let away = self.look(link).await;
-            self.note(away);
-            silent = if away == ALL { silent + 1 } else { 0 };
-            if silent == SILENT {
-                let text = format!("stats DB {}: {}: no node answers", self.name, self.options.target);
-                self.capabilities.log.limited(&text, LOG_EVERY, Level::Err, &text);
+    async fn until_lost(&self, mut ready: Ready, mut state: State) {
+        let mut pace = Pace::default();
+        loop {
+            match pace.after(state) {
+                Next::GiveUp => return self.complain_of(&LinkError::Silent),
+                Next::Again(pause) => tokio::time::sleep(pause).await,
+                Next::WhenBroken(pause) => {
+                    tokio::time::sleep(pause).await;
+                    self.broken.notified().await;
+                }
+            }
+            if !self.is_apart() {
                 return;
             }
-            if away == 0 {
-                // A server that is only slow is not asked all the time on top of that.
-                tokio::time::sleep(FIRST_PAUSE).await;
-                self.broken.notified().await;
-                pause = FIRST_PAUSE;
-            } else {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+            match self.look(&mut ready).await {
+                Ok(found) => state = found,
+                Err(error) => return self.complain_of(&error.into()),
             }
+            self.note(state);
+        }
+    }
+
+    fn complain_of(&self, error: &LinkError) {
+        let text = format!("stats DB {}: {}: {error}", self.name, self.options.target);
+        self.capabilities.log.limited(&text, LOG_EVERY, Level::Err, &text);
+    }
+
+    /// What of a cluster does not answer now; what has changed of it is connected to, and what was missing is fetched.
+    ///
+    /// # Errors
+    /// The node with the seed refuses to tell it.
+    async fn look(&self, ready: &mut Ready) -> Result<State, RedisError> {
+        let mut away = self.away_now(&ready.nodes).await;
+        if away != 0 || ready.nodes.is_stale() {
+            let gone = (0..PARTITIONS).filter(|partition| away & 1 << partition != 0);
+            let silent =
+                gone.filter_map(|partition| ready.nodes.place(&self.plan.index(partition))).collect();
+            // If nobody tells how the cluster is now, it stays as it was.
+            if let Ok(nodes) = ready.nodes.renewed(&self.options.target, self.limits(), &silent).await {
+                *self.known.lock().await = nodes.hosts();
+                ready.nodes = Arc::new(nodes);
+                away = self.away_now(&ready.nodes).await;
+                // Not if the connection is only about to be used.
+                if let Some(used) = &mut *self.ready.lock() {
+                    used.nodes = ready.nodes.clone();
+                }
+            }
+        }
+        let known = !self.plan.has_sketches() || ready.rows.get().is_some();
+        if known || away == ALL {
+            return Ok(State { away, seeded: known });
+        }
+        match tokio::time::timeout(self.options.timeout, self.seed(ready)).await {
+            Ok(Err(error)) if !is_lost(&error) => Err(error),
+            seeded => Ok(State { away, seeded: matches!(seeded, Ok(Ok(()))) }),
         }
     }
 
     /// Which parts do not answer now.
-    async fn look(&self, link: &Link) -> Set {
+    async fn away_now(&self, nodes: &Arc<Nodes>) -> Set {
         let mut all = JoinSet::new();
         for partition in 0..PARTITIONS {
-            let (mut link, index) = (link.clone(), self.plan.index(partition));
+            let (nodes, index) = (nodes.clone(), self.plan.index(partition));
             let timeout = self.options.timeout;
             all.spawn(async move {
-                let mut command = redis::cmd("ZCARD");
-                let asked = command.arg(index).query_async::<Value>(&mut link);
-                match tokio::time::timeout(timeout, asked).await {
+                let mut count = redis::cmd("ZCARD");
+                count.arg(&index);
+                match tokio::time::timeout(timeout, nodes.ask(&index, &count)).await {
                     Ok(Err(error)) => (partition, is_lost(&error)),
                     answer => (partition, answer.is_err()),
                 }
@@ -119,18 +159,19 @@ impl Inner {
         away
     }
 
-    /// Tells which parts of a DB in a cluster cannot be reached, if that is news.
-    fn note(&self, away: Set) {
-        self.parts.set(away);
-        self.metrics.reachable.set(i64::from(away == 0));
+    /// Tells what of a DB in a cluster cannot be reached, if that is news.
+    fn note(&self, state: State) {
+        self.parts.set(state.away);
+        self.metrics.reachable.set(i64::from(state.is_whole()));
         let (name, target) = (&self.name, &self.options.target);
-        if away != 0 && !self.partly.swap(true, Ordering::Relaxed) {
-            let text = format!(
-                "stats DB {name}: {target}: {} of its {PARTITIONS} parts cannot be reached",
-                away.count_ones()
-            );
+        if !state.is_whole() && !self.partly.swap(true, Ordering::Relaxed) {
+            let what = match state.away.count_ones() {
+                0 => "sketches cannot be counted: the node with their seed cannot be reached".to_owned(),
+                away => format!("{away} of its {PARTITIONS} parts cannot be reached"),
+            };
+            let text = format!("stats DB {name}: {target}: {what}");
             self.capabilities.log.limited(&format!("stats DB parts {name}"), LOG_EVERY, Level::Err, &text);
-        } else if away == 0 && self.partly.swap(false, Ordering::Relaxed) {
+        } else if state.is_whole() && self.partly.swap(false, Ordering::Relaxed) {
             self.capabilities
                 .log
                 .notice(format!("stats DB {name}: {target}: all of it can be reached again"));
