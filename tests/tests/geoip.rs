@@ -67,7 +67,7 @@ fn lookups_and_new_data() {
     });
     assert_eq!(look("198.51.100.1", "city"), nothing);
     assert_eq!(look("203.0.113.77", "missing"), nothing);
-    assert!(daemon.log().count("missing.mmdb") > 0, "{:#?}", daemon.log().all());
+    daemon.log().wait_for("missing.mmdb");
 
     write_database(&file, "NO");
     assert_eq!(daemon.execute("reloadGeoIPDBs()").trim_end(), "reloadGeoIPDBs() successful");
@@ -103,8 +103,6 @@ fn a_file_that_is_read_again_changes_databases_only_if_it_is_used() {
     let told = "the configuration cannot be used, the old one goes on";
     again(format!("{moved}\nnewGeoIP2DB('more', 'wrong.mmdb')\nerror('no further')\n"), told);
     assert_eq!((look("city"), look("more")), (json!("SE"), json!("")));
-    daemon.execute("reloadGeoIPDBs()");
-    assert_eq!(look("city"), "SE", "also after its files were read again");
     again(format!("{moved}\nnewGeoIP2DB('more', 'right.mmdb')\n"), "wforce.conf: loaded again");
     assert_eq!((look("city"), look("more")), (json!("NO"), json!("DK")));
 }

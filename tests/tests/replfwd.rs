@@ -58,7 +58,7 @@ fn two_sites_share_through_their_forwarders() {
         let nodes =
             [node(a, &format!("{fa}:{protocol}"), &cipher), node(b, &format!("{fb}:{protocol}"), &cipher)];
         for node in &nodes {
-            report(node, "192.0.2.1");
+            report(node, "joe", "192.0.2.1");
         }
         for node in &nodes {
             wait_for("both sites count both logins", || counts(node, "192.0.2.1") == 2);

@@ -169,16 +169,13 @@ fn a_file_that_is_read_when_the_daemon_ends_is_not_put_in_place_any_more() {
     let mut daemon = Daemon::start(&format!("{BEFORE}{hook}"));
     daemon.client().report(&json!({"login": "joe", "remote": "192.0.2.1"}));
     let _connection = silent.accept().unwrap();
-    let pipe = daemon.folder().join("pipe");
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let text = std::fs::read_to_string(daemon.config()).unwrap();
-    std::fs::write(daemon.config(), text + "\ndofile('pipe')\n").unwrap();
+    std::fs::write(daemon.config(), text + "\nwhile not io.open('go') do end\n").unwrap();
     daemon.process.signal("HUP");
-    // Opens as soon as the file is read so far.
-    let pipe = std::fs::File::options().write(true).open(pipe).unwrap();
+    daemon.log().wait_for("SIGHUP: reading the configuration");
     daemon.process.signal("TERM");
     daemon.log().wait_for("that is not waited for");
-    drop(pipe);
+    std::fs::write(daemon.folder().join("go"), "").unwrap();
     assert!(daemon.process.wait().success());
     let lines = daemon.log().to_end();
     assert!(lines.iter().any(|line| line.contains("the old one goes on: the daemon ends")), "{lines:?}");

