@@ -119,7 +119,7 @@ fn slots_may_move_meanwhile() {
     let ids: Vec<String> = nodes.iter().map(|node| node.cli(&["CLUSTER", "MYID"])).collect();
     let (from, to) = (&nodes[0], &nodes[1]);
     // What is between braces chooses the slot.
-    let tag = (0..).map(|number| format!("moves{number}")).find(|tag| slot(tag) < LAST / 2).unwrap();
+    let tag = (0..1000).map(|number| format!("moves{number}")).find(|tag| slot(tag) < LAST / 2).unwrap();
     let number = slot(&tag).to_string();
     let list = |daemon: &Daemon, what: &str| {
         daemon.execute(&format!("blacklistLogin('{{{tag}}}{what}', 600, 'r')"));

@@ -151,8 +151,8 @@ impl Nodes {
     /// # Errors
     /// It says that it cannot, or there is no connection to it.
     pub(crate) async fn ask(&self, key: &[u8], command: &Cmd) -> Result<Value, RedisError> {
-        let none = || RedisError::from((ErrorKind::ClusterConnectionNotFound, "the node of the key is away"));
-        let (_, mut node) = self.connection(key).ok_or_else(none)?;
+        let away = || RedisError::from((ErrorKind::ClusterConnectionNotFound, "the node of the key is away"));
+        let (_, mut node) = self.connection(key).ok_or_else(away)?;
         let mut tried = 1;
         loop {
             let mut answer = node.req_packed_command(command).await.and_then(Value::extract_error);

@@ -140,9 +140,9 @@ impl World {
         };
         let id = Id { colour: COLOURS[colour], kind: Kind::Login, key: key.clone() };
         let stamp = entries.change(&id).unwrap().stamp;
-        let last = self.truth.entries.entry((colour, key)).or_default();
-        if stamp > last.0 {
-            *last = (stamp, is);
+        let known = self.truth.entries.entry((colour, key)).or_default();
+        if stamp > known.0 {
+            *known = (stamp, is);
         }
     }
 
