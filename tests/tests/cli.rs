@@ -318,6 +318,56 @@ fn an_empty_password_is_told_by_the_check() {
 }
 
 #[test]
+fn a_daemon_that_nobody_can_ask_is_told_by_the_check() {
+    let listener = "addListener(\"127.0.0.1:0\", false, \"\", \"\", {})\n";
+    for (config, warned) in [
+        (String::new(), "no addListener() in the configuration"),
+        (listener.to_owned(), "no setWebserverPassword() in the configuration"),
+        (format!("{listener}setWebserverPassword(\"secret\")\n"), ""),
+    ] {
+        let output = Launch::bare(&config).args(&["--check-config"]).run();
+        let text = all_output(&output);
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        let warning = text.lines().find(|line| line.starts_with("warning")).unwrap_or_default();
+        assert!(warning.contains(warned) && warning.is_empty() == warned.is_empty(), "{config}: {text}");
+    }
+}
+
+/// The daemon ignores what it does not know, as wforce does; but which file was checked must be sure.
+#[test]
+fn a_check_knows_all_its_arguments() {
+    for wrong in ["wforce.conf", "--verbos"] {
+        let output = process::run(Command::new(tools::wforce()).args(["--check-config", wrong]));
+        let text = all_output(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(wrong) && text.contains("-C"), "{text}");
+    }
+}
+
+/// `portcullis check | head`: the reader has gone when there is more to print.
+#[test]
+fn a_reader_may_leave() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("wforce.conf");
+    std::fs::write(&config, "setWebserverPassword(\"secret\")\n").unwrap();
+    let config = config.to_str().unwrap();
+    for (program, arguments) in [
+        (tools::portcullis(), &["--help"][..]),
+        (tools::portcullis(), &["check", config]),
+        (tools::wforce(), &["--help"]),
+        (tools::wforce(), &["--check-config", "-C", config]),
+        (tools::program("replfwd"), &["-k"]),
+        (tools::program("wf_dump_entries"), &["-h"]),
+    ] {
+        let (gone, stdout) = std::io::pipe().unwrap();
+        drop(gone);
+        let output = Command::new(&program).args(arguments).stdout(stdout).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), text.as_str()), (Some(141), ""), "{program:?} {arguments:?}");
+    }
+}
+
+#[test]
 fn a_missing_configuration_is_only_warned_about() {
     let launch = Launch::bare("").args(&["--docker", "-C", "nosuch/wforce.conf"]);
     // The last -C counts: the harness' own follows.

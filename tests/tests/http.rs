@@ -109,6 +109,7 @@ fn the_acl_is_asked_before_the_password() {
         text.starts_with(r#"{"status":"failure", "reason":"Source IP Address not in ACL", "ip":"127."#),
         "{text}"
     );
+    daemon.log().wait_for("its address is not in the ACL");
 }
 
 #[test]

@@ -113,6 +113,8 @@ fn admit<B: Backend>(shared: &Shared<B>, peer: SocketAddr, head: &Parts) -> Resu
     // An IPv4 client of a listener on [::] is known by its IPv4 address.
     let ip = peer.ip().to_canonical();
     if !access.allows(ip) {
+        let text = format!("HTTP request from {peer}: its address is not in the ACL (addACL, setACL)");
+        capabilities.log.limited("web access list", Duration::from_secs(1), Level::Err, text);
         return Err(Box::new(reply::not_in_acl(ip)));
     }
     let free = match password {

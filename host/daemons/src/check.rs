@@ -150,6 +150,9 @@ pub fn summary(started: &Started) -> String {
             ),
         );
     }
+    if let Some(text) = http::unusable(capabilities, settings) {
+        line("warning", text.to_owned());
+    }
     for (what, place) in outside::described(capabilities, settings) {
         line(what, place);
     }

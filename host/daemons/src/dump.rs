@@ -42,6 +42,7 @@ struct Arguments {
 
 /// Runs it; the exit status is 0 or 1.
 pub fn main() -> ExitCode {
+    crate::reader::may_leave();
     let arguments = match parse(std::env::args_os().skip(1)) {
         Ok(Some(arguments)) => arguments,
         Ok(None) => {

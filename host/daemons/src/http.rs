@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use alerts::Confirm;
 use api::{Backend, Server, Threads};
-use capabilities::Log;
+use capabilities::{Capabilities, Log};
+use lua::Settings;
 
 use crate::start::Started;
 
@@ -35,8 +36,8 @@ pub fn listen<B: Backend>(
     let (listeners, max_connections, worker_threads) = started
         .settings
         .read(|values| (listeners(&values.listeners), values.max_connections, values.worker_threads));
-    if listeners.is_empty() {
-        log.warn("no addListener() in the configuration: there is no REST API");
+    if let Some(text) = unusable(&started.capabilities, &started.settings) {
+        log.warn(text);
     }
     for listener in &listeners {
         for option in listener.tls.iter().flat_map(api::TlsConfig::ignored_options) {
@@ -69,4 +70,15 @@ pub fn listen<B: Backend>(
         log.notice(format!("REST API on {addr}"));
     }
     Ok(server)
+}
+
+/// Why nobody can use the REST API of a configuration, if it is so.
+pub fn unusable(capabilities: &Capabilities, settings: &Settings) -> Option<&'static str> {
+    if settings.read(|values| values.listeners.is_empty()) {
+        Some("no addListener() in the configuration: there is no REST API")
+    } else if capabilities.access.password().is_none() {
+        Some("no setWebserverPassword() in the configuration: every request to the REST API is refused")
+    } else {
+        None
+    }
 }

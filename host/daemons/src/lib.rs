@@ -16,6 +16,7 @@ pub mod outgoing;
 pub mod outside;
 pub mod place;
 pub mod program;
+pub mod reader;
 pub mod reload;
 pub mod replacement;
 pub mod serve;

@@ -7,7 +7,7 @@ use wire::Key;
 
 use crate::arguments::{Arguments, Mode, usage};
 use crate::flavour::Flavour;
-use crate::{background, client, serve};
+use crate::{background, client, reader, serve};
 
 /// The stack of the thread that runs the configuration: as large as a policy thread's, because a configuration can recurse
 /// as deeply as a policy.
@@ -36,6 +36,14 @@ fn run<F: Flavour>() -> ExitCode {
             return ExitCode::from(1);
         }
     };
+    let serves = !(arguments.help
+        || arguments.version
+        || arguments.key && F::DAEMON == Daemon::Replfwd
+        || arguments.client
+        || arguments.check_config);
+    if !serves {
+        reader::may_leave();
+    }
     if arguments.help {
         print!("{}", usage(F::DAEMON));
         return ExitCode::SUCCESS;
@@ -49,6 +57,13 @@ fn run<F: Flavour>() -> ExitCode {
             return print_key();
         }
         println!("{program}: ignoring the unknown option -k");
+    }
+    // The daemon goes on, as wforce does; a check would be of another file than the one that was meant.
+    if let Some(option) = arguments.unknown.first()
+        && arguments.check_config
+    {
+        eprintln!("{program}: there is no option {option}; the file is named by -C\nTry '{program} --help'.");
+        return ExitCode::from(1);
     }
     for option in &arguments.unknown {
         println!("{program}: ignoring the unknown option {option}");

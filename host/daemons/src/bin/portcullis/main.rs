@@ -95,6 +95,7 @@ component that cannot be loaded); 2 wrong usage, or a file or configuration that
 ";
 
 fn main() -> ExitCode {
+    portcullis_daemons::reader::may_leave();
     let main = std::thread::Builder::new().name("main".into()).stack_size(STACK).spawn(dispatch);
     match main.map(std::thread::JoinHandle::join) {
         Ok(Ok(Ok(Status::Fine))) => ExitCode::SUCCESS,
