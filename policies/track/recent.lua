@@ -34,32 +34,44 @@ function recent.scan()
     return { window = 120, lag = 5, channels = {}, confirm = true }
 end
 
--- When the time that a run beginning now looks at begins.
-function recent.begin(scan)
-    return os.time() - scan.lag - scan.window
-end
-
--- Calls `each` with the successful logins of the last minutes, newest first; of those that `apart` gives one key only with the
--- newest. They come page by page: where thousands log in each second all of them would not fit into a state's memory.
+-- Calls `each` with the successful logins of the last minutes, oldest first; of those that `apart` gives one key only with the
+-- oldest: what is before a later one is that one, not what was before the burst. They come page by page: where thousands log in
+-- each second all of them would not fit into a state's memory.
 function recent.successes(scan, apart, each)
-    local before = os.time() - scan.lag
-    local filter = { since = before - scan.window, before = before, success = true, confirmations = recent.TRUSTED }
+    local stop = os.time() - scan.lag
+    local filter = { since = stop - scan.window, success = true, confirmations = recent.TRUSTED }
+    local function upto(before)
+        return recent.answer(reportsFind(recent.with(filter, { before = before }), recent.MOST))
+    end
+    -- The store answers with the newest: a first walk finds where pages end, and the way back begins with the oldest.
+    local newer = {}
+    local page = upto(stop)
+    while #page == recent.MOST do
+        -- Others of the same moment may be behind the end of the page.
+        local rest = page[#page].t + recent.MOMENT
+        if rest >= stop then
+            -- More came in one moment than a question answers: what is before it is left out.
+            break
+        end
+        newer[#newer + 1] = stop
+        stop = rest
+        page = upto(stop)
+    end
     local known = {}
     while true do
-        local page = recent.answer(reportsFind(filter, recent.MOST))
-        for _, report in ipairs(page) do
+        for place = #page, 1, -1 do
+            local report = page[place]
             local key = apart(report)
             if not known[key] then
                 known[key] = true
                 each(report)
             end
         end
-        -- Others of the same moment may be behind the end of the page.
-        local rest = page[#page] and page[#page].t + recent.MOMENT
-        if #page < recent.MOST or rest >= filter.before then
+        local last = table.remove(newer)
+        if last == nil then
             return
         end
-        filter.before = rest
+        page = upto(last)
     end
 end
 

@@ -90,6 +90,14 @@ fn support_sees_the_history_of_a_login() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert_eq!(text.matches("Thunderbird, Linux").count(), 110, "{text}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "110 shown; more with --limit N\n");
+    let said = |arguments: &[&str]| {
+        let output = tool(&[&["--login", "ada"], arguments].concat());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(said(&[]), "50 shown; more with --limit N\n");
+    assert_eq!((said(&["--json"]), said(&["--limit", "120"])), (String::new(), String::new()));
+    assert!(said(&["--since", "7x"]).contains("\"7x\" is no time: 7d, 12h or 30m ago, a day (2026-11-26)"));
     let output = tool(&["--ip", "198.51.100.1", "--json"]);
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["reports"][0]["login"], "bob");
@@ -151,6 +159,9 @@ fn asking(smtp: &Smtp, wforce: &Daemon) -> Daemon {
 fn a_user_is_asked_and_the_answer_counts() {
     let (smtp, wforce) = (Smtp::start("none", &[]), Daemon::start(""));
     let daemon = asking(&smtp, &wforce);
+    daemon
+        .log()
+        .wait_for("trackalert has no stats DBs and lists, only the key of setAlertConfirm is kept there");
     let client = daemon.client();
     client.report(&login("ada", "192.0.2.1", true));
     let mail = smtp.mail(1);

@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use portcullis_tests::osmem::Osmem;
 use portcullis_tests::track::{CHINA, DAY, HOUR, LONDON, Past, SWEDEN, Twin, set, told, told_with};
-use portcullis_tests::{Launch, tools};
+use portcullis_tests::{Launch, process, tools};
 use serde_json::json;
 
 /// With the settings that the test needs: a wide window, because reports of the past are made one by one.
@@ -110,6 +111,8 @@ fn the_shipped_configurations_load_and_schedule() {
                 shipped.display()
             )
         };
+        let needed =
+            format!("policy \"{policy}\" may ask the report store, but there is none (setReportStore)");
         let check = |config: &str| {
             let output = Launch::trackalert(config).args(&["--check-config"]).run();
             let told = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -119,7 +122,10 @@ fn the_shipped_configurations_load_and_schedule() {
         // Nobody would be told: that is said.
         let told = check(&config(""));
         let warning = format!("policy \"{policy}\" may raise alerts, but there is no channel");
-        assert!(told.contains(&warning), "{told}");
+        assert!(told.contains(&warning) && !told.contains(&needed), "{told}");
+        // Nor would anything be found without a store.
+        let told = check(&config("").replace("setReportStore(", "--"));
+        assert!(told.lines().any(|line| line.starts_with("warning ") && line.contains(&needed)), "{told}");
         let webhook = config("addAlertWebhook(\"hook\", { url = \"http://127.0.0.1:9/\" })\n");
         let told = check(&webhook);
         assert!(!told.contains("warning"), "{told}");
@@ -136,4 +142,25 @@ fn the_shipped_configurations_load_and_schedule() {
         assert_eq!(job["once_per_cluster"], true, "{jobs}");
         assert!(job["next"].is_f64() || job["next"].is_i64(), "{jobs}");
     }
+}
+
+/// A component whose every question will fail: the start says so, and the tool.
+#[test]
+fn a_component_without_the_store_that_it_asks_is_told() {
+    let daemon = Launch::trackalert(&Twin::Component.lines("slow-scan", "")).start();
+    let told = "policy \"slow-scan\" may ask the report store, but there is none (setReportStore)";
+    daemon.log().wait_for(told);
+    let config = daemon.config().display().to_string();
+    let output = process::run(Command::new(tools::portcullis()).args([
+        "check",
+        "--daemon",
+        "trackalert",
+        config.as_str(),
+    ]));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success()
+            && text.lines().any(|line| line.starts_with("warning ") && line.contains(told)),
+        "{text}"
+    );
 }

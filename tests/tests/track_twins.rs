@@ -51,6 +51,29 @@ fn new_devices_and_networks() {
     both("new-login-alert", &format!("{NOW}, network = true"), &expected, new_logins);
 }
 
+/// Mail programs open several connections at once, and so may attackers: all of them within one scan.
+#[test]
+fn connections_at_once_are_told_as_one() {
+    let fill = |past: &mut Past| {
+        for login in ["one", "two", "four"] {
+            at_home(past, login, LONDON);
+            past.report(HOUR, login, LONDON, true);
+        }
+        past.report(30.0, "one", BHUTAN, true);
+        for ago in [31.0, 30.0] {
+            past.report(ago, "two", BHUTAN, true);
+        }
+        for ago in [31.0, 30.5, 30.5, 30.0] {
+            past.report(ago, "four", BHUTAN, true);
+        }
+    };
+    for (policy, reason) in
+        [("new-login-alert", "new-country"), ("impossible-travel-alert", "impossible-travel")]
+    {
+        both(policy, NOW, &[(reason, "one"), (reason, "two"), (reason, "four")], fill);
+    }
+}
+
 #[test]
 fn travel_to_a_network_that_is_known() {
     both("impossible-travel-alert", NOW, &[("impossible-travel", "stranger")], |past| {

@@ -14,6 +14,11 @@ pub fn described(capabilities: &Capabilities, settings: &Settings) -> Vec<(&'sta
     };
     all.extend(siblings.into_iter().map(|address| ("sibling", address)));
     settings.read(|values| of_values(values, &mut all));
+    all.extend(without_store(capabilities, settings).into_iter().map(|policy| {
+        let text =
+            format!("policy \"{policy}\" may ask the report store, but there is none (setReportStore)");
+        ("warning", text)
+    }));
     let hooks = &capabilities.webhooks;
     all.extend(
         hooks.rows().iter().map(|hook| ("webhook", format!("{} ({})", hook.url, hook.events.join(" ")))),
@@ -27,6 +32,14 @@ pub fn described(capabilities: &Capabilities, settings: &Settings) -> Vec<(&'sta
     all.extend(named.iter().map(|sink| ("named report sink", format!("{}: {}", sink.name, sink.addr))));
     all.extend(capabilities.reports.described().map(|store| ("report store", store)));
     all.into_iter().map(|(what, place)| (what, without_password(&place))).collect()
+}
+
+/// Policies that may ask the report store although the configuration names none: each of their questions fails.
+pub(crate) fn without_store(capabilities: &Capabilities, settings: &Settings) -> Vec<String> {
+    match capabilities.reports.described() {
+        Some(_) => Vec::new(),
+        None => settings.read(|values| values.asks_reports.clone()),
+    }
 }
 
 /// A URL may hold a user and a password.

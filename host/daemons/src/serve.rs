@@ -21,7 +21,7 @@ use crate::outgoing::Outgoing;
 use crate::reload::Reloads;
 use crate::signals::{Signals, until_told};
 use crate::start::{Started, Stop};
-use crate::{background, check, consoles, service, siblings, start, state};
+use crate::{background, check, consoles, outside, service, siblings, start, state};
 
 /// How long requests in flight get to finish at the end: more than a policy's budget, less than a service manager's
 /// patience.
@@ -91,7 +91,7 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Arc<Started>, log: &Arc<Lo
             cluster.prepare();
         }
         // Before the first request, which must find the counts of before.
-        let keeper = match state::start(&started.settings, &started.capabilities) {
+        let keeper = match state::start(started.daemon, &started.settings, &started.capabilities) {
             Ok(keeper) => keeper,
             Err(error) => {
                 log.error(format!("setStateDir: {error}"));
@@ -112,6 +112,11 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Arc<Started>, log: &Arc<Lo
                 return 1;
             }
         };
+        for policy in outside::without_store(&started.capabilities, &started.settings) {
+            log.warn(format!(
+                "policy \"{policy}\" may ask the report store, but there is none (setReportStore)"
+            ));
+        }
         if let Err(error) = open_reports(&started.capabilities, &runtime).await {
             log.error(format!("cannot start: {error}"));
             return 1;

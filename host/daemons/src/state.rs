@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use capabilities::Capabilities;
 use capabilities::state::{Keeper, StateDir};
+use capabilities::{Capabilities, Daemon};
 use lua::Settings;
 
 /// Restores what was saved and begins to save, if the configuration names a directory. The keeper saves once more when it
@@ -12,11 +12,23 @@ use lua::Settings;
 ///
 /// # Errors
 /// The directory cannot be used: an operator who asked for one does not want to run without it.
-pub fn start(settings: &Settings, capabilities: &Arc<Capabilities>) -> Result<Option<Keeper>, String> {
+pub fn start(
+    daemon: Daemon,
+    settings: &Settings,
+    capabilities: &Arc<Capabilities>,
+) -> Result<Option<Keeper>, String> {
     let (path, every) = settings.read(|values| (values.state_dir.clone(), values.state_interval));
     let Some(path) = path else { return Ok(None) };
     let dir = StateDir::open(&path).map_err(|error| error.to_string())?;
-    restore(&dir, capabilities);
+    if daemon == Daemon::Trackalert {
+        // Without stats DBs and lists there is nothing that could begin empty or be restored.
+        capabilities.log.notice(format!(
+            "state directory {}: trackalert has no stats DBs and lists, only the key of setAlertConfirm is kept there",
+            path.display()
+        ));
+    } else {
+        restore(&dir, capabilities);
+    }
     let keeper = Keeper::start(dir, every, Arc::clone(capabilities));
     keeper.map(Some).map_err(|error| format!("cannot start the thread that saves the state: {error}"))
 }

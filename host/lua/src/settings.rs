@@ -175,6 +175,8 @@ pub struct Values {
     pub webhooks: WebHooks,
     /// Alerts.
     pub alerts: alerts::Settings,
+    /// Names of policies that may ask the report store, as far as the configuration says so.
+    pub asks_reports: Vec<String>,
     /// What was wrong with the file without keeping it from loading.
     pub complaints: Complaints,
     /// Stats DBs whose counts are kept in a server, by name.
@@ -214,6 +216,7 @@ impl Default for Values {
             replication: Replication::default(),
             webhooks: WebHooks::default(),
             alerts: alerts::Settings::default(),
+            asks_reports: Vec::new(),
             complaints: Complaints::default(),
             remote_stats: Vec::new(),
             blacklist_redis: Redis::default(),

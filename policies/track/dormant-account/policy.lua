@@ -9,22 +9,17 @@ local settings = recent.settings("dormant-account", {
     scan = recent.scan(), days = 60, memory_days = 365, only_new_network = false,
 }, ...)
 
--- The newest login of somebody in a scan that began with this moment.
-local function look(newest, begin)
-    local memory = settings.memory_days * recent.DAY
-    local span = recent.answer(reportsFirstAndLast(recent.with(recent.before(newest, memory), { before = begin })))
-    if span == nil or (newest.t - span.last) / recent.DAY < settings.days then
+-- The oldest login of somebody in a scan: those after it are not the first for long.
+local function look(report)
+    local history = recent.before(report, settings.memory_days * recent.DAY)
+    local span = recent.answer(reportsFirstAndLast(history))
+    if span == nil then
         return
     end
-    -- Those after the first are not the first for long.
-    local since = recent.with(recent.before(newest, newest.t - begin), { before = newest.t + recent.MOMENT })
-    local all = recent.answer(reportsFind(since, recent.MOST))
-    local report = all[#all]
-    local days = report and (report.t - span.last) / recent.DAY or 0
+    local days = (report.t - span.last) / recent.DAY
     if days < settings.days then
         return
     end
-    local history = recent.before(report, memory)
     local known = report.asn ~= 0 and recent.known(recent.with(history, { asn = report.asn }))
     if known and settings.only_new_network then
         return
@@ -39,8 +34,7 @@ end
 local policy = {}
 
 function policy.background()
-    local begin = recent.begin(settings.scan)
-    recent.successes(settings.scan, function(report) return report.login end, function(report) look(report, begin) end)
+    recent.successes(settings.scan, function(report) return report.login end, look)
 end
 
 return policy

@@ -45,6 +45,9 @@ fn load<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let loaded = state.host.components.load(name, Path::new(path), &options);
     loaded.map_err(|error| Fault::caught(format!("loadPolicy: {error}")))?;
     let alerts = &options["capabilities"]["alerts"];
+    if options["capabilities"]["reports"].as_bool().unwrap_or(false) {
+        state.host.settings.change(|values| values.asks_reports.push(name.to_owned()));
+    }
     if alerts.as_bool().unwrap_or(alerts.as_array().is_some_and(|names| !names.is_empty())) {
         state.host.settings.change(|values| values.alerts.raised_by.push(name.to_owned()));
     }

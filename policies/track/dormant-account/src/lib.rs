@@ -6,7 +6,7 @@ mod tests;
 use portcullis::alerts::Severity;
 use portcullis::reports::{self, Report};
 use portcullis::{Failure, Policy, Result};
-use recent::{DAY, MOMENT, MOST, Scan, before};
+use recent::{DAY, Scan, before};
 use serde::Deserialize;
 
 /// Settings of the policy; README.md says what each is for.
@@ -35,24 +35,15 @@ pub struct Dormant {
 }
 
 impl Dormant {
-    /// The newest login of somebody in a scan that began with this moment.
-    fn look(&self, newest: &Report, begin: f64) -> Result<()> {
-        let memory = f64::from(self.settings.memory_days) * DAY;
-        let mut earlier = before(newest, memory);
-        earlier.until = Some(begin);
+    /// The oldest login of somebody in a scan: those after it are not the first for long.
+    fn look(&self, report: &Report) -> Result<()> {
+        let history = before(report, f64::from(self.settings.memory_days) * DAY);
         // Nothing at all before it: a new account, or one older than the memory; nobody can tell.
-        let Some(span) = reports::first_and_last(earlier)? else { return Ok(()) };
-        let dormant = |report: &Report| (report.t - span.last) / DAY >= f64::from(self.settings.days);
-        if !dormant(newest) {
+        let Some(span) = reports::first_and_last(history.clone())? else { return Ok(()) };
+        let days = (report.t - span.last) / DAY;
+        if days < f64::from(self.settings.days) {
             return Ok(());
         }
-        // Those after the first are not the first for long.
-        let mut since = before(newest, newest.t - begin);
-        since.until = Some(newest.t + MOMENT);
-        let first = reports::find(since, MOST)?.pop();
-        let Some(report) = first.as_ref().filter(|first| dormant(first)) else { return Ok(()) };
-        let days = (report.t - span.last) / DAY;
-        let history = before(report, memory);
         let mut same = history;
         same.asn = Some(report.asn);
         let known = report.asn != 0 && reports::first_and_last(same)?.is_some();
@@ -84,7 +75,6 @@ impl Policy for Dormant {
     }
 
     fn background(&mut self, _: &str) -> Result<()> {
-        let begin = self.settings.scan.begin();
-        self.settings.scan.successes(|report| report.login.clone(), |report| self.look(report, begin))
+        self.settings.scan.successes(|report| report.login.clone(), |report| self.look(report))
     }
 }

@@ -26,10 +26,28 @@ fn a_new_country_and_a_new_device_are_told() {
     host.reported(stored(-50.0, "192.0.2.1", "ada").place("NL", 64_496).device("phone"));
     let mut policy = host.load::<NewLogin>("{}").unwrap();
     policy.background("new-login-alert").unwrap();
-    assert_eq!(reasons(&host), ["new-country", "new-device"]);
-    let alert = host.alerts().remove(0);
+    assert_eq!(reasons(&host), ["new-device", "new-country"]);
+    let alert = host.alerts().remove(1);
     assert_eq!((alert.login.as_str(), alert.confirm), ("ada", true));
     assert_eq!(alert.time, Some(host.now() - 30.0));
+}
+
+/// Who logs in twice within a scan's time is told of like who does once; the scans after it find nothing new.
+#[test]
+fn connections_at_once_are_told_as_one() {
+    let mut host = Host::new();
+    month(&mut host);
+    for ago in [32.0, 31.0, 31.0, 30.0] {
+        host.reported(stored(-ago, "198.51.100.1", "ada").place("BR", 64_500).device("phone"));
+    }
+    let mut policy = host.load::<NewLogin>("{}").unwrap();
+    policy.background("").unwrap();
+    assert_eq!(reasons(&host), ["new-country"]);
+    assert_eq!(host.alerts()[0].time, Some(host.now() - 32.0));
+    // The first of them is before this scan's time, the others are not.
+    host.advance(93.5);
+    policy.background("").unwrap();
+    assert_eq!(reasons(&host).len(), 1);
 }
 
 #[test]

@@ -258,6 +258,17 @@ fn attack(world: &mut World, dice: &mut Dice) {
     }
 }
 
+/// Mail programs and thieves open several connections at once: each login is one to four within seconds.
+fn bursts(world: &mut World, dice: &mut Dice) {
+    for place in 0..world.attempts.len() {
+        let first = world.attempts[place].clone();
+        let more = if first.good { dice.below(4) } else { 0 };
+        for _ in 0..more {
+            world.attempts.push(Attempt { at: first.at + dice.between(0.0, 5.0), ..first.clone() });
+        }
+    }
+}
+
 /// The policies, as their `policy.conf` runs them.
 struct Running {
     new_login: new_login_alert::NewLogin,
@@ -321,6 +332,7 @@ fn simulate(seed: u64) -> Result<()> {
         live(&mut world, &mut dice, number);
     }
     attack(&mut world, &mut dice);
+    bursts(&mut world, &mut dice);
     world.attempts.sort_by(|one, other| one.at.total_cmp(&other.at));
 
     let mut host = Host::new();

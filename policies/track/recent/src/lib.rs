@@ -52,44 +52,41 @@ impl Scan {
         Ok(())
     }
 
-    /// When the time that a run beginning now looks at begins, unix seconds.
-    #[must_use]
-    pub fn begin(&self) -> f64 {
-        clock::now() - f64::from(self.lag) - f64::from(self.window)
-    }
-
-    /// Calls `each` with the successful logins of the last minutes, newest first; of logins that are alike in user, place and
-    /// device only with the newest. `apart`: what tells them apart. They come page by page: where thousands log in each second
-    /// all of them together would not fit into a policy's memory.
+    /// Calls `each` with the successful logins of the last minutes, oldest first; of logins that are alike in user, place and
+    /// device only with the oldest: what a policy finds before a later one is that one, not what was before the burst. `apart`:
+    /// what tells them apart. They come page by page: where thousands log in each second all of them together would not fit
+    /// into a policy's memory.
     pub fn successes<K: Ord>(
         &self,
         apart: impl Fn(&Report) -> K,
         mut each: impl FnMut(&Report) -> Result<()>,
     ) -> Result<()> {
-        let until = clock::now() - f64::from(self.lag);
-        let mut filter = reports::since(until - f64::from(self.window));
-        filter.until = Some(until);
+        let mut filter = reports::since(clock::now() - f64::from(self.lag) - f64::from(self.window));
         filter.success = Some(true);
         filter.confirmations = Some(TRUSTED);
+        let mut end = clock::now() - f64::from(self.lag);
+        // The store answers with the newest: a first walk finds where pages end, and the way back begins with the oldest.
+        let mut newer = Vec::new();
+        let mut page = upto(&filter, end)?;
+        while page.len() == MOST as usize {
+            // Others of the same moment may be behind the end of the page.
+            let Some(rest) = page.last().map(|report| report.t + MOMENT).filter(|rest| *rest < end) else {
+                // More came in one moment than a question answers: what is before it is left out.
+                break;
+            };
+            newer.push(end);
+            end = rest;
+            page = upto(&filter, end)?;
+        }
         let mut known = BTreeSet::new();
         loop {
-            let page = reports::find(filter.clone(), MOST)?;
-            for report in &page {
+            for report in page.iter().rev() {
                 if known.insert(apart(report)) {
                     each(report)?;
                 }
             }
-            // Others of the same moment may be behind the end of the page.
-            let rest = page.last().map(|report| report.t + MOMENT);
-            match rest {
-                Some(rest)
-                    if page.len() == MOST as usize && filter.until.is_none_or(|until| rest < until) =>
-                {
-                    filter.until = Some(rest);
-                }
-                // More came in one moment than a question answers: what is left of the window is left out.
-                _ => return Ok(()),
-            }
+            let Some(end) = newer.pop() else { return Ok(()) };
+            page = upto(&filter, end)?;
         }
     }
 
@@ -104,6 +101,13 @@ impl Scan {
             .channels(&self.channels);
         if self.confirm { alert.ask_user() } else { alert }
     }
+}
+
+/// The newest reports before a moment, newest first.
+fn upto(filter: &Filter<'_>, end: f64) -> Result<Vec<Report>> {
+    let mut filter = filter.clone();
+    filter.until = Some(end);
+    Ok(reports::find(filter, MOST)?)
 }
 
 /// The good logins of a report's user before it, from so many seconds before.

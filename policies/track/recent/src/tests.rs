@@ -39,3 +39,22 @@ fn more_of_one_moment_than_a_page_holds_end_the_scan() {
     }
     assert_eq!(found(), (MOST as usize, MOST as usize));
 }
+
+#[test]
+fn of_those_alike_the_oldest_is_looked_at_whatever_page_it_is_on() {
+    let mut host = Host::new();
+    // More than two pages, each login once in each of them.
+    for ago in [90.0, 60.0, 30.0] {
+        for number in 0..MOST - 10 {
+            host.reported(stored(-ago, "192.0.2.1", &format!("user{number}")));
+        }
+    }
+    let mut times = Vec::new();
+    let each = |report: &portcullis::reports::Report| {
+        times.push(report.t - host.now());
+        Ok(())
+    };
+    Scan::default().successes(|report| report.login.clone(), each).unwrap();
+    assert_eq!(times.len(), MOST as usize - 10);
+    assert!(times.iter().all(|time| (time + 90.0).abs() < 0.002), "{:?}", times.first());
+}

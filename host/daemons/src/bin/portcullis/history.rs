@@ -52,6 +52,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
             break;
         }
     }
+    let more = reports.len() > limit || before.is_some();
     reports.truncate(limit);
     if as_json {
         println!("{}", json!({ "reports": reports }));
@@ -59,21 +60,33 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
         println!("no logins were found");
     } else {
         print!("{}", table(&reports, Style::of_stdout()));
+        if more {
+            eprintln!("{} shown; more with --limit N", reports.len());
+        }
     }
     Ok(Status::Fine)
 }
 
 /// `7d`, `12h` or `30m` ago, or a day, a moment or unix seconds as they are.
 fn since(text: &str) -> Result<String, Trouble> {
+    let wrong = || {
+        Trouble::new(format!(
+            "--since: {text:?} is no time: 7d, 12h or 30m ago, a day (2026-11-26), a moment (2026-11-26T02:25:00Z) or unix \
+             seconds"
+        ))
+    };
     let unit = match text.chars().last() {
         Some('d') => 86_400,
         Some('h') => 3600,
         Some('m') => 60,
-        _ => return Ok(text.to_owned()),
+        _ => {
+            let fits = text.parse::<f64>().is_ok_and(|seconds| (0.0..1e11).contains(&seconds))
+                || text.parse::<Timestamp>().is_ok()
+                || text.parse::<jiff::civil::Date>().is_ok();
+            return if fits { Ok(text.to_owned()) } else { Err(wrong()) };
+        }
     };
-    let count: i64 = text[..text.len() - 1].parse().map_err(|_| {
-        Trouble::new(format!("--since: {text:?} is no time: 7d, 12h, a day (2026-11-26) or unix seconds"))
-    })?;
+    let count: i64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
     Ok(Timestamp::now().as_second().saturating_sub(count.saturating_mul(unit)).max(0).to_string())
 }
 
@@ -135,7 +148,13 @@ mod tests {
         assert!((86_400 * 7..86_400 * 7 + 60).contains(&ago("7d")));
         assert!((7200..7260).contains(&ago("2h")));
         assert_eq!(since("2026-11-26").unwrap(), "2026-11-26");
-        assert!(since("xd").is_err());
+        for moment in ["2026-11-26T02:25:00Z", "1764111265"] {
+            assert_eq!(since(moment).unwrap(), moment);
+        }
+        for wrong in ["xd", "7x", "", "yesterday"] {
+            let told = since(wrong).unwrap_err().to_string();
+            assert!(told.contains("7d, 12h or 30m ago, a day (2026-11-26)"), "{told}");
+        }
     }
 
     #[test]
