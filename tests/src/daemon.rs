@@ -185,6 +185,11 @@ impl Launch {
         Daemon { program, process, notify, http, control, password, folder }
     }
 
+    /// Starts the daemon and waits for nothing.
+    pub fn spawn(&self) -> Process {
+        Process::start(&self.command())
+    }
+
     /// Starts the daemon expecting it to end by itself, and returns how it ended and what it printed.
     pub fn run(&self) -> Output {
         process::run(&mut self.command())

@@ -91,7 +91,7 @@ fn a_bad_configuration_is_told_with_its_place() {
 }
 
 /// What the daemon logs and goes on without: the file, and what the check must name.
-const DUBIOUS: [(&str, &[&str]); 16] = [
+const DUBIOUS: [(&str, &[&str]); 17] = [
     (
         "-- one\naddListener(\"nowhere:1\", false, \"\", \"\", {})\n",
         &["wforce.conf:2: addListener: ", "nowhere"],
@@ -102,6 +102,10 @@ const DUBIOUS: [(&str, &[&str]); 16] = [
         &["wforce.conf:2: addListener 127.0.0.1:1: certificate file noise: "],
     ),
     ("newGeoIP2DB(\"city\", \"noise\")\n", &["wforce.conf:1: newGeoIP2DB: ", "noise"]),
+    (
+        "newGeoIP2DB(\"city\", \"zeroed.mmdb\")\n",
+        &["wforce.conf:1: newGeoIP2DB: ", "zeroed.mmdb is no GeoIP2 database: "],
+    ),
     ("newGeoIP2DB(\"city\", \"missing.mmdb\")\n", &["wforce.conf:1: newGeoIP2DB: ", "missing.mmdb"]),
     (
         "newGeoIP2DB(\"city\", \"/dev/zero\")\n",
@@ -136,9 +140,13 @@ const DUBIOUS: [(&str, &[&str]); 16] = [
 
 #[test]
 fn what_would_only_be_logged_fails_the_check() {
+    let database = tools::workspace().join("host/capabilities/testdata/GeoIP2-City-Test.mmdb");
+    let mut zeroed = std::fs::read(database).unwrap();
+    zeroed[..1000].fill(0);
     let files = |config: &str| {
         Launch::new(config)
             .file("noise", "nothing useful")
+            .file("zeroed.mmdb", &zeroed)
             .file("more.lua", "-- one\naddSibling(\"nowhere\")\n")
     };
     for (config, parts) in DUBIOUS {
@@ -445,4 +453,18 @@ fn a_port_that_is_taken_is_an_error() {
     let output = Launch::new("").at(daemon.http).run();
     assert_eq!(output.status.code(), Some(1), "{}", all_output(&output));
     assert!(all_output(&output).contains(&daemon.http.to_string()), "{}", all_output(&output));
+}
+
+#[test]
+fn a_start_that_waits_for_a_server_can_be_ended() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let config = format!("blacklistPersistDB(\"127.0.0.1\", {port})\nblacklistPersistConnectTimeout(300)\n");
+    let launch = Launch::new(&config);
+    let mut process = launch.spawn();
+    let _connected = silent.accept().unwrap();
+    process.signal("TERM");
+    assert_eq!(process.wait().code(), Some(0), "{:?}", process.stderr.all());
+    let lines = process.stdout.to_end();
+    assert!(lines.iter().any(|line| line.contains("SIGTERM during the start")), "{lines:?}");
 }

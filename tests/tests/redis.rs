@@ -91,6 +91,23 @@ fn a_server_that_is_away_costs_nothing_and_gets_everything_later() {
 }
 
 #[test]
+fn another_reason_for_a_server_to_be_away_is_told() {
+    let addr = address::fresh();
+    let daemon = Daemon::start(&format!(
+        "{}newStringStatsDB(\"out\", 60, 5, {{ n = \"int\" }}, {{ backend = \"redis://{addr}\" }})\n",
+        plain(addr)
+    ));
+    daemon.log().wait_for_count("Connection refused", 2);
+    let folder = tempfile::TempDir::with_prefix("portcullis-redis-").unwrap();
+    let arguments = ["--port", &addr.port().to_string(), "--requirepass", "secret"];
+    let _redis = Redis::with(addr, folder, &arguments, &["-a", "secret"]);
+    daemon.log().wait_for_count("NOAUTH", 2);
+    let told = daemon.log().all();
+    let count = |part: &str| told.iter().filter(|line| line.contains(part)).count();
+    assert_eq!((count("Connection refused"), count("NOAUTH")), (2, 2), "{told:?}");
+}
+
+#[test]
 fn tls_and_acl() {
     let (redis, certificate) = Redis::with_tls("~wfbl:*", &["+scan", "+get", "+set", "+del"]);
     let addr = redis.addr;

@@ -175,3 +175,71 @@ fn a_recording_is_played_through_another_policy() {
     assert_eq!(told["different"][0]["after"], "deny");
     assert_eq!(told["locked_out"][0]["login"], "joe");
 }
+
+#[test]
+fn what_has_no_end_is_refused() {
+    let folder = folder(&[("p.conf", POLICY)]);
+    let long = std::fs::File::create(folder.path().join("long.jsonl")).unwrap();
+    long.set_len(70 << 20).unwrap();
+    for (arguments, part) in [
+        (&["test", "/dev/zero"][..], "cannot read /dev/zero: it is a device"),
+        (&["replay", "/dev/zero", "p.conf"], "cannot read /dev/zero: it is a device"),
+        (&["replay", ".", "p.conf"], "cannot read .: it is a folder"),
+        (&["replay", "long.jsonl", "p.conf"], "long.jsonl: line 1 has more than 64 MiB"),
+        (&["check", "/dev/zero"], "it is a device"),
+    ] {
+        let output = portcullis(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stdout(&output));
+        assert!(stderr(&output).contains(part), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+/// Answers every request with this body, to the end of the process.
+fn serve(status: &'static str, body: &'static str) -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    portcullis_tests::relay::aside(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // Its end is that of the first piece: there is no body.
+            let _ = stream.read(&mut [0; 4096]);
+            let length = body.len();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    url
+}
+
+#[test]
+fn a_server_that_is_none_of_ours_is_called_that() {
+    let folder = folder(&[]);
+    for status in ["200 OK", "404 Not Found", "301 Moved Permanently"] {
+        let url = serve(status, "<!DOCTYPE html><title>Welcome</title>");
+        for command in [&["jobs", "--url", &url][..], &["history", "--login", "joe", "--url", &url]] {
+            let output = portcullis(folder.path(), command);
+            assert_eq!(output.status.code(), Some(2), "{status} {command:?}");
+            let told = stderr(&output);
+            assert!(told.contains("this is no trackalert of Portcullis"), "{status} {command:?}: {told}");
+        }
+    }
+    let url = serve("200 OK", "{\"hello\": 1}");
+    for (command, part) in [
+        (&["jobs", "--url", &url][..], "the answer lists no jobs"),
+        (&["history", "--login", "joe", "--url", &url], "the answer lists no logins"),
+    ] {
+        let output = portcullis(folder.path(), command);
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        assert!(stderr(&output).contains(part), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn names_of_jobs_do_not_steer_the_terminal() {
+    let url = serve("200 OK", r#"{"jobs": [{"name": "a\u001b[31mb", "schedule": "daily"}]}"#);
+    let output = portcullis(&std::env::temp_dir(), &["jobs", "--url", &url]);
+    assert!(stdout(&output).contains("a\u{fffd}[31mb"), "{}{}", stdout(&output), stderr(&output));
+}

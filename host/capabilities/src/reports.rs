@@ -3,6 +3,7 @@
 //! The store itself is `host/reports`; this is its place in a daemon. Reports come in complete with place, network owner
 //! and device, through a bounded queue. Questions have limits.
 
+mod complaints;
 mod enrich;
 mod error;
 mod intake;
@@ -24,7 +25,7 @@ use tokio::runtime::Handle;
 
 use crate::Capabilities;
 use crate::context::{Context, Step};
-use crate::log::{Level, Log};
+use crate::log::Log;
 use crate::metrics::{Metrics, StoreMetrics};
 use crate::troubles::Troubles;
 pub use ::reports::{Lease, StoreError};
@@ -123,18 +124,12 @@ impl Reports {
         let (store, tasks, patient): (Arc<dyn ReportStore>, usize, bool) = match &settings.engine {
             Engine::Embedded(embedded) => {
                 let mut embedded = (**embedded).clone();
-                let log = self.log.clone();
-                embedded.complain = Arc::new(move |line| {
-                    log.limited("report store", Duration::from_secs(1), Level::Err, line);
-                });
+                embedded.complain = complaints::to_log(self.log.clone());
                 (Arc::new(EmbeddedStore::open(&embedded)?), 1, true)
             }
             Engine::Elastic(elastic) => {
                 let mut elastic = (**elastic).clone();
-                let log = self.log.clone();
-                elastic.complain = Arc::new(move |line| {
-                    log.limited("report store", Duration::from_secs(1), Level::Err, line);
-                });
+                elastic.complain = complaints::to_log(self.log.clone());
                 let _inside = runtime.enter();
                 (Arc::new(ElasticStore::new(elastic)?), 2, false)
             }

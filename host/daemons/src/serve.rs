@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use api::Server;
+use capabilities::state::Keeper;
 use capabilities::{Capabilities, Daemon, Log};
 use parking_lot::Mutex;
 use policy::Chain;
@@ -72,7 +73,7 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Arc<Started>, log: &Arc<Lo
     let lines = Arc::new(Lines::new(started));
     let status = runtime.block_on(async {
         // Before anybody is told that the daemon is there and may want to end it.
-        let signals = match Signals::new() {
+        let mut signals = match Signals::new() {
             Ok(signals) => signals,
             Err(error) => {
                 log.error(format!("cannot listen for signals: {error}"));
@@ -121,7 +122,16 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Arc<Started>, log: &Arc<Lo
             log.error(format!("cannot start: {error}"));
             return 1;
         }
-        let outgoing = Outgoing::start(&started.capabilities, &started.settings, runtime.handle()).await;
+        let outgoing = Outgoing::start(&started.capabilities, &started.settings, runtime.handle());
+        // It may wait for a server that is away.
+        let outgoing = tokio::select! {
+            outgoing = outgoing => outgoing,
+            why = signals.end() => {
+                log.notice(format!("{why} during the start: ending"));
+                store(started, keeper, alerting).await;
+                return 0;
+            }
+        };
         let server = match listen(started, flavour.backend(), alerting.confirm.clone(), log) {
             Ok(server) => server,
             Err(error) => {
@@ -171,14 +181,7 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Arc<Started>, log: &Arc<Lo
             log.warn(format!("{cut} connections had to be cut off"));
         }
         flavour.end(started).await;
-        if let Some(keeper) = keeper {
-            keeper.finish();
-        }
-        alerting.end().await;
-        if let Some(cluster) = &started.cluster {
-            cluster.finish().await;
-        }
-        started.capabilities.reports.stop(LAST_REPORTS).await;
+        store(started, keeper, alerting).await;
         outgoing.end().await;
         0
     });
@@ -187,6 +190,18 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Arc<Started>, log: &Arc<Lo
         cluster.stop();
     }
     status
+}
+
+/// Stores what is to be there after a restart, and ends what waits for others.
+async fn store(started: &Started, keeper: Option<Keeper>, alerting: Alerting) {
+    if let Some(keeper) = keeper {
+        keeper.finish();
+    }
+    alerting.end().await;
+    if let Some(cluster) = &started.cluster {
+        cluster.finish().await;
+    }
+    started.capabilities.reports.stop(LAST_REPORTS).await;
 }
 
 /// Opens the report store, if there is to be one.

@@ -24,6 +24,15 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
         })
     }
+
+    /// Waits for a signal to end; says which it was. `SIGHUP` waits until somebody reloads.
+    pub async fn end(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.quit.recv() => "SIGQUIT",
+        }
+    }
 }
 
 /// Waits for a signal to end, or for the terminal's console to be left; says which it was. `SIGHUP` reloads.

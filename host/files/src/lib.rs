@@ -76,6 +76,18 @@ pub fn read_or_pipe(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read(path, limit)
 }
 
+/// Opens a file of any length, to be read piece by piece: a regular one, or what a shell puts in the place of one.
+///
+/// # Errors
+/// What the system says, or [`Refused`].
+pub fn open_or_pipe(path: &Path) -> io::Result<File> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.file_type().is_fifo() {
+        regular(&metadata, u64::MAX)?;
+    }
+    File::open(path)
+}
+
 /// Whether a file can be made or written at this path: nothing is there yet, or a regular file. To be asked before it is opened:
 /// opening a pipe waits for the other side.
 ///
@@ -154,6 +166,8 @@ mod tests {
     fn what_is_no_file_is_refused_at_once_and_by_name() {
         assert!(refused("/dev/zero").starts_with("it is a device"), "{}", refused("/dev/zero"));
         assert!(refused("/").starts_with("it is a folder"));
+        let opened = open_or_pipe(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert!(opened.starts_with("it is a device"), "{opened}");
         assert!(refused("/nonexistent").starts_with("No such file"));
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("socket");

@@ -4,6 +4,7 @@
 //! are queued, one for each key, and written when it answers.
 #![forbid(unsafe_code)]
 
+mod away;
 pub mod entry;
 mod link;
 mod nodes;

@@ -5,7 +5,6 @@ mod write;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bstr::{BStr, BString};
@@ -18,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::away::Away;
 use crate::entry;
 use crate::link::{Limits, LinkError};
 use crate::nodes::Nodes;
@@ -59,8 +59,8 @@ pub struct ListStore {
     loaded_from: Mutex<BTreeSet<String>>,
     /// The nodes that the cluster had last.
     known: tokio::sync::Mutex<Vec<(String, u16)>>,
-    /// Told once that it cannot be reached, until it can.
-    away: AtomicBool,
+    /// Why it cannot be reached.
+    away: Away,
 }
 
 /// Why writing or loading ended.
@@ -101,7 +101,7 @@ impl ListStore {
             loaded: watch::Sender::new(false),
             loaded_from: Mutex::default(),
             known: tokio::sync::Mutex::default(),
-            away: AtomicBool::new(false),
+            away: Away::default(),
         });
         capabilities.lists.observe(Arc::new(Follower(store.clone())));
         runtime.spawn(store.clone().run());
@@ -167,9 +167,10 @@ impl ListStore {
                 Ok(never) => match never {},
                 Err(error) => error,
             };
-            if !self.away.swap(true, Ordering::Relaxed) {
+            let reason = error.to_string();
+            if self.away.is_news(&reason) {
                 let text = format!(
-                    "Redis {}: {error}; changes of the {} are kept and sent when it is back",
+                    "Redis {}: {reason}; changes of the {} are kept and sent when it is back",
                     self.options.target,
                     self.list()
                 );
@@ -218,7 +219,7 @@ impl ListStore {
             }
             written?;
             *pause = FIRST_PAUSE;
-            if nodes.trouble().is_none() && self.away.swap(false, Ordering::Relaxed) {
+            if nodes.trouble().is_none() && self.away.is_back() {
                 self.capabilities.log.notice(format!("Redis {} is back", self.options.target));
             }
         }

@@ -26,9 +26,15 @@ pub enum LoadError {
     },
     /// It is no component.
     #[error(
-        "{path} is no WebAssembly component: {reason}. (A core module has to be made a component first: \
-             link it with wasm-component-ld, or run `wasm-tools component new`.)"
+        "{path} is no WebAssembly component but a core module, which has to be made a component first: \
+             link it with wasm-component-ld, or run `wasm-tools component new`"
     )]
+    CoreModule {
+        /// The file.
+        path: String,
+    },
+    /// It is a component that is damaged, or asks for what there is not.
+    #[error("{path} is no WebAssembly component that can be used: {reason}")]
     NoComponent {
         /// The file.
         path: String,

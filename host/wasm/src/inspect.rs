@@ -58,7 +58,7 @@ pub(crate) fn inspect(
     let bytes = load::read(path)?;
     let began = Instant::now();
     let component =
-        Component::new(&engine.engine, &bytes).map_err(|error| load::no_component(path, &error))?;
+        Component::new(&engine.engine, &bytes).map_err(|error| load::no_component(path, &bytes, &error))?;
     let mut found = Inspection {
         bytes: bytes.len(),
         code: component.serialize().map_or(0, |code| code.len()),

@@ -20,6 +20,8 @@ use crate::state::{Common, State};
 
 /// What a policy's own check of its settings may take.
 const CHECK: Duration = Duration::from_secs(10);
+/// How a core module begins: with its version. A component has another one.
+const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 /// A larger file is no policy.
 const FILE: u64 = 256 << 20;
 
@@ -51,9 +53,15 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
         () if text.starts_with(b"(component") || text.starts_with(b"(module") => {
             Some("is the text form; make it binary first, with `wasm-tools parse`")
         }
-        () if std::str::from_utf8(bytes).is_ok() => Some("is text; a Lua policy is loaded with dofile"),
+        () if is_text(bytes) => Some("is text; a Lua policy is loaded with dofile"),
         () => Some("begins with other bytes than WebAssembly does"),
     }
+}
+
+/// Whether somebody wrote it: UTF-8 without control characters other than spaces of all kinds.
+fn is_text(bytes: &[u8]) -> bool {
+    let steers = |c: char| c.is_control() && !c.is_whitespace();
+    std::str::from_utf8(bytes).is_ok_and(|text| !text.contains(steers))
 }
 
 /// Compiles, links and tries a component.
@@ -67,14 +75,17 @@ pub(crate) fn prepare(
 ) -> Result<Recipe, LoadError> {
     let bytes = read(path)?;
     let component = crate::cache::component(compiler, &engine.engine, &bytes, cache, kept, &common)
-        .map_err(|error| no_component(path, &error))?;
+        .map_err(|error| no_component(path, &bytes, &error))?;
     let recipe = link(engine, &component, &bytes, common)?;
     try_out(&recipe, true)?;
     Ok(recipe)
 }
 
 /// The compiler did not want it.
-pub(crate) fn no_component(path: &Path, error: &wasmtime::Error) -> LoadError {
+pub(crate) fn no_component(path: &Path, bytes: &[u8], error: &wasmtime::Error) -> LoadError {
+    if bytes.starts_with(CORE_MODULE) {
+        return LoadError::CoreModule { path: path.display().to_string() };
+    }
     LoadError::NoComponent { path: path.display().to_string(), reason: format!("{error:#}") }
 }
 
@@ -185,7 +196,10 @@ async fn check(recipe: &Recipe, instance: &mut Instance) -> Result<(), LoadError
     store.data_mut().end();
     match checked {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(reason)) => Err(LoadError::Settings(reason)),
+        Ok(Err(reason)) => Err(LoadError::Settings(match store.data_mut().missing.take() {
+            Some(missing) => format!("{reason} ({missing})"),
+            None => reason,
+        })),
         Err(error) => {
             let trouble = crate::error::Trouble::of(&error, store.data().granted);
             Err(LoadError::Start(format!("its check of the settings failed: {}", trouble.text)))

@@ -76,6 +76,8 @@ pub(crate) struct State {
     held_first: Option<usize>,
     /// The running call was refused one.
     refused: bool,
+    /// What the running call asked for and there is not, and what makes it.
+    pub(crate) missing: Option<String>,
     /// When the call must end.
     pub(crate) deadline: Instant,
     /// What it was given until then.
@@ -102,6 +104,7 @@ impl State {
             held: 0,
             held_first: None,
             refused: false,
+            missing: None,
             deadline: Instant::now(),
             granted: Duration::ZERO,
             stop: None,
@@ -121,6 +124,7 @@ impl State {
         self.calls = self.common.options.host_calls;
         self.lines = LINES;
         self.refused = false;
+        self.missing = None;
         self.granted = deadline.saturating_duration_since(began);
         self.deadline = deadline;
         // Mostly the one of the last call: that of the thread.
@@ -196,6 +200,16 @@ impl State {
         }
         self.refused = true;
         Err(Error::Limit(format!("{most} handles of one instance")))
+    }
+
+    /// The error for a name that nothing has. A component passes on no more than the name, so what it is the name of is kept for
+    /// the one who loads it; `what`: its kind, `made_by`: the function of the configuration that makes such a thing.
+    pub(crate) fn unknown(&mut self, what: &str, name: String, made_by: &str) -> Error {
+        self.missing = Some(format!(
+            "there is no {what} \"{}\": {made_by} makes one, before the policy is loaded",
+            cut(&name, 200)
+        ));
+        Error::Unknown(name)
     }
 
     /// The end of a handle.

@@ -104,9 +104,12 @@ fn files_that_are_something_else_are_told_what_they_are() {
         (b"(component)", "wasm-tools parse"),
         (b"\x7fELF\x02\x01", "holds compiled code"),
         (b"\xff\xfe\x00", "begins with other bytes"),
-        (b"\0asm\x01\0\0\0", "no WebAssembly component"),
+        (&[0; 64], "begins with other bytes"),
+        (b"\0asm\x01\0\0\0", "no WebAssembly component but a core module"),
+        (&allow(PASS)[..200], "no WebAssembly component that can be used: "),
     ] {
         let text = world.refused(bytes, &options());
+        assert_eq!(text.contains("core module"), part.contains("core module"), "{text}");
         assert!(text.contains(part) && text.contains("refused.wasm"), "{part}: {text}");
         assert_eq!(
             world.registry.inspect(&world.file("x", bytes)).unwrap_err().to_string(),
@@ -217,6 +220,17 @@ fn a_policy_that_refuses_its_settings_is_not_loaded() {
     );
     let world = World::new();
     assert!(world.refused(&refuses, &options()).contains("refuses its settings: limit must be above 0"));
+    // The name of what is missing says nothing of what it is.
+    let opens = checks(
+        "\n;; (import \"portcullis:policy/stats@0.1.0\" \"open\" (func $open (param i32 i32 i32)))
+         (call $open (i32.const 0) (i32.const 5) (i32.const 64))
+         (i32.store (i32.const 512) (i32.const 1)) (i32.store (i32.const 516) (i32.const 0))
+         (i32.store (i32.const 520) (i32.const 21)) (i32.const 512)",
+    );
+    let granted = json!({"deadline_ms": PATIENT, "capabilities": {"stats": ["limit"]}});
+    let told = world.refused(&opens, &granted);
+    let missing = "limit must be above 0 (there is no stats DB \"limit\": newStringStatsDB makes one, before the policy is loaded)";
+    assert!(told.contains(missing), "{told}");
     // Nor does it take the place of one that was.
     let policy = world.load("p", &allow(&decide(1)), &options());
     world.file("p", &refuses);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use maxminddb::{MaxMindDbError, Reader};
+use maxminddb::{MaxMindDbError, Reader, WithinOptions};
 use parking_lot::Mutex;
 
 use super::path::{Value, readings};
@@ -71,8 +71,10 @@ impl Open {
         // The stamp is taken first: a change while reading shows as a change at the next reload.
         let stamp = stamp(path).map_err(failed)?;
         let bytes = files::read(path, LARGEST).map_err(failed)?;
-        let reader = Reader::from_source(bytes)
-            .map_err(|error| GeoError::Format { path: path.to_owned(), reason: error.to_string() })?;
+        let broken =
+            |error: MaxMindDbError| GeoError::Format { path: path.to_owned(), reason: error.to_string() };
+        let reader = Reader::from_source(bytes).map_err(broken)?;
+        verify(&reader).map_err(broken)?;
         Ok(Self { reader, stamp })
     }
 }
@@ -103,7 +105,8 @@ impl Source {
             return Ok(Reloaded::Unchanged);
         }
         let fresh = Open::read(&path)?;
-        // A MaxMind DB is described at its end, so a file that is still being copied does not get this far.
+        // A MaxMind DB is described at its end, so a file that is still being copied does not get this far. Nor does one whose
+        // tree or records are damaged.
         self.open.store(Arc::new(fresh));
         Ok(Reloaded::Changed)
     }
@@ -138,6 +141,26 @@ impl Record {
             value.ok().flatten().and_then(&pick)
         })
     }
+}
+
+/// Goes through the whole tree and every record: without it a file of zeros with the right end would be a database that knows
+/// nothing.
+fn verify(reader: &Reader<Vec<u8>>) -> Result<(), MaxMindDbError> {
+    let metadata = reader.metadata();
+    if !metadata.description.is_empty() && !metadata.database_type.is_empty() {
+        return reader.verify();
+    }
+    // The crate refuses databases without a description, which some tools write. They are as good as others: of these only
+    // the tree is looked at. A whole one has fewer leaves than this.
+    let most = (metadata.node_count as usize).saturating_mul(3);
+    let options = WithinOptions::default().include_networks_without_data();
+    for (leaf, network) in reader.networks(options)?.enumerate() {
+        network?;
+        if leaf > most {
+            return Err(MaxMindDbError::invalid_database("the search tree has a cycle"));
+        }
+    }
+    Ok(())
 }
 
 /// A relative path keeps its meaning when the working directory changes.

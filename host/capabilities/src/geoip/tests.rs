@@ -148,6 +148,15 @@ fn a_handle_sees_the_new_file_after_a_reload() {
     assert!(matches!(geoip.reload()[..], [(_, Ok(Reloaded::Changed))]));
     assert_eq!(db.country(ip("81.2.69.160")), "GB");
 
+    // The tree is lost, the rest is there: such a database would know nothing.
+    let mut damaged = std::fs::read(file("GeoIP2-City-Test.mmdb")).unwrap();
+    damaged[..1000].fill(0);
+    std::fs::write(&path, &damaged).unwrap();
+    assert!(matches!(geoip.reload()[..], [(_, Err(GeoError::Format { .. }))]));
+    assert_eq!(db.country(ip("81.2.69.160")), "GB");
+    let told = geoip.open(b"damaged", &path).unwrap_err().to_string();
+    assert!(told.contains("db.mmdb is no GeoIP2 database: ") && told.contains("search tree"), "{told}");
+
     std::fs::write(&path, "half a file").unwrap();
     assert!(matches!(geoip.reload()[..], [(_, Err(GeoError::Format { .. }))]));
     assert_eq!(db.country(ip("81.2.69.160")), "GB");

@@ -168,3 +168,81 @@ fn filters_of_scripts_are_read_strictly() {
     assert!(question::seen("u".into(), Field::Network, "x".into(), 0).is_err());
     assert!(question::histogram(Which::default(), 0, 0).is_err());
 }
+
+/// A log's screen.
+#[derive(Clone, Default)]
+struct Screen(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn on_screen() -> (Arc<Log>, Screen) {
+    let screen = Screen::default();
+    let mut options = crate::log::Options::new("test");
+    options.syslog = None;
+    (Log::start_with(options, Box::new(screen.clone())).unwrap(), screen)
+}
+
+impl Screen {
+    fn lines(&self, log: &Log) -> Vec<String> {
+        assert!(log.flush(Duration::from_mins(1)));
+        String::from_utf8(self.0.lock().clone()).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_damage_that_a_start_finds_has_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = async |caps: &Arc<Capabilities>| {
+        let options = json!({"path": folder.path(), "retention_days": 36_500});
+        caps.reports.configure("embedded", options).unwrap();
+        // Another store's lock goes when its last task has ended.
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while let Err(error) = caps.reports.start(&Handle::current()) {
+            assert!(Instant::now() < deadline, "{error}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let caps = capabilities();
+    opened(&caps).await;
+    for day in 0..3 {
+        let login = Login { t: 1_700_000_000.0 + f64::from(day) * 86_400.0, ..login("u") };
+        caps.take_report(&login, 0).await.unwrap().unwrap();
+    }
+    caps.reports.stop(Duration::from_mins(1)).await;
+    drop(caps);
+    let days = ["2023-11-14", "2023-11-15", "2023-11-16"];
+    for day in days {
+        std::fs::write(folder.path().join(day).join("meta.json"), "no index").unwrap();
+    }
+    std::fs::write(folder.path().join("journal"), [0x5a; 300]).unwrap();
+
+    let (log, screen) = on_screen();
+    let options = Options { log: log.clone(), metrics_prefix: "trackalert".to_owned(), regexes: None };
+    let caps = Capabilities::new(options).unwrap();
+    opened(&caps).await;
+    // Some damage is only found by the first question.
+    caps.reports.query(&question::find(Which::default(), 10), None).await.unwrap();
+    let lines = screen.lines(&log);
+    for day in days {
+        let told = |line: &&String| line.contains(&format!("reports of {day} cannot be read"));
+        assert_eq!(lines.iter().filter(told).count(), 1, "{day}: {lines:?}");
+    }
+    assert!(lines.iter().any(|line| line.contains("The log of reports")), "{lines:?}");
+}
+
+#[test]
+fn complaints_without_an_end_do_not_fill_the_log() {
+    let (log, screen) = on_screen();
+    let complain = complaints::to_log(log.clone());
+    (0..10_000).for_each(|number| complain(&format!("complaint {number}")));
+    assert!(screen.lines(&log).len() < 1000, "{}", screen.lines(&log).len());
+}

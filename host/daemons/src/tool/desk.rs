@@ -12,6 +12,10 @@ use lua::{Configuration, Settings};
 use policy::{Chain, ChainOptions, Events, Executor, Explanation, Failure, PolicySource};
 use tokio::runtime::{Handle, Runtime};
 
+/// How long each pass of a configuration may take where nobody waits to be served. A running daemon that reads its file again
+/// gives it half of this, but may have its components compiled already.
+pub const READING: Duration = Duration::from_mins(2);
+
 /// How a desk is set up.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -23,6 +27,8 @@ pub struct Options {
     pub budget: Option<Duration>,
     /// The fuel of components is counted, also where it has no limit.
     pub fuel: bool,
+    /// How long each pass of the configuration may take.
+    pub reading: Duration,
     /// Whose configuration it is.
     pub daemon: Daemon,
 }
@@ -35,6 +41,7 @@ impl Default for Options {
             log: None,
             budget: Some(Duration::from_secs(10)),
             fuel: false,
+            reading: READING,
             daemon: Daemon::Wforce,
         }
     }
@@ -139,7 +146,7 @@ impl Desk {
             components: components.clone(),
             shutdown: Box::new(|| {}),
             bind_sockets: false,
-            load_limit: None,
+            load_limit: Some(options.reading),
         };
         let loaded = lua::load(source, host)?;
         let Configuration { settings, mut engines, source, hooks, endpoints, .. } = loaded;
@@ -219,5 +226,19 @@ impl Drop for Desk {
     fn drop(&mut self) {
         self.chain.executor().stop();
         self.capabilities.log.flush(Duration::from_secs(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn a_configuration_without_an_end_is_told_with_its_line() {
+        let source = Source::from_text(Path::new("p.conf"), b"local x = 1\nwhile true do x = x + 1 end\n");
+        let options = Options { reading: Duration::from_millis(200), ..Options::default() };
+        let error = Desk::load(&source, None, &options).err().unwrap().to_string();
+        assert!(error.contains("p.conf:2: it has not come to its end within 0.2 s"), "{error}");
     }
 }

@@ -67,6 +67,11 @@ pub enum RemoteError {
     /// It does not know the command.
     #[error("{0}: no such command: is this a {1}?")]
     NotFound(String, Daemon),
+    /// Something else is there.
+    #[error(
+        "{0}: the answer is no JSON, so this is no {1} of Portcullis (status {2}): is the address right?"
+    )]
+    Foreign(String, Daemon, u16),
     /// It refused.
     #[error("{0}")]
     Refused(String),
@@ -169,11 +174,16 @@ impl Remote {
         let json: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
         match (status.as_u16(), json) {
             (200, Some(json)) => Ok(json),
+            // Its API speaks JSON, whatever the status.
+            (status, None) if body.trim_ascii_start().starts_with(b"<") => {
+                Err(RemoteError::Foreign(shown, self.daemon, status))
+            }
             (401, _) => Err(RemoteError::Unauthorized(shown)),
             (404, _) => Err(RemoteError::NotFound(shown, self.daemon)),
             (_, Some(json)) if json["reason"].is_string() => {
                 Err(RemoteError::Refused(json["reason"].as_str().unwrap_or_default().to_owned()))
             }
+            (status @ 200..=399, None) => Err(RemoteError::Foreign(shown, self.daemon, status)),
             (status, _) => Err(RemoteError::Refused(format!("{shown}: status {status}"))),
         }
     }
@@ -232,7 +242,7 @@ fn read(
         components: Arc::new(Unloaded),
         shutdown: Box::new(|| {}),
         bind_sockets: false,
-        load_limit: None,
+        load_limit: Some(super::desk::READING),
     };
     let settings = lua::load_settings(&source, host)?;
     Ok((settings, capabilities))

@@ -17,6 +17,9 @@ pub use tally::{Difference, LockedOut, Tally};
 /// Longest line; a login of the REST API is smaller.
 const MAX_LINE: u64 = 2 << 20;
 
+/// A line that goes on for longer than this belongs to no recording. One between these lengths is left out.
+const ENDLESS: u64 = 64 << 20;
+
 /// Why a recording cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
@@ -26,6 +29,9 @@ pub enum ReplayError {
     /// It has no line that makes sense.
     #[error("the recording has no line that could be played; the first one: {0}")]
     Nothing(String),
+    /// It is something else.
+    #[error("line {0} has more than {mib} MiB: this is no recording", mib = ENDLESS >> 20)]
+    Endless(u64),
     /// It is empty.
     #[error("the recording is empty")]
     Empty,
@@ -54,7 +60,7 @@ pub fn replay(
         read(bytes as u64);
         if bytes as u64 == MAX_LINE && text.last() != Some(&b'\n') {
             tally.bad_line(number, &LineError::TooLong);
-            skip_line(&mut recording, &mut read)?;
+            skip_line(&mut recording, number, &mut read)?;
             continue;
         }
         let trimmed = text.trim_ascii();
@@ -73,7 +79,12 @@ pub fn replay(
     }
 }
 
-fn skip_line(recording: &mut impl BufRead, read: &mut impl FnMut(u64)) -> std::io::Result<()> {
+fn skip_line(
+    recording: &mut impl BufRead,
+    number: u64,
+    read: &mut impl FnMut(u64),
+) -> Result<(), ReplayError> {
+    let mut length = MAX_LINE;
     loop {
         let buffer = recording.fill_buf()?;
         let (used, over) = match buffer.iter().position(|byte| *byte == b'\n') {
@@ -84,6 +95,10 @@ fn skip_line(recording: &mut impl BufRead, read: &mut impl FnMut(u64)) -> std::i
         read(used as u64);
         if over {
             return Ok(());
+        }
+        length += used as u64;
+        if length > ENDLESS {
+            return Err(ReplayError::Endless(number));
         }
     }
 }

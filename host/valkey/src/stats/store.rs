@@ -22,6 +22,7 @@ use super::cache::Cache;
 use super::options::StatsOptions;
 use super::parts::{ALL, Parts, Set};
 use super::plan::{Moment, NoRows, PARTITIONS, Plan, Run, Senseless};
+use crate::away::Away;
 use crate::nodes::Nodes;
 use crate::target::Mode;
 
@@ -52,7 +53,7 @@ struct Inner {
     /// Of a cluster: what cannot be reached though the connection is there.
     parts: Parts,
     waiting: AtomicUsize,
-    away: AtomicBool,
+    away: Away,
     /// It was told that some parts cannot be reached.
     partly: AtomicBool,
 }
@@ -103,7 +104,7 @@ impl StatsStore {
             known: tokio::sync::Mutex::default(),
             parts: Parts::default(),
             waiting: AtomicUsize::new(0),
-            away: AtomicBool::new(false),
+            away: Away::default(),
             partly: AtomicBool::new(false),
         });
         let store = StatsStore(inner.clone());

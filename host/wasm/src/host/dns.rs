@@ -60,7 +60,7 @@ impl Host for State {
         }
         Ok(match self.common.capabilities.dns.find(name.as_bytes()) {
             Some(resolver) => self.push(Handle(resolver)),
-            None => Err(Error::Unknown(name)),
+            None => Err(self.unknown("resolver", name, "newDNSResolver")),
         })
     }
 }

@@ -28,7 +28,7 @@ impl Host for State {
         }
         Ok(match self.common.capabilities.geoip.get(name.as_bytes()) {
             Some(db) => self.push(Handle(db)),
-            None => Err(Error::Unknown(name)),
+            None => Err(self.unknown("GeoIP database", name, "newGeoIP2DB")),
         })
     }
 }

@@ -102,7 +102,7 @@ impl Host for State {
                 db.name()
             ))),
             Some(db) => self.push(Handle(db)),
-            None => Err(Error::Unknown(name)),
+            None => Err(self.unknown("stats DB", name, "newStringStatsDB")),
         })
     }
 }

@@ -45,8 +45,9 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
         let mut page = query.clone();
         page.extend(before.take().map(|before| ("before", before)));
         let answer = remote.get_page("reports.json", &page).map_err(Trouble::new)?;
-        let found = answer["reports"].as_array().cloned().unwrap_or_default();
-        reports.extend(found);
+        let found = answer["reports"].as_array();
+        let found = found.ok_or_else(|| Trouble::new("the answer lists no logins: is this a trackalert?"))?;
+        reports.extend(found.iter().cloned());
         before = answer["before"].as_str().map(str::to_owned);
         if before.is_none() {
             break;

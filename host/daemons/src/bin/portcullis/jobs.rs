@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use capabilities::Daemon;
 use lexopt::prelude::*;
+use login::screen::shown;
 use portcullis_daemons::tool::remote::{Place, Remote};
 use schedule::{JobRow, table, timestamp};
 use serde_json::{Value, json};
@@ -28,17 +29,19 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
     let remote = Remote::new(Daemon::Trackalert, &place).map_err(Trouble::new)?;
     if let Some(name) = start {
         let done = remote.post("runBackground", &json!({"name": name})).map_err(Trouble::new)?;
-        println!("{}", if as_json { done.to_string() } else { format!("{name} started") });
+        println!("{}", if as_json { done.to_string() } else { format!("{} started", shown(&name)) });
         return Ok(Status::Fine);
     }
     let jobs = remote.get("jobs").map_err(Trouble::new)?;
     if as_json {
         println!("{jobs}");
     } else {
-        let jobs = jobs["jobs"].as_array().ok_or_else(|| Trouble::new("the answer lists no jobs"))?;
+        let jobs = jobs["jobs"]
+            .as_array()
+            .ok_or_else(|| Trouble::new("the answer lists no jobs: is this a trackalert?"))?;
         let rows: Vec<JobRow> = jobs.iter().map(row).collect();
         for line in table(&rows) {
-            println!("{line}");
+            println!("{}", shown(&line));
         }
     }
     Ok(Status::Fine)

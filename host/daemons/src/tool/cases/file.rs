@@ -9,6 +9,8 @@ use serde::Deserialize;
 use super::expect::Expect;
 use crate::tool::time::{DurationError, duration};
 
+/// Bytes of the longest file of cases.
+const LONGEST: u64 = 64 << 20;
 /// Most logins of one step.
 const MAX_REPEAT: u32 = 1_000_000;
 
@@ -190,8 +192,11 @@ impl Cases {
     /// # Errors
     /// It cannot be read, or makes no sense.
     pub fn read(file: &Path) -> Result<Cases, CaseError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| CaseError::Read { file: file.to_owned(), error })?;
+        let wrap = |error| CaseError::Read { file: file.to_owned(), error };
+        let text = files::read_or_pipe(file, LONGEST).map_err(wrap)?;
+        let text = String::from_utf8(text).map_err(|_| {
+            wrap(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not text in UTF-8"))
+        })?;
         Self::parse(file, &text)
     }
 

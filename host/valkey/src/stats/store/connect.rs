@@ -29,7 +29,7 @@ impl Inner {
                     let text =
                         format!("stats DB {}: its counts are kept in {}", self.name, self.options.target);
                     self.capabilities.log.notice(text);
-                    self.away.store(false, Ordering::Relaxed);
+                    self.away.is_back();
                     self.partly.store(false, Ordering::Relaxed);
                     self.note(state);
                     *self.ready.lock() = Some(ready.clone());
@@ -37,9 +37,10 @@ impl Inner {
                     self.until_lost(ready, state).await;
                 }
                 Err(error) => {
-                    if !self.away.swap(true, Ordering::Relaxed) {
+                    let reason = error.to_string();
+                    if self.away.is_news(&reason) {
                         let text = format!(
-                            "stats DB {}: {} cannot be used: {error}; trying again",
+                            "stats DB {}: {} cannot be used: {reason}; trying again",
                             self.name, self.options.target
                         );
                         self.capabilities.log.error(text);
