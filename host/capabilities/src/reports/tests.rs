@@ -201,24 +201,27 @@ impl Screen {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_damage_that_a_start_finds_has_a_line() {
     let folder = tempfile::tempdir().unwrap();
-    let opened = async |caps: &Arc<Capabilities>| {
+    let opened = |caps: &Arc<Capabilities>| {
         let options = json!({"path": folder.path(), "retention_days": 36_500});
         caps.reports.configure("embedded", options).unwrap();
-        // Another store's lock goes when its last task has ended.
-        let deadline = Instant::now() + Duration::from_mins(1);
-        while let Err(error) = caps.reports.start(&Handle::current()) {
-            assert!(Instant::now() < deadline, "{error}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        caps.reports.start(&Handle::current()).unwrap();
     };
     let caps = capabilities();
-    opened(&caps).await;
+    opened(&caps);
     for day in 0..3 {
         let login = Login { t: 1_700_000_000.0 + f64::from(day) * 86_400.0, ..login("u") };
         caps.take_report(&login, 0).await.unwrap().unwrap();
     }
     caps.reports.stop(Duration::from_mins(1)).await;
     drop(caps);
+    // The store's lock goes when its last task has ended, which may still clear the log.
+    let lock = std::fs::File::open(folder.path().join("lock")).unwrap();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while lock.try_lock().is_err() {
+        assert!(Instant::now() < deadline, "the store does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(lock);
     let days = ["2023-11-14", "2023-11-15", "2023-11-16"];
     for day in days {
         std::fs::write(folder.path().join(day).join("meta.json"), "no index").unwrap();
@@ -228,7 +231,7 @@ async fn each_damage_that_a_start_finds_has_a_line() {
     let (log, screen) = on_screen();
     let options = Options { log: log.clone(), metrics_prefix: "trackalert".to_owned(), regexes: None };
     let caps = Capabilities::new(options).unwrap();
-    opened(&caps).await;
+    opened(&caps);
     // Some damage is only found by the first question.
     caps.reports.query(&question::find(Which::default(), 10), None).await.unwrap();
     let lines = screen.lines(&log);
