@@ -45,7 +45,7 @@ mod tests {
         assert!(away.is_news_at("refused", start));
         assert!(!away.is_news_at("refused", start + EVERY * 9));
         assert!(away.is_news_at("wrong password", start + EVERY * 10));
-        assert!(!away.is_news_at("refused", start + EVERY * 11 - Duration::from_secs(1)));
+        assert!(!away.is_news_at("refused", start + EVERY * 10 + Duration::from_secs(1)));
         assert!(away.is_news_at("refused", start + EVERY * 11));
         assert!(away.is_back() && !away.is_back());
         assert!(away.is_news_at("refused", start + EVERY * 11));
