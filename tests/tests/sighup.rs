@@ -117,6 +117,86 @@ fn who_may_talk_follows_a_file_that_loads_and_no_other() {
     assert_eq!(client.with_credentials(Some("wforce:other")).post("/command/allow", &login).status, 401);
 }
 
+const LIVE: &str = "newStringStatsDB('seen', 60, 5, { failures = 'int' })\n\
+    newStringStatsDB('nets', 600, 5, { failures = 'int' })\n\
+    setReport(function(lt) getStringStatsDB('seen'):twAdd(lt.login, 'failures', 1) end)\n\
+    setAllow(function(lt) return getStringStatsDB('seen'):twGet(lt.login, 'failures'), '', '', {} end)\n";
+
+/// Changes what is live, while the file itself runs.
+const CHANGES: &str = "blacklistNetmask(newNetmask('198.51.100.0/24'), 3600, 'by the file')\n\
+    unblacklistIP(newCA('203.0.113.9'))\n\
+    disableBuiltinWhitelists()\n\
+    setBlacklistIPRetMsg('go away')\n\
+    addCustomStat('fromthefile')\n\
+    getStringStatsDB('seen'):twReset('joe')\n\
+    getStringStatsDB('seen'):twAdd('ann', 'failures', 3)\n\
+    getStringStatsDB('nets'):twSetMaxSize(77777)\n\
+    getStringStatsDB('nets'):twSetv4Prefix(24)\n\
+    getStringStatsDB('nets'):twAdd(newCA('192.0.2.7'), 'failures', 1)\n";
+
+#[test]
+fn what_a_file_does_besides_is_done_if_it_loads_and_only_then() {
+    let daemon = Daemon::start(LIVE);
+    let client = daemon.client();
+    client.report(&json!({"login": "joe", "remote": "192.0.2.1"}));
+    let listed = json!({"ip": "203.0.113.9", "expire_secs": 3600, "reason": "before"});
+    assert_eq!(client.post("/command/addBLEntry", &listed).status, 200);
+    let white = json!({"login": "white", "expire_secs": 3600, "reason": "before"});
+    assert_eq!(client.post("/command/addWLEntry", &white).status, 200);
+    let allow = |login: &str, remote: &str| client.allow(&json!({"login": login, "remote": remote}));
+    let status = |login: &str, remote: &str| allow(login, remote)["status"].clone();
+    let lists = client.get("/command/getBL").text();
+    let good = std::fs::read_to_string(daemon.config()).unwrap();
+
+    // Made anew, so that it is to be forgotten; and the error of a pass that the good one has, too.
+    let anew = |fields: &str| format!("newStringStatsDB('anew', 60, 2, {{ {fields} = 'int' }})\n");
+    for broken in ["error('boom')\n", "setAllow(function(lt) return 0 end)\nnothing()\n"] {
+        std::fs::write(daemon.config(), format!("{good}{CHANGES}{}{broken}", anew("bad"))).unwrap();
+        let before = daemon.log().count("the configuration cannot be used, the old one goes on");
+        daemon.process.signal("HUP");
+        daemon.log().wait_for_count("the configuration cannot be used, the old one goes on", before + 1);
+        assert_eq!(client.get("/command/getBL").text(), lists);
+        assert_eq!(status("eve", "198.51.100.9"), 0, "not listed");
+        assert_eq!(status("white", "203.0.113.9"), 0, "the whitelist is looked at");
+        assert_ne!(allow("eve", "203.0.113.9")["msg"], "go away");
+        assert_eq!(status("joe", "192.0.2.1"), 1, "what was counted stays");
+        assert_eq!(status("ann", "192.0.2.1"), 0);
+        assert!(!daemon.execute("showStatsDBs()").contains("anew"));
+        assert!(!daemon.execute("showCustomStats()").contains("fromthefile"));
+    }
+    let size = "for name, db in pairs({ nets = getStringStatsDB('nets') }) do infoLog(name .. ' at /' .. db:twGetv4Prefix(), {}) end";
+    daemon.execute(size);
+    daemon.log().wait_for("nets at /32");
+
+    // All of it, and what was forgotten is made as the mended file says.
+    let use_it = "setReport(function(lt) getStringStatsDB('anew'):twAdd(lt.login, 'good', 1) end)\n";
+    std::fs::write(daemon.config(), format!("{good}{CHANGES}{}{use_it}", anew("good"))).unwrap();
+    daemon.process.signal("HUP");
+    daemon.log().wait_for_count("wforce.conf: loaded again", 1);
+    assert_eq!(allow("eve", "198.51.100.9")["msg"], "go away");
+    assert_eq!(status("eve", "203.0.113.9"), 0, "no longer listed");
+    assert_eq!(status("white", "198.51.100.9"), -1, "the whitelist is not looked at any more");
+    assert_eq!(status("joe", "192.0.2.1"), 0, "reset");
+    assert_ne!(status("ann", "192.0.2.1"), 0);
+    daemon.execute(size);
+    daemon.log().wait_for("nets at /24");
+    client.report(&json!({"login": "joe", "remote": "192.0.2.1"}));
+    let counted = client.post("/command/getDBStats", &json!({"login": "joe"})).json();
+    assert_eq!(counted["stats"]["anew"]["good"], 1, "{counted}");
+    let net = client.post("/command/getDBStats", &json!({"ip": "192.0.2.99"})).json();
+    assert!(net["stats"]["nets"]["failures"].as_i64().is_some_and(|count| count > 0), "{net}");
+    assert!(daemon.execute("showCustomStats()").contains("fromthefile"));
+
+    // Policies act at once.
+    let listing = "setAllow(function(lt) blacklistLogin(lt.login, 3600, 'at once') return 0, '', '', {} end)\n";
+    std::fs::write(daemon.config(), format!("{good}{listing}")).unwrap();
+    daemon.process.signal("HUP");
+    daemon.log().wait_for_count("wforce.conf: loaded again", 2);
+    assert_eq!(status("white", "198.51.100.9"), 1, "without the line the whitelist is looked at again");
+    assert_eq!(status("mallory", "192.0.2.1"), 0);
+    assert_eq!(status("mallory", "192.0.2.1"), -1, "listed by its first login");
+}
+
 /// SIGHUP for a file that does not end, then SIGHUP again, then SIGTERM.
 fn ends_while_it_reads(daemon: &mut Daemon, replace: impl Fn(&std::path::Path)) {
     replace(&daemon.config());

@@ -41,12 +41,27 @@ impl Dns {
 
     /// Makes a resolver, or finds the one that has this name already. Its metrics are at 0 from now on.
     pub fn create(&self, name: &[u8]) -> Arc<Resolver> {
+        self.create_or_find(name).0
+    }
+
+    /// The same, and whether it was made.
+    pub fn create_or_find(&self, name: &[u8]) -> (Arc<Resolver>, bool) {
         let mut resolvers = self.resolvers.write();
-        let found = resolvers.entry(name.into()).or_insert_with(|| {
-            let metrics = self.metrics.resolver(&String::from_utf8_lossy(name));
-            Arc::new(Resolver::new(Some(metrics), Arc::clone(&self.answers)))
-        });
-        Arc::clone(found)
+        if let Some(found) = resolvers.get(BStr::new(name)) {
+            return (Arc::clone(found), false);
+        }
+        let metrics = self.metrics.resolver(&String::from_utf8_lossy(name));
+        let made = Arc::new(Resolver::new(Some(metrics), Arc::clone(&self.answers)));
+        resolvers.insert(name.into(), Arc::clone(&made));
+        (made, true)
+    }
+
+    /// The name is unknown again if this is its resolver: the configuration that made it is not used.
+    pub fn forget(&self, name: &[u8], resolver: &Arc<Resolver>) {
+        let mut resolvers = self.resolvers.write();
+        if resolvers.get(BStr::new(name)).is_some_and(|found| Arc::ptr_eq(found, resolver)) {
+            resolvers.remove(BStr::new(name));
+        }
     }
 
     /// The resolver of this name, if there is one.

@@ -60,13 +60,26 @@ impl StatsRegistry {
     /// # Errors
     /// A schema that cannot be served.
     pub fn create(&self, schema: Schema) -> Result<Db, SchemaError> {
+        self.create_or_find(schema).map(|(db, _)| db)
+    }
+
+    /// The same, and whether it was created.
+    ///
+    /// # Errors
+    /// A schema that cannot be served.
+    pub fn create_or_find(&self, schema: Schema) -> Result<(Db, bool), SchemaError> {
         let mut dbs = self.dbs.write();
         if let Some(db) = dbs.get(&schema.name) {
-            return Ok(db.clone());
+            return Ok((db.clone(), false));
         }
         let db = Db::new(StatsDb::new(schema)?, Arc::clone(&self.observers));
         dbs.insert(db.name().to_owned(), db.clone());
-        Ok(db)
+        Ok((db, true))
+    }
+
+    /// Its name is unknown again, and free for another one: the configuration that made it is not used.
+    pub fn forget(&self, db: &Db) {
+        self.dbs.write().retain(|_, other| !other.is(db));
     }
 
     /// The DB of this name.

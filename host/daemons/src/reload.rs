@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use capabilities::lists::Colour;
 use cluster::Change;
-use lua::settings::Values;
+use lua::settings::{TooMuch, Values};
 use lua::vm::Source;
 use lua::{Configuration, Settings};
 use parking_lot::Mutex;
@@ -43,6 +44,8 @@ enum ReloadError {
     Build(#[from] policy::BuildError),
     #[error(transparent)]
     Shadow(#[from] ShadowError),
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     #[error("the daemon ends")]
     Ending,
 }
@@ -182,10 +185,28 @@ fn try_run(
     host.settings.read_again();
     host.output = started.output.clone();
     host.jobs = started.jobs.clone();
+    let settings = host.settings.clone();
+    let result = put_in_place(&source.named(config), host, started, ending);
+    if result.is_err() {
+        let capabilities = &started.capabilities;
+        settings.forget_made(&capabilities.stats, &capabilities.dns);
+    }
+    result
+}
+
+fn put_in_place(
+    source: &Source,
+    host: lua::Host,
+    started: &Started,
+    ending: &AtomicBool,
+) -> Result<Arc<Settings>, ReloadError> {
     let components = host.components.clone();
-    let configuration = lua::load(&source.named(config), host)?;
-    let Configuration { settings, engines, aside, source, hooks, endpoints, .. } = configuration;
-    settings.seal();
+    let configuration = lua::load(source, host)?;
+    let Configuration { settings, mut engines, aside, source, hooks, endpoints, .. } = configuration;
+    // All that runs the file and can fail comes before anything that is live is changed.
+    while engines.len() < started.chain.executor().engines() {
+        engines.push(source.build()?);
+    }
     let budget = settings.read(|values| values.policy_budget);
     let shadow = hooks.shadow.then(|| {
         let options = policy::Options { budget, runtime: started.runtime.handle().clone() };
@@ -195,10 +216,22 @@ fn try_run(
     if ending.load(Ordering::Acquire) {
         return Err(ReloadError::Ending);
     }
+    let effects = settings.settle()?;
+    settings.seal();
     components.follow(&*started.chain.components());
     keep_outside(&started.capabilities, &settings, started.runtime.handle());
+    // Before the policies that count on them.
+    effects.apply(&started.capabilities);
     started.chain.executor().replace(engines, Some(aside), source)?;
     started.capabilities.access.take_over(settings.access());
+    for colour in [Colour::Black, Colour::White] {
+        let list = started.capabilities.lists.list(colour);
+        if settings.read(|values| values.disabled_lists[colour as usize]) {
+            list.disable();
+        } else {
+            list.enable();
+        }
+    }
     started.chain.set_shadow(shadow.map(Arc::new));
     let (ja3_attr, log_allowed) = settings.read(|values| (values.ja3_attr.clone(), values.verbose_allow_log));
     started.chain.update(|options| {

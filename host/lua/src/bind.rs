@@ -6,6 +6,7 @@ mod access;
 mod addresses;
 mod alerts;
 pub mod dns;
+mod effects;
 mod explain;
 mod forwarder;
 mod geo;

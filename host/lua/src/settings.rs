@@ -8,12 +8,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bstr::BString;
-use capabilities::Access;
+use capabilities::{Access, Dns, StatsRegistry};
 use cluster::Cluster;
 use parking_lot::Mutex;
 use statsdb::CountMinShape;
 
 mod complaint;
+mod deferred;
 mod job;
 mod peer;
 mod redis;
@@ -21,6 +22,9 @@ mod replication;
 mod webhooks;
 
 pub use complaint::{Complaint, Complaints, Place};
+use deferred::Deferred;
+pub use deferred::{Effects, TooMuch};
+pub(crate) use deferred::{Effect, Made};
 pub use job::{Job, ReportQueue};
 pub use peer::{PeerError, sink_address};
 pub use redis::Redis;
@@ -35,6 +39,8 @@ pub struct Settings {
     control: Mutex<Vec<TcpListener>>,
     sealed: AtomicBool,
     again: AtomicBool,
+    keeps_back: AtomicBool,
+    deferred: Mutex<Deferred>,
     waits: AtomicBool,
     cluster: OnceLock<Arc<Cluster>>,
     access: Access,
@@ -66,6 +72,41 @@ impl Settings {
     /// The daemon runs already, and reads its file once more.
     pub fn read_again(&self) {
         self.again.store(true, Ordering::Release);
+        self.keeps_back.store(true, Ordering::Release);
+    }
+
+    /// Whether what the file changes beside its settings is kept back: while it is read again, until [`Settings::settle`].
+    pub(crate) fn keeps_back(&self) -> bool {
+        self.keeps_back.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn keep_back(&self, bytes: usize, effect: Effect) -> Result<(), TooMuch> {
+        self.deferred.lock().push(bytes, effect)
+    }
+
+    /// Notes what goes again if the file is not used.
+    pub(crate) fn note_made(&self, made: Made) {
+        self.deferred.lock().made(made);
+    }
+
+    pub(crate) fn made_resolver(&self, resolver: &Arc<capabilities::dns::Resolver>) -> bool {
+        self.deferred.lock().made_resolver(resolver)
+    }
+
+    /// The whole file that was read again is good: the changes that were kept back, which the caller makes. From now on its
+    /// functions act at once.
+    ///
+    /// # Errors
+    /// There were too many: the file is not good.
+    pub fn settle(&self) -> Result<Effects, TooMuch> {
+        let effects = self.deferred.lock().take()?;
+        self.keeps_back.store(false, Ordering::Release);
+        Ok(effects)
+    }
+
+    /// The file that was read again is not used: what it made goes. Nothing happens after [`Settings::settle`].
+    pub fn forget_made(&self, stats: &StatsRegistry, dns: &Dns) {
+        self.deferred.lock().forget(stats, dns);
     }
 
     /// Whether [`Settings::read_again`] was called.
@@ -185,6 +226,8 @@ pub struct Values {
     pub blacklist_redis: Redis,
     /// Where the whitelist is kept.
     pub whitelist_redis: Redis,
+    /// By a file that is read again: the server itself does not look at the blacklist, at the whitelist.
+    pub disabled_lists: [bool; 2],
 }
 
 impl Default for Values {
@@ -221,6 +264,7 @@ impl Default for Values {
             remote_stats: Vec::new(),
             blacklist_redis: Redis::default(),
             whitelist_redis: Redis::default(),
+            disabled_lists: [false; 2],
         }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) const MAIN_CHUNK: &str = "[string \"chunk\"]";
 /// Bytes of the longest configuration file.
 const LONGEST: u64 = 64 << 20;
 
-/// Opens a state with every standard library.
+/// Opens a state with every standard library, but for `os.exit`.
 ///
 /// # Errors
 /// Out of memory.
@@ -23,8 +23,14 @@ pub fn open() -> mlua::Result<Lua> {
     // safety with them. That is the contract of wforce.conf: it is the operator's own file, existing ones need these
     // libraries (lua-cjson, luasocket), and whoever can write it can run code as the daemon anyway.
     let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::new()) };
+    lua.load(NO_EXIT).set_name("=os.exit").exec()?;
     Ok(lua)
 }
+
+/// A script must not end the process: nothing would be saved or logged, and a check or a test would end as if all were well.
+/// The error has the position of the caller.
+const NO_EXIT: &str =
+    "os.exit = function() error('os.exit() would end the daemon: shutdown() on the console does that', 2) end";
 
 /// Limits a state to `allowance` bytes beyond what it holds now.
 ///

@@ -310,6 +310,11 @@ impl List {
         self.enabled.store(false, Ordering::Relaxed);
     }
 
+    /// The server checks this list itself again.
+    pub fn enable(&self) {
+        self.enabled.store(true, Ordering::Relaxed);
+    }
+
     fn check_text(&self, now: u64, kind: Kind, key: &[u8]) -> Option<Entry> {
         if self.is_empty() {
             return None;

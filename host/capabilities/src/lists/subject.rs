@@ -39,7 +39,7 @@ impl Subject<'_> {
     }
 
     /// Its key in the list.
-    fn key(&self) -> BString {
+    pub fn key(&self) -> BString {
         match self {
             Self::Ip(ip) => Netmask::new(*ip, 128).to_string().into(),
             Self::Netmask(mask) => mask.to_string().into(),

@@ -61,7 +61,7 @@ impl Db {
     }
 
     /// Whether a step would fail, whatever was counted.
-    fn is_bad(&self, step: &Step) -> bool {
+    pub fn is_bad(&self, step: &Step) -> bool {
         let (Ask::Add { value } | Ask::Sub { value }) = &step.ask else { return false };
         self.kind(&step.field) == Some(FieldKind::Int) && parse_int(value).is_err()
     }

@@ -7,6 +7,7 @@ use bstr::{BStr, BString, ByteSlice};
 use capabilities::alerts::{Alert, AlertError, Taken};
 use capabilities::log::Level;
 
+use super::effects;
 use crate::convert::Fault;
 use crate::stack::{Args, HostFn, Ret, State};
 
@@ -66,9 +67,20 @@ fn add_webhook<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> 
     change(state, |settings| settings.webhooks.push(name))
 }
 
+/// Bytes that an alert hardly exceeds.
+const MOST_OF_ALERT: usize = 16 << 10;
+
 /// A mistake of the script's is an error; that nobody can be told is not, but the log says so.
 fn alert<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let alert = Alert::read(&args.json_of_login(1)?).map_err(|error| Fault::caught(error.to_string()))?;
+    if effects::kept_back(state) {
+        let _: Ret<'a> = effects::later(state, MOST_OF_ALERT, move |caps| {
+            if let Err(error) = caps.alerts.raise(alert) {
+                caps.log.error(format!("alert: {error}"));
+            }
+        })?;
+        return Ok(Ret::Text("queued".into()));
+    }
     let taken = match state.host.caps.alerts.raise(alert) {
         Ok(taken) => Taken::word(taken),
         Err(error @ AlertError::Unavailable) => {

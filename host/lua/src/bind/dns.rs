@@ -9,22 +9,24 @@ use capabilities::context::{self, Context, Step};
 use capabilities::dns::Resolver;
 use login::Addr;
 
+use super::effects;
 use super::wait::Wait;
 use crate::convert::Fault;
+use crate::settings::Made;
 use crate::stack::{Args, HostFn, Ret, State};
 
 pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("newDNSResolver", new_resolver),
     ("getDNSResolver", get_resolver),
     ("Resolver:addResolver", add_resolver),
-    ("Resolver:setRequestTimeout", |_, args| {
+    ("Resolver:setRequestTimeout", |state, args| {
         let resolver = args.object::<Arc<Resolver>>(1)?;
-        resolver.set_timeout(Duration::from_millis(args.unsigned64(2)?));
-        Ok(Ret::None)
+        let timeout = Duration::from_millis(args.unsigned64(2)?);
+        change(state, resolver, move |resolver| resolver.set_timeout(timeout))
     }),
-    ("Resolver:setNumContexts", |_, args| {
-        args.object::<Arc<Resolver>>(1)?.set_contexts(args.unsigned(2)? as usize);
-        Ok(Ret::None)
+    ("Resolver:setNumContexts", |state, args| {
+        let (resolver, contexts) = (args.object::<Arc<Resolver>>(1)?, args.unsigned(2)? as usize);
+        change(state, resolver, move |resolver| resolver.set_contexts(contexts))
     }),
     ("Resolver:lookupAddrByName", |state, args| {
         let name = args.text(2)?.owned();
@@ -122,7 +124,11 @@ impl Query {
 
 fn new_resolver<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     state.host.settings.note_waiting();
-    state.host.caps.dns.create(&args.text(1)?);
+    let name = args.text(1)?;
+    let (resolver, made) = state.host.caps.dns.create_or_find(&name);
+    if made && effects::kept_back(state) {
+        state.host.settings.note_made(Made::Resolver(name.owned(), resolver));
+    }
     Ok(Ret::None)
 }
 
@@ -131,12 +137,25 @@ fn get_resolver<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault>
     Ok(Ret::Resolver(state.host.caps.dns.get(&args.text(1)?)))
 }
 
-fn add_resolver<'a>(_: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+fn add_resolver<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let resolver = args.object::<Arc<Resolver>>(1)?;
     let addr = Addr::parse(&args.text(2)?).map_err(|error| Fault::caught(format!("addResolver: {error}")))?;
     let port = args.int(3)?;
     let port = u16::try_from(port).map_err(|_| Fault::caught(format!("addResolver: {port} is no port")))?;
-    resolver.add_server(addr.ip, port);
+    change(state, resolver, move |resolver| resolver.add_server(addr.ip, port))
+}
+
+/// What a file that is read again has made itself is nobody else's yet.
+fn change<'a>(
+    state: &State,
+    resolver: &Arc<Resolver>,
+    change: impl FnOnce(&Resolver) + Send + 'static,
+) -> Result<Ret<'a>, Fault> {
+    if effects::kept_back(state) && !state.host.settings.made_resolver(resolver) {
+        let resolver = Arc::clone(resolver);
+        return effects::later(state, 0, move |_| change(&resolver));
+    }
+    change(resolver);
     Ok(Ret::None)
 }
 

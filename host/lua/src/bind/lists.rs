@@ -1,10 +1,10 @@
 //! Black- and whitelists. Each function exists twice; `WHITE` tells which list.
 
 use bstr::BString;
-use capabilities::lists::{Colour, Kind, Subject};
+use capabilities::lists::{Colour, EmptyNetmask, Kind, Origin, Subject};
 use login::Netmask;
 
-use super::now;
+use super::{effects, now};
 use crate::convert::Fault;
 use crate::stack::{Args, HostFn, Ret, State};
 
@@ -63,14 +63,8 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("getBlacklistIPLoginRetMsg", |state, _| Ok(message(state, Kind::IpLogin))),
     ("getBlacklistJA3RetMsg", |state, _| Ok(message(state, Kind::Ja3))),
     ("getBlacklistIPJA3RetMsg", |state, _| Ok(message(state, Kind::IpJa3))),
-    ("disableBuiltinBlacklists", |state, _| {
-        state.host.caps.lists.black.disable();
-        Ok(Ret::None)
-    }),
-    ("disableBuiltinWhitelists", |state, _| {
-        state.host.caps.lists.white.disable();
-        Ok(Ret::None)
-    }),
+    ("disableBuiltinBlacklists", |state, _| Ok(disable(state, Colour::Black))),
+    ("disableBuiltinWhitelists", |state, _| Ok(disable(state, Colour::White))),
 ];
 
 type Result<T> = std::result::Result<T, Fault>;
@@ -86,6 +80,18 @@ fn add<'a, const WHITE: bool>(
     reason: &[u8],
 ) -> Result<Ret<'a>> {
     let lists = &state.host.caps.lists;
+    if effects::kept_back(state) {
+        if let Subject::Netmask(mask) = subject
+            && mask.is_empty()
+        {
+            return Err(Fault::caught(EmptyNetmask.to_string()));
+        }
+        let (kind, key, reason) = (subject.kind(), subject.key(), BString::from(reason));
+        return effects::later(state, key.len() + reason.len(), move |caps| {
+            let list = caps.lists.list(colour::<WHITE>());
+            list.add_key(caps.clock.now(), kind, &key, seconds, &reason, Origin::Local);
+        });
+    }
     lists
         .add(now(state), colour::<WHITE>(), subject, seconds, reason)
         .map_err(|error| Fault::caught(error.to_string()))?;
@@ -125,6 +131,12 @@ fn add_ip_ja3<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Resul
 }
 
 fn delete<'a, const WHITE: bool>(state: &'a State, subject: Subject<'_>) -> Result<Ret<'a>> {
+    if effects::kept_back(state) {
+        let (kind, key) = (subject.kind(), subject.key());
+        return effects::later(state, key.len(), move |caps| {
+            caps.lists.list(colour::<WHITE>()).delete_key(kind, &key, Origin::Local);
+        });
+    }
     state.host.caps.lists.delete(colour::<WHITE>(), subject);
     Ok(Ret::None)
 }
@@ -191,8 +203,18 @@ fn entries(state: &State, colour: Colour, kind: Kind) -> Ret<'_> {
 }
 
 fn set_message<'a>(state: &'a State, args: &Args<'a>, kind: Kind) -> Result<Ret<'a>> {
-    state.host.caps.lists.black.set_ret_msg(kind, &args.text(1)?);
-    Ok(Ret::None)
+    let message = args.text(1)?.owned();
+    effects::change(state, message.len(), move |caps| caps.lists.black.set_ret_msg(kind, &message))
+}
+
+/// A file that is read again decides anew: without the call the list is looked at again.
+fn disable(state: &State, colour: Colour) -> Ret<'_> {
+    if effects::kept_back(state) {
+        state.host.settings.change(|values| values.disabled_lists[colour as usize] = true);
+    } else {
+        state.host.caps.lists.list(colour).disable();
+    }
+    Ret::None
 }
 
 fn message(state: &State, kind: Kind) -> Ret<'_> {

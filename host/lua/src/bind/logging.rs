@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use capabilities::log::Level;
 
+use super::effects;
 use crate::convert::Fault;
 use crate::stack::{Args, HostFn, Ret, State};
 
@@ -17,11 +18,18 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("warnLog", |state, args| line(state, args, Level::Warning, false)),
     ("errorLog", |state, args| line(state, args, Level::Err, false)),
     ("addCustomStat", |state, args| {
-        state.host.caps.custom_stats.declare(&args.text(1)?);
-        Ok(Ret::None)
+        let name = args.text(1)?.owned();
+        effects::change(state, name.len(), move |caps| caps.custom_stats.declare(&name))
     }),
     ("incCustomStat", |state, args| {
-        state.host.caps.custom_stats.increment(&args.text(1)?);
+        let name = args.text(1)?;
+        if effects::kept_back(state) {
+            let name = name.owned();
+            return effects::later(state, name.len(), move |caps| {
+                caps.custom_stats.increment(&name);
+            });
+        }
+        state.host.caps.custom_stats.increment(&name);
         Ok(Ret::None)
     }),
 ];

@@ -3,15 +3,17 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use bstr::BString;
 use capabilities::context::{self, Context};
 use capabilities::stats::{Ask, Db, Found, OnUnreachable, Question, Step};
 use login::AddrText;
-use statsdb::{AddrKey, CountMinShape, FieldKind, Schema, clamp_hll_bits};
+use statsdb::{AddrKey, CountMinShape, FieldKind, NotANumber, Schema, clamp_hll_bits};
 use valkey::StatsOptions;
 
-use super::now;
 use super::wait::{Answer, Wait};
+use super::{effects, now};
 use crate::convert::{Bytes, Fault};
+use crate::settings::Made;
 use crate::stack::{Args, HostFn, Ret, State, TextOrAddr};
 
 pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
@@ -39,6 +41,9 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("StringStatsDB:twGetWindows", windows),
     ("StringStatsDB:twReset", |state, args| {
         let db = db(args)?;
+        if effects::kept_back(state) {
+            return count_later(state, args, BString::default(), Ask::Reset);
+        }
         let key = key(args, db)?;
         if db.remote().is_some() {
             return outside(state, args, &key, b"", Ask::Reset);
@@ -48,6 +53,9 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     }),
     ("StringStatsDB:twResetField", |state, args| {
         let db = db(args)?;
+        if effects::kept_back(state) {
+            return count_later(state, args, args.text(3)?.owned(), Ask::ResetField);
+        }
         let (key, field) = (key(args, db)?, args.text(3)?);
         if db.remote().is_some() {
             return outside(state, args, &key, &field, Ask::ResetField);
@@ -62,28 +70,25 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         }
         Ok(Ret::Number(db.len() as f64))
     }),
-    ("StringStatsDB:twSetMaxSize", |_, args| {
-        db(args)?.set_max_size(args.unsigned(2)?);
-        Ok(Ret::None)
+    ("StringStatsDB:twSetMaxSize", |state, args| {
+        let (db, to) = (db(args)?, args.unsigned(2)?);
+        set(state, db, move |db| db.set_max_size(to))
     }),
-    ("StringStatsDB:twSetMaxBytes", |_, args| {
-        db(args)?.set_max_bytes(args.unsigned64(2)?);
-        Ok(Ret::None)
+    ("StringStatsDB:twSetMaxBytes", |state, args| {
+        let (db, to) = (db(args)?, args.unsigned64(2)?);
+        set(state, db, move |db| db.set_max_bytes(to))
     }),
-    ("StringStatsDB:twSetv4Prefix", |_, args| {
-        db(args)?.set_v4_prefix(args.byte(2)?);
-        Ok(Ret::None)
+    ("StringStatsDB:twSetv4Prefix", |state, args| {
+        let (db, to) = (db(args)?, args.byte(2)?);
+        set(state, db, move |db| db.set_v4_prefix(to))
     }),
-    ("StringStatsDB:twSetv6Prefix", |_, args| {
-        db(args)?.set_v6_prefix(args.byte(2)?);
-        Ok(Ret::None)
+    ("StringStatsDB:twSetv6Prefix", |state, args| {
+        let (db, to) = (db(args)?, args.byte(2)?);
+        set(state, db, move |db| db.set_v6_prefix(to))
     }),
     ("StringStatsDB:twGetv4Prefix", |_, args| Ok(Ret::Number(f64::from(db(args)?.v4_prefix())))),
     ("StringStatsDB:twGetv6Prefix", |_, args| Ok(Ret::Number(f64::from(db(args)?.v6_prefix())))),
-    ("StringStatsDB:twEnableReplication", |_, args| {
-        db(args)?.enable_replication();
-        Ok(Ret::None)
-    }),
+    ("StringStatsDB:twEnableReplication", |state, args| set(state, db(args)?, Db::enable_replication)),
     ("StringStatsDB:twGetName", |_, args| Ok(Ret::Bytes(db(args)?.name()))),
     ("StringStatsDB:twSetExpireSleep", |_, args| {
         db(args)?;
@@ -128,10 +133,18 @@ fn create<'a>(state: &'a State, args: &Args<'a>, shards: i32, options: i32) -> R
         countmin,
     };
     let name = schema.name.clone();
-    let db = state.host.caps.stats.create(schema).map_err(|error| Fault::caught(error.to_string()))?;
+    let (db, made) =
+        state.host.caps.stats.create_or_find(schema).map_err(|error| Fault::caught(error.to_string()))?;
+    let kept_back = effects::kept_back(state);
+    if made && kept_back {
+        state.host.settings.note_made(Made::Db(db.clone()));
+    }
     if let Some(options) = options {
         match StatsOptions::parse(options) {
             Ok(options) => {
+                if kept_back && !db.is_outside() {
+                    state.host.settings.note_made(Made::Outside(db.clone()));
+                }
                 db.will_be_outside();
                 state.host.settings.note_waiting();
                 state.host.settings.change(|values| values.remote_stats.push((name, options)));
@@ -140,6 +153,43 @@ fn create<'a>(state: &'a State, args: &Args<'a>, shards: i32, options: i32) -> R
         }
     }
     Ok(Ret::None)
+}
+
+/// Changes a DB's own settings.
+fn set<'a>(state: &State, db: &Db, change: impl FnOnce(&Db) + Send + 'static) -> Result<Ret<'a>, Fault> {
+    if effects::kept_back(state) {
+        let db = db.clone();
+        return effects::later(state, 0, move |_| change(&db));
+    }
+    change(db);
+    Ok(Ret::None)
+}
+
+/// Changes a count of the call's first argument when the file that is read again has turned out to be good.
+#[cold]
+fn count_later<'a>(state: &'a State, args: &Args<'a>, field: BString, ask: Ask) -> Result<Ret<'a>, Fault> {
+    let db = db(args)?.clone();
+    // The prefixes are changed only then, too.
+    let (text, addr) = match args.text_or_addr(2)? {
+        TextOrAddr::Text(text) => (text.owned(), None),
+        TextOrAddr::Addr(addr) => (BString::default(), Some(addr)),
+    };
+    let step = Step { key: text, field, ask };
+    if db.is_bad(&step) {
+        return Err(Fault::caught(NotANumber.to_string()));
+    }
+    let counted = match &step.ask {
+        Ask::Add { value } | Ask::AddCount { value, .. } | Ask::Sub { value } => value.len(),
+        _ => 0,
+    };
+    let bytes = step.key.len() + step.field.len() + counted + size_of::<Step>();
+    let runtime = state.host.runtime.clone();
+    effects::later(state, bytes, move |caps| {
+        let key = addr.map_or(step.key, |addr| db.addr_key(&addr).to_vec().into());
+        if let Err(error) = runtime.block_on(db.ask(None, caps.clock.now(), vec![Step { key, ..step }])) {
+            caps.log.warn(format!("stats DB {}: a change of the configuration's is lost: {error}", db.name()));
+        }
+    })
 }
 
 /// Asks a DB that is kept outside, in the call that has it as its first argument.
@@ -202,12 +252,16 @@ fn add<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let db = db(args)?;
     let (key, field, value) = (key(args, db)?, args.text(3)?, value(args)?);
     let count = if args.given(5) { Some(args.int(5)?) } else { None };
-    if db.remote().is_some() {
+    let kept_back = effects::kept_back(state);
+    if kept_back || db.remote().is_some() {
         let value = value.to_vec().into();
         let ask = match count {
             Some(count) => Ask::AddCount { value, count },
             None => Ask::Add { value },
         };
+        if kept_back {
+            return count_later(state, args, field.owned(), ask);
+        }
         return outside(state, args, &key, &field, ask);
     }
     if let Some(count) = count {
@@ -221,6 +275,9 @@ fn add<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
 fn sub<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let db = db(args)?;
     let (key, field, value) = (key(args, db)?, args.text(3)?, args.text(4)?);
+    if effects::kept_back(state) {
+        return count_later(state, args, field.owned(), Ask::Sub { value: value.owned() });
+    }
     if db.remote().is_some() {
         return outside(state, args, &key, &field, Ask::Sub { value: value.owned() });
     }

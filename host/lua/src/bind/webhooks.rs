@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bstr::{BStr, BString, ByteSlice};
 use capabilities::webhooks::{EventKind, KEYS};
 
-use super::{complain, doubt};
+use super::{complain, doubt, effects};
 use crate::convert::Fault;
 use crate::settings::Values;
 use crate::stack::{Args, HostFn, Ret, State};
@@ -84,6 +84,12 @@ fn add_custom<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
 
 fn run_custom<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let (name, data) = (args.text(1)?, args.text(2)?);
+    if effects::kept_back(state) {
+        let (name, data) = (name.owned(), data.owned());
+        return effects::later(state, name.len() + data.len(), move |caps| {
+            caps.webhooks.run_custom(&name, &data);
+        });
+    }
     state.host.caps.webhooks.run_custom(&name, &data);
     Ok(Ret::None)
 }
