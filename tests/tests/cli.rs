@@ -134,7 +134,7 @@ const DUBIOUS: [(&str, &[&str]); 17] = [
         "addWebHook({ \"report\" }, { url = \"http://127.0.0.1:9/\", secrett = \"x\" })\n",
         &["wforce.conf:1: webhooks have no setting \"secrett\""],
     ),
-    ("setPolicyBudget(-1)\n", &["wforce.conf:1: setPolicyBudget: -1 is below 0, what was set before stays"]),
+    ("setPolicyBudget(-1)\n", &["wforce.conf:1: setPolicyBudget: -1 is not between 1 and 4294967295, what was set before stays"]),
     ("setPolicyCache(\"noise\")\n", &["wforce.conf:1: setPolicyCache: noise is no folder"]),
 ];
 
@@ -168,6 +168,14 @@ fn a_running_daemon_does_not_disturb_the_check() {
     let mut check = Command::new(tools::wforce());
     let output = process::run(check.arg("--check-config").arg("-C").arg(daemon.config()));
     assert_eq!(output.status.code(), Some(0), "{}", all_output(&output));
+}
+
+#[test]
+fn a_file_that_would_end_the_process_fails_the_check() {
+    let output = Launch::new("-- one\nos.exit(0)\n").args(&["--check-config"]).run();
+    let text = all_output(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("wforce.conf:2: os.exit() would end the daemon"), "{text}");
 }
 
 #[test]

@@ -21,6 +21,7 @@ setAllow(function(lt)
         return #(string.find(("a"):rep(40000), (".-"):rep(60) .. "b") or ""), "", "", {}
     end
     if what == "recursion" then local function f() return 1 + f() end return f(), "", "", {} end
+    if what == "exit" then os.exit(0) end
     if what == "error" then error("I give up") end
     if what == "object" then error({}) end
     if what == "three" then return 0, "", "" end
@@ -64,6 +65,12 @@ fn hurts_nobody(login: &str) -> String {
         }
     });
     reason
+}
+
+#[test]
+fn a_policy_that_wants_to_end_the_daemon_gets_an_error() {
+    let reason = hurts_nobody("exit");
+    assert!(reason.contains(": os.exit() would end the daemon"), "{reason}");
 }
 
 #[test]

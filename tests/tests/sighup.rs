@@ -161,7 +161,9 @@ fn what_a_file_does_besides_is_done_if_it_loads_and_only_then() {
         assert_ne!(allow("eve", "203.0.113.9")["msg"], "go away");
         assert_eq!(status("joe", "192.0.2.1"), 1, "what was counted stays");
         assert_eq!(status("ann", "192.0.2.1"), 0);
-        assert!(!daemon.execute("showStatsDBs()").contains("anew"));
+        // The console's client reads the file, too.
+        std::fs::write(daemon.config(), &good).unwrap();
+        assert!(!daemon.execute("showStringStatsDB()").contains("anew"));
         assert!(!daemon.execute("showCustomStats()").contains("fromthefile"));
     }
     let size = "for name, db in pairs({ nets = getStringStatsDB('nets') }) do infoLog(name .. ' at /' .. db:twGetv4Prefix(), {}) end";
@@ -192,7 +194,7 @@ fn what_a_file_does_besides_is_done_if_it_loads_and_only_then() {
     std::fs::write(daemon.config(), format!("{good}{listing}")).unwrap();
     daemon.process.signal("HUP");
     daemon.log().wait_for_count("wforce.conf: loaded again", 2);
-    assert_eq!(status("white", "198.51.100.9"), 1, "without the line the whitelist is looked at again");
+    assert_eq!(status("white", "198.51.100.9"), 0, "without the line the whitelist is looked at again");
     assert_eq!(status("mallory", "192.0.2.1"), 0);
     assert_eq!(status("mallory", "192.0.2.1"), -1, "listed by its first login");
 }
@@ -271,6 +273,27 @@ fn a_pipe_in_the_place_of_the_file_is_refused_at_once() {
     let line = daemon.log().wait_for("the configuration cannot be used, the old one goes on");
     assert!(line.contains("it is a pipe"), "{line}");
     assert_eq!(daemon.client().allow(&json!({"login": "joe"}))["status"], 0);
+}
+
+#[test]
+fn a_file_without_code_is_refused_and_what_another_one_loses_is_told() {
+    let daemon = Daemon::start(BEFORE);
+    for (times, text) in [(1, ""), (2, "-- soon\n--[[\nsetAllow(nothing)\n]]\n")] {
+        std::fs::write(daemon.config(), text).unwrap();
+        daemon.process.signal("HUP");
+        daemon.log().wait_for_count("holds no code: is it being written?", times);
+    }
+    assert_eq!(daemon.client().allow(&json!({"login": "joe"}))["status"], 0);
+
+    std::fs::write(daemon.config(), "newStringStatsDB('seen', 60, 5, { failures = 'int' })\n").unwrap();
+    daemon.process.signal("HUP");
+    daemon.log().wait_for("loaded again");
+    for what in ["password: every request to the REST API is refused", "listener: those", "hook: no policy"] {
+        let line = daemon.log().wait_for(what);
+        assert!(line.contains("wforce.conf no longer"), "{line}");
+    }
+    let refused = daemon.client().post("/command/allow", &json!({"login": "joe"}));
+    assert_eq!(refused.status, 401);
 }
 
 #[test]

@@ -69,6 +69,20 @@ fn a_case_that_fails_shows_what_differs_and_why() {
 }
 
 #[test]
+fn a_policy_that_would_end_the_program_fails_its_test() {
+    let cases = "config = 'p.conf'\n[[case]]\nname = 'x'\n[[case.step]]\nallow = { login = 'joe' }\nexpect = { status = 0 }\n";
+    for (policy, code) in
+        [("setAllow(function(lt) os.exit(0) end)", 1), ("setAllow(function(lt) return 0 end) os.exit()", 2)]
+    {
+        let folder = folder(&[("p.conf", policy), ("cases.toml", cases)]);
+        let output = portcullis(folder.path(), &["test", "cases.toml"]);
+        let text = stdout(&output) + &stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(text.contains("os.exit() would end the daemon"), "{text}");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_told_with_its_place() {
     for (cases, part) in [
         ("config = 'p.conf'\n[[case]]\nname = 'x'\nsteps = 5\n", "cases.toml: TOML parse error at line 4"),

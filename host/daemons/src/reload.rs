@@ -30,6 +30,8 @@ use crate::{check, program};
 
 /// How long each pass of the file may take: more than any that works, less than an operator's patience.
 const LIMIT: Duration = Duration::from_mins(1);
+/// Bytes that the Lua state of a pass may take: more than any that works, less than machines have.
+const MEMORY: usize = 1 << 30;
 /// One that takes longer than this is hardly still at work: it is in a C function that nothing can stop.
 const STUCK: Duration = Duration::from_mins(10);
 
@@ -46,6 +48,8 @@ enum ReloadError {
     Shadow(#[from] ShadowError),
     #[error(transparent)]
     TooMuch(#[from] TooMuch),
+    #[error("{0}: holds no code: is it being written?")]
+    Empty(String),
     #[error("the daemon ends")]
     Ending,
 }
@@ -178,10 +182,14 @@ fn try_run(
     let file = config.file_name().map_or_else(|| config.clone(), Into::into);
     let source =
         Source::read_again(&file).map_err(|error| ReloadError::Read(config.display().to_string(), error))?;
+    if source.is_empty() {
+        return Err(ReloadError::Empty(config.display().to_string()));
+    }
     let mut host = start::host(started.daemon, arguments, &started.capabilities, &started.runtime);
     // Its sockets are bound already.
     host.bind_sockets = false;
     host.load_limit = Some(LIMIT);
+    host.load_memory = Some(MEMORY);
     host.settings.read_again();
     host.output = started.output.clone();
     host.jobs = started.jobs.clone();
@@ -218,6 +226,7 @@ fn put_in_place(
     }
     let effects = settings.settle()?;
     settings.seal();
+    lost(started, &settings, hooks);
     components.follow(&*started.chain.components());
     keep_outside(&started.capabilities, &settings, started.runtime.handle());
     // Before the policies that count on them.
@@ -250,6 +259,23 @@ fn put_in_place(
         settings.attach(cluster.clone());
     }
     Ok(settings)
+}
+
+/// Warns of what the configuration that runs has, and the one that takes its place has no longer: it may be half written.
+fn lost(started: &Started, settings: &Settings, hooks: policy::Hooks) {
+    let Started { capabilities, chain, place, .. } = started;
+    let warn = |text: &str| capabilities.log.warn(format!("{} {text}", place.config.display()));
+    if capabilities.access.password().is_some() && settings.access().password().is_none() {
+        warn("no longer sets a password: every request to the REST API is refused");
+    }
+    let listens = |settings: &Settings| settings.read(|values| !values.listeners.is_empty());
+    if listens(&started.settings) && !listens(settings) {
+        warn("no longer has a listener: those that there are stay until a restart, after which there is no REST API");
+    }
+    let some = |hooks: policy::Hooks| hooks.allow || hooks.report || hooks.reset || hooks.canonicalize;
+    if some(chain.hooks()) && !some(hooks) {
+        warn("no longer sets any hook: no policy is asked any more");
+    }
 }
 
 #[cfg(test)]

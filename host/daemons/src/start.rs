@@ -188,6 +188,7 @@ pub fn host(
         // A check must not take the addresses of the daemon that runs.
         bind_sockets: !arguments.check_config && !arguments.client,
         load_limit: arguments.check_config.then_some(crate::tool::desk::READING),
+        load_memory: None,
     }
 }
 

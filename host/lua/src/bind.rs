@@ -75,6 +75,8 @@ pub struct Host {
     pub bind_sockets: bool,
     /// How long the file may take in each of its passes; `None`: as long as it likes.
     pub load_limit: Option<std::time::Duration>,
+    /// Bytes that the Lua state of a pass may take while the file runs; `None`: as many as there are.
+    pub load_memory: Option<usize>,
 }
 
 /// Puts all functions and objects for this role into a fresh Lua state.

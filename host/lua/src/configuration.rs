@@ -94,12 +94,17 @@ fn evaluate(source: &Source, role: Role, host: &Arc<Host>) -> Result<Lua, LoadEr
     bind::install(&lua, role, host).map_err(wrap)?;
     let limited = host.load_limit.map(|limit| Ok((Limited::start(&lua, limit)?, limit)));
     let limited = limited.transpose().map_err(wrap)?;
+    if let Some(bytes) = host.load_memory {
+        lua.set_memory_limit(bytes).map_err(wrap)?;
+    }
     let result = source.run(&lua);
     let overran = limited.and_then(|(limited, limit)| limited.end().then_some(limit));
     result.map_err(|error| match overran {
         Some(limit) => error.of_time(limit),
-        None => error.of_daemon(host.daemon),
+        None => error.of_memory(host.load_memory).of_daemon(host.daemon),
     })?;
+    // 0: none. What the calls may take is another matter.
+    lua.set_memory_limit(0).map_err(wrap)?;
     Ok(lua)
 }
 

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bstr::ByteSlice;
 use capabilities::Daemon;
 use mlua::state::{GcIncParams, GcMode};
 use mlua::{Lua, LuaOptions, StdLib};
@@ -94,6 +95,15 @@ impl Source {
         Source { path: path.to_owned(), text: text.into() }
     }
 
+    /// Whether there is no code in it, only white space and comments.
+    pub fn is_empty(&self) -> bool {
+        let mut rest = self.text.trim_ascii_start();
+        while let Some(comment) = rest.strip_prefix(b"--") {
+            rest = after_comment(comment).trim_ascii_start();
+        }
+        rest.is_empty()
+    }
+
     /// Runs the file in a state.
     ///
     /// # Errors
@@ -102,6 +112,19 @@ impl Source {
         // The chunk's name is part of every message that scripts and log watchers see: `[string "chunk"]:LINE:`.
         lua.load(&self.text[..]).set_name("chunk").exec().map_err(|error| LoadError::new(&self.path, &error))
     }
+}
+
+/// What comes after a comment, of which the two dashes are gone. One that has no end has no rest, either.
+fn after_comment(text: &[u8]) -> &[u8] {
+    let level = text.strip_prefix(b"[").and_then(|text| {
+        let level = text.iter().take_while(|byte| **byte == b'=').count();
+        (text.get(level) == Some(&b'[')).then_some(level)
+    });
+    let end = match level {
+        Some(level) => [&b"]"[..], &vec![b'='; level], b"]"].concat(),
+        None => b"\n".to_vec(),
+    };
+    text.find(&end).map_or(&[], |at| &text[at + end.len()..])
 }
 
 /// Why a configuration does not load.
@@ -153,6 +176,18 @@ impl LoadError {
         self
     }
 
+    /// Says so if it was the limit that ended it.
+    pub(crate) fn of_memory(mut self, limit: Option<usize>) -> LoadError {
+        if let Some(bytes) = limit
+            && self.reason.ends_with("not enough memory")
+        {
+            let reason =
+                format!("it takes more memory than a Lua state may while it is loaded: {} MiB", bytes >> 20);
+            self.reason = reason;
+        }
+        self
+    }
+
     /// Its traceback, a line each; empty if there is none.
     pub fn traceback(&self) -> impl Iterator<Item = &str> {
         self.text
@@ -199,5 +234,21 @@ fn position(main: &Path, message: &str) -> (PathBuf, Option<u32>, String) {
             Err(_) => (place, None, rest.to_owned()),
         },
         None => (place, None, rest.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_and_comments_are_no_code() {
+        let empty = |text: &str| Source::from_text(Path::new("x"), text.as_bytes()).is_empty();
+        for text in ["", " \n\t\r\n", "-- a\n--b", "#!/x\n--[[ a\nb ]] --[==[ ]] ]=] ]==]\n", "\u{feff}", "--[[ no end", "--[=no"] {
+            assert!(empty(text), "{text:?}");
+        }
+        for text in ["x", ";", "-- a\nx", "--[[ a ]] x", "--[=[ ]=]x", "-x", "--[= a\nx"] {
+            assert!(!empty(text), "{text:?}");
+        }
     }
 }

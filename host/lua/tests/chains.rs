@@ -104,6 +104,7 @@ fn load(file: &str) -> Result<(Configuration, Arc<Fakes>), String> {
         shutdown: Box::new(|| {}),
         bind_sockets: false,
         load_limit: None,
+        load_memory: None,
     };
     let source = Source::from_text(Path::new("wforce.conf"), file.as_bytes());
     portcullis_lua::load(&source, host).map(|loaded| (loaded, fakes)).map_err(|error| error.to_string())

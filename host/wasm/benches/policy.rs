@@ -182,6 +182,7 @@ fn lua(world: &World, text: &str) -> Box<dyn Policy> {
         shutdown: Box::new(|| {}),
         bind_sockets: false,
         load_limit: None,
+        load_memory: None,
     };
     let source = lua_policies::vm::Source::from_text(Path::new("bench.conf"), text.as_bytes());
     lua_policies::load(&source, host).unwrap().engines.remove(0)

@@ -147,6 +147,7 @@ impl Desk {
             shutdown: Box::new(|| {}),
             bind_sockets: false,
             load_limit: Some(options.reading),
+            load_memory: None,
         };
         let loaded = lua::load(source, host)?;
         let Configuration { settings, mut engines, source, hooks, endpoints, .. } = loaded;

@@ -243,6 +243,7 @@ fn read(
         shutdown: Box::new(|| {}),
         bind_sockets: false,
         load_limit: Some(super::desk::READING),
+        load_memory: None,
     };
     let settings = lua::load_settings(&source, host)?;
     Ok((settings, capabilities))

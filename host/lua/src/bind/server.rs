@@ -41,19 +41,14 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         number(state, args, |values, count| values.max_connections = count)
     }),
     ("setPolicyBudget", |state, args| {
-        let milliseconds = args.unsigned(1)?.max(1);
-        if negative(state, args, "setPolicyBudget")? {
-            return Ok(Ret::None);
-        }
+        let Some(milliseconds) = positive(state, args)? else { return Ok(Ret::None) };
         let budget = Duration::from_millis(u64::from(milliseconds));
         state.host.settings.change(|values| values.policy_budget = budget);
         Ok(Ret::None)
     }),
     ("setPolicyMemory", |state, args| {
-        let bytes = (args.unsigned(1)?.max(1) as usize) << 20;
-        if negative(state, args, "setPolicyMemory")? {
-            return Ok(Ret::None);
-        }
+        let Some(megabytes) = positive(state, args)? else { return Ok(Ret::None) };
+        let bytes = (megabytes as usize) << 20;
         state.host.settings.change(|values| values.policy_memory = bytes);
         Ok(Ret::None)
     }),
@@ -64,7 +59,8 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         Ok(Ret::None)
     }),
     ("setStateInterval", |state, args| {
-        let every = Duration::from_secs(u64::from(args.unsigned(1)?.max(1)));
+        let Some(seconds) = positive(state, args)? else { return Ok(Ret::None) };
+        let every = Duration::from_secs(u64::from(seconds));
         state.host.settings.change(|values| values.state_interval = every);
         Ok(Ret::None)
     }),
@@ -151,13 +147,16 @@ fn tls(certificate: &BString, key: &BString, options: Vec<(BString, BString)>) -
     Ok(Tls { certificate: file(certificate)?, key: file(key)?, options })
 }
 
-/// Says so if the number is negative: as an unsigned one it would be no limit at all.
-fn negative(state: &State, args: &Args<'_>, function: &str) -> Result<bool, Fault> {
-    let number = args.float(1)?;
-    if number < 0.0 {
-        complain(state, format!("{function}: {number} is below 0, what was set before stays"));
+/// A number from 1 to 2^32 - 1, for settings that wforce does not have: its own wrap. Nothing, and a complaint, for another one,
+/// which would be no limit at all or let nothing through.
+fn positive(state: &State, args: &Args<'_>) -> Result<Option<u32>, Fault> {
+    let number = args.double(1)?;
+    if (1.0..4_294_967_296.0).contains(&number) {
+        return args.unsigned(1).map(Some);
     }
-    Ok(number < 0.0)
+    let name = args.bound().map_or("", |bound| bound.entry.name);
+    complain(state, format!("{name}: {number} is not between 1 and 4294967295, what was set before stays"));
+    Ok(None)
 }
 
 fn webserver<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {

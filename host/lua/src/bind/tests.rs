@@ -60,6 +60,7 @@ fn host(caps: Arc<Capabilities>) -> Host {
         shutdown: Box::new(|| {}),
         bind_sockets: false,
         load_limit: None,
+        load_memory: None,
     }
 }
 

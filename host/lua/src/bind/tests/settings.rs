@@ -70,7 +70,7 @@ fn tempfile() -> std::path::PathBuf {
 fn sizes_and_names() {
     let (world, _) = set(
         "setNumLuaStates(9) setNumWorkerThreads('3') setMaxWebserverConns(12.7) setVerboseAllowLog() setJA3AttrName('fp')
-         setPolicyBudget(250) setPolicyMemory(8) setStateDir('state') setStateInterval(0) controlSocket('127.0.0.1') controlSocket('[::1]:5000') controlSocket('x')",
+         setPolicyBudget(250) setPolicyMemory(8) setStateDir('state') setStateInterval(7) controlSocket('127.0.0.1') controlSocket('[::1]:5000') controlSocket('x')",
     );
     let found = value(&world, |values| (values.lua_states, values.worker_threads, values.max_connections));
     assert_eq!(found, (9, 3, 12));
@@ -78,12 +78,27 @@ fn sizes_and_names() {
     assert_eq!(value(&world, |values| values.ja3_attr.clone()), "fp");
     assert_eq!(value(&world, |values| values.policy_budget), Duration::from_millis(250));
     assert_eq!(value(&world, |values| values.state_dir.clone()), Some("state".into()));
-    assert_eq!(value(&world, |values| values.state_interval), Duration::from_secs(1));
+    assert_eq!(value(&world, |values| values.state_interval), Duration::from_secs(7));
     assert_eq!(value(&world, |values| values.policy_memory), 8 << 20);
     let control = value(&world, |values| values.control.iter().map(ToString::to_string).collect::<Vec<_>>());
     assert_eq!(control, ["127.0.0.1:4004", "[::1]:5000"]);
     let defaults = Values::default();
     assert_eq!((defaults.lua_states, defaults.worker_threads, defaults.max_connections), (6, 4, 10_000));
+}
+
+#[test]
+fn a_limit_that_would_be_none_is_a_mistake() {
+    for name in ["setPolicyBudget", "setPolicyMemory", "setStateInterval"] {
+        for number in ["0", "0.5", "-1", "4294967296", "1e300", "0/0"] {
+            let (world, _) = set(&format!("{name}({number})"));
+            assert!(world.log().contains(&format!("{name}: ")), "{name} {number}");
+            let found =
+                value(&world, |values| (values.policy_budget, values.policy_memory, values.state_interval));
+            assert_eq!(found, (Duration::from_secs(1), 64 << 20, Duration::from_mins(1)), "{name} {number}");
+            assert_eq!(value(&world, |values| values.complaints.count), 1, "{name} {number}");
+        }
+        assert_eq!(value(&set(&format!("{name}(4294967295)")).0, |values| values.complaints.count), 0);
+    }
 }
 
 #[test]

@@ -27,6 +27,18 @@ fn a_file_that_does_not_end_is_stopped_when_its_time_is_over() {
 }
 
 #[test]
+fn a_file_that_takes_too_much_memory_is_stopped() {
+    let path = std::path::Path::new("large.conf");
+    let host = || Host { load_memory: Some(16 << 20), ..host(World::new().host.caps.clone()) };
+    let large = b"local t = {}\nfor n = 1, 1e9 do t[n] = ('x'):rep(1000) .. n end";
+    let source = crate::vm::Source::from_text(path, large);
+    let error = crate::configuration::load_settings(&source, host()).err().unwrap().to_string();
+    assert!(error.starts_with("large.conf") && error.contains("more memory than") && error.ends_with("16 MiB"), "{error}");
+    let source = crate::vm::Source::from_text(path, b"local t = {}\nfor n = 1, 1e6 do t = { n } end");
+    crate::configuration::load_settings(&source, host()).unwrap();
+}
+
+#[test]
 fn hooks_are_kept_by_workers_only() {
     let world = World::new();
     let file = "setAllow(function() return 1 end) setAllow(function() return 2 end) setReport(print)
