@@ -134,7 +134,10 @@ const DUBIOUS: [(&str, &[&str]); 17] = [
         "addWebHook({ \"report\" }, { url = \"http://127.0.0.1:9/\", secrett = \"x\" })\n",
         &["wforce.conf:1: webhooks have no setting \"secrett\""],
     ),
-    ("setPolicyBudget(-1)\n", &["wforce.conf:1: setPolicyBudget: -1 is not between 1 and 4294967295, what was set before stays"]),
+    (
+        "setPolicyBudget(-1)\n",
+        &["wforce.conf:1: setPolicyBudget: -1 is not between 1 and 4294967295, what was set before stays"],
+    ),
     ("setPolicyCache(\"noise\")\n", &["wforce.conf:1: setPolicyCache: noise is no folder"]),
 ];
 

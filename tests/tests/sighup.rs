@@ -190,7 +190,8 @@ fn what_a_file_does_besides_is_done_if_it_loads_and_only_then() {
     assert!(daemon.execute("showCustomStats()").contains("fromthefile"));
 
     // Policies act at once.
-    let listing = "setAllow(function(lt) blacklistLogin(lt.login, 3600, 'at once') return 0, '', '', {} end)\n";
+    let listing =
+        "setAllow(function(lt) blacklistLogin(lt.login, 3600, 'at once') return 0, '', '', {} end)\n";
     std::fs::write(daemon.config(), format!("{good}{listing}")).unwrap();
     daemon.process.signal("HUP");
     daemon.log().wait_for_count("wforce.conf: loaded again", 2);

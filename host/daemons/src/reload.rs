@@ -270,7 +270,9 @@ fn lost(started: &Started, settings: &Settings, hooks: policy::Hooks) {
     }
     let listens = |settings: &Settings| settings.read(|values| !values.listeners.is_empty());
     if listens(&started.settings) && !listens(settings) {
-        warn("no longer has a listener: those that there are stay until a restart, after which there is no REST API");
+        warn(
+            "no longer has a listener: those that there are stay until a restart, after which there is no REST API",
+        );
     }
     let some = |hooks: policy::Hooks| hooks.allow || hooks.report || hooks.reset || hooks.canonicalize;
     if some(chain.hooks()) && !some(hooks) {

@@ -23,8 +23,8 @@ mod webhooks;
 
 pub use complaint::{Complaint, Complaints, Place};
 use deferred::Deferred;
-pub use deferred::{Effects, TooMuch};
 pub(crate) use deferred::{Effect, Made};
+pub use deferred::{Effects, TooMuch};
 pub use job::{Job, ReportQueue};
 pub use peer::{PeerError, sink_address};
 pub use redis::Redis;

@@ -30,8 +30,7 @@ pub fn open() -> mlua::Result<Lua> {
 
 /// A script must not end the process: nothing would be saved or logged, and a check or a test would end as if all were well.
 /// The error has the position of the caller.
-const NO_EXIT: &str =
-    "os.exit = function() error('os.exit() would end the daemon: shutdown() on the console does that', 2) end";
+const NO_EXIT: &str = "os.exit = function() error('os.exit() would end the daemon: shutdown() on the console does that', 2) end";
 
 /// Limits a state to `allowance` bytes beyond what it holds now.
 ///
@@ -244,7 +243,15 @@ mod tests {
     #[test]
     fn white_space_and_comments_are_no_code() {
         let empty = |text: &str| Source::from_text(Path::new("x"), text.as_bytes()).is_empty();
-        for text in ["", " \n\t\r\n", "-- a\n--b", "#!/x\n--[[ a\nb ]] --[==[ ]] ]=] ]==]\n", "\u{feff}", "--[[ no end", "--[=no"] {
+        for text in [
+            "",
+            " \n\t\r\n",
+            "-- a\n--b",
+            "#!/x\n--[[ a\nb ]] --[==[ ]] ]=] ]==]\n",
+            "\u{feff}",
+            "--[[ no end",
+            "--[=no",
+        ] {
             assert!(empty(text), "{text:?}");
         }
         for text in ["x", ";", "-- a\nx", "--[[ a ]] x", "--[=[ ]=]x", "-x", "--[= a\nx"] {

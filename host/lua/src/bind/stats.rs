@@ -187,7 +187,8 @@ fn count_later<'a>(state: &'a State, args: &Args<'a>, field: BString, ask: Ask) 
     effects::later(state, bytes, move |caps| {
         let key = addr.map_or(step.key, |addr| db.addr_key(&addr).to_vec().into());
         if let Err(error) = runtime.block_on(db.ask(None, caps.clock.now(), vec![Step { key, ..step }])) {
-            caps.log.warn(format!("stats DB {}: a change of the configuration's is lost: {error}", db.name()));
+            caps.log
+                .warn(format!("stats DB {}: a change of the configuration's is lost: {error}", db.name()));
         }
     })
 }

@@ -33,7 +33,10 @@ fn a_file_that_takes_too_much_memory_is_stopped() {
     let large = b"local t = {}\nfor n = 1, 1e9 do t[n] = ('x'):rep(1000) .. n end";
     let source = crate::vm::Source::from_text(path, large);
     let error = crate::configuration::load_settings(&source, host()).err().unwrap().to_string();
-    assert!(error.starts_with("large.conf") && error.contains("more memory than") && error.ends_with("16 MiB"), "{error}");
+    assert!(
+        error.starts_with("large.conf") && error.contains("more memory than") && error.ends_with("16 MiB"),
+        "{error}"
+    );
     let source = crate::vm::Source::from_text(path, b"local t = {}\nfor n = 1, 1e6 do t = { n } end");
     crate::configuration::load_settings(&source, host()).unwrap();
 }
