@@ -175,6 +175,11 @@ fn over_tls_both_ends_show_their_certificates() {
         .file("client.pem", &client_pem)
         .file("client.key", &client_key)
         .start();
+    // A hook is not sent twice, so somebody must listen.
+    let deadline = Instant::now() + PATIENCE;
+    while std::net::TcpStream::connect(addr).is_err() {
+        assert!(Instant::now() < deadline, "openssl does not listen");
+    }
     known.client().report(&tuple());
     server.stdout.wait_for("POST /hook HTTP/1.1");
     server.stdout.wait_for("application/vnd.kafka.json.v2+json");
