@@ -39,7 +39,7 @@ impl Block {
     /// Reads a table.
     ///
     /// # Errors
-    /// As for [`Mail::read`].
+    /// As for [`Mail::read`](super::Mail::read).
     pub fn read(table: &Value) -> Result<Block, ConfigError> {
         let block: Block = read(table)?;
         if let Err(error) = outbound::check_url(&block.url) {

@@ -31,7 +31,7 @@ impl Confirmations {
     /// Reads a table.
     ///
     /// # Errors
-    /// As for [`Mail::read`].
+    /// As for [`Mail::read`](super::Mail::read).
     pub fn read(table: &Value) -> Result<Confirmations, ConfigError> {
         let confirm: Confirmations = read(table)?;
         if let Err(error) = outbound::check_url(&confirm.url) {
