@@ -151,6 +151,13 @@ impl GeoIp {
         self.dbs.read().keys().cloned().collect()
     }
 
+    /// The names of all open databases, sorted, and the file of each.
+    pub fn files(&self) -> Vec<(BString, Arc<PathBuf>)> {
+        let dbs = self.dbs.read();
+        let file = |(name, db): (&BString, &GeoDb)| Some((name.clone(), db.source.as_ref()?.path()));
+        dbs.iter().filter_map(file).collect()
+    }
+
     /// Opens every file again that changed since it was read. Each database switches to its new content at once; one whose
     /// new file is broken keeps the old content. Everything that happened is logged and returned, by name.
     ///

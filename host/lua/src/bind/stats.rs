@@ -133,9 +133,15 @@ fn create<'a>(state: &'a State, args: &Args<'a>, shards: i32, options: i32) -> R
         countmin,
     };
     let name = schema.name.clone();
+    let kept_back = effects::kept_back(state);
+    if kept_back && state.host.caps.stats.get(&name).is_some_and(|live| !schema.counts_like(live.schema())) {
+        let text = format!(
+            "stats DB {name}: its windows or fields differ from those it was made with, and stay as they were until a restart"
+        );
+        super::doubt(state, &text);
+    }
     let (db, made) =
         state.host.caps.stats.create_or_find(schema).map_err(|error| Fault::caught(error.to_string()))?;
-    let kept_back = effects::kept_back(state);
     if made && kept_back {
         state.host.settings.note_made(Made::Db(db.clone()));
     }
