@@ -84,14 +84,18 @@ fn policies_endpoints_and_the_shadow_follow_the_file_and_counts_stay() {
 #[test]
 fn a_stats_db_that_the_file_changes_stays_with_a_line_in_the_log() {
     let daemon = Daemon::start(BEFORE);
-    let said = "stats DB seen: its windows or fields differ";
+    // The line that says that the file was loaded repeats the first of what was the matter.
+    let said = || {
+        let said = |line: &&String| line.contains("stats DB seen: its windows or fields differ");
+        daemon.log().all().iter().filter(said).filter(|line| !line.contains("loaded again")).count()
+    };
     let same = "newStringStatsDB('seen', 60, 5, { failures = 'int' })";
     change(&daemon, same, &format!("{same}\nnewStringStatsDB('more', 60, 5, {{ n = 'hll' }})"), 1);
-    assert_eq!(daemon.log().count(said), 0, "the same again, and a new one");
+    assert_eq!(said(), 0, "the same again, and a new one");
     change(&daemon, same, "newStringStatsDB('seen', 600, 6, { failures = 'int' })", 2);
-    assert_eq!(daemon.log().count(said), 1, "however many Lua states read the file");
+    assert_eq!(said(), 1, "however many Lua states read the file");
     change(&daemon, "600, 6, { failures = 'int' }", "60, 5, { failures = 'int', other = 'int' }", 3);
-    assert_eq!(daemon.log().count(said), 2);
+    assert_eq!(said(), 2);
 }
 
 #[test]

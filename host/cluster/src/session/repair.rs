@@ -297,7 +297,7 @@ mod tests {
     fn a_leaf_that_is_larger_than_a_frame_is_cut() {
         let lines = (0..100_000).map(|key| (key, key + 1));
         let none = Answers::none(0, Secret([0; 16]), 4).unwrap();
-        let mut answers = Answers { catalogue: Catalogue::of(lines.collect()), absent: false, ..none };
+        let mut answers = Answers { catalogue: Catalogue::of(lines), absent: false, ..none };
         assert!(answers.sums(4, 0, &[0; 16]));
         let message = answers.message().unwrap();
         let Message::Lines { leaves, lines, last, .. } = &message else { panic!("{message:?}") };
