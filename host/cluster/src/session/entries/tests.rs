@@ -245,7 +245,9 @@ proptest! {
             }
         }
         for now in [NOW + 20, NOW + 100] {
-            nodes.iter().for_each(|node| turn(node, now));
+            for node in &nodes {
+                turn(node, now);
+            }
             for _ in 0..2 {
                 for from in &nodes {
                     for to in &nodes {
