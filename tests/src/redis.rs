@@ -185,11 +185,22 @@ impl Redis {
 
     /// What redis-cli prints for a command, without the last newline.
     pub fn cli(&self, arguments: &[&str]) -> String {
+        process::run_ok(&mut self.command(arguments)).trim_end_matches('\n').to_owned()
+    }
+
+    /// The same, if the server does not end the connection: one that a sentinel makes the master drops its clients.
+    pub fn try_cli(&self, arguments: &[&str]) -> Option<String> {
+        let output = process::run(&mut self.command(arguments));
+        let text = String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned();
+        output.status.success().then_some(text)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(tools::system_tool("redis-cli"));
         command.current_dir(self.folder.path()).env_remove("REDISCLI_AUTH");
         command.args(["-h", &self.addr.ip().to_string(), "-p", &self.addr.port().to_string()]);
-        let text = process::run_ok(command.args(&self.client).args(arguments));
-        text.trim_end_matches('\n').to_owned()
+        command.args(&self.client).args(arguments);
+        command
     }
 
     /// Waits until redis-cli prints this for a command.

@@ -8,7 +8,7 @@ mod battery;
 use std::collections::BTreeMap;
 
 use battery::{Kept, T, World, add, step};
-use capabilities::stats::{Ask, Step};
+use capabilities::stats::{Ask, Found, Step};
 use portcullis_tests::redis::{Redis, SLOTS, slot};
 use statsdb::outside::value_hash;
 
@@ -49,7 +49,7 @@ impl Counts<'_> {
             assert_eq!([found[2].number(), found[3].number()], [*sum, *sum], "{user}");
         }
         let wanted: Vec<i32> = self.sums.values().flat_map(|sum| [*sum, *sum]).collect();
-        let numbers = |steps| self.db.ask(T, steps).unwrap().iter().map(|found| found.number()).collect();
+        let numbers = |steps| self.db.ask(T, steps).unwrap().iter().map(Found::number).collect();
         let together: Vec<i32> = numbers(self.sums.keys().flat_map(sums).collect());
         assert_eq!(together, wanted);
         let each: Vec<i32> =
@@ -64,12 +64,12 @@ impl Counts<'_> {
 }
 
 /// Moves a part key by key while its users, and one of another part, are counted.
-fn move_part(counts: &mut Counts<'_>, part: u64, from: &Redis, to: &Redis, others: &[&Redis], first: bool) {
-    let (index, slot) = index(part);
+fn move_part(counts: &mut Counts<'_>, number: u64, from: &Redis, to: &Redis, others: &[&Redis], first: bool) {
+    let (index, slot) = index(number);
     let slot = slot.to_string();
     let [source, target] = [from, to].map(|node| node.cli(&["CLUSTER", "MYID"]));
-    let elsewhere = users_in((part + 1) % PARTS).swap_remove(0);
-    let users = users_in(part);
+    let elsewhere = users_in((number + 1) % PARTS).swap_remove(0);
+    let users = users_in(number);
     let (old, fresh) = users.split_at(4);
     counts.count(old);
     to.cli(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source]);
@@ -77,7 +77,7 @@ fn move_part(counts: &mut Counts<'_>, part: u64, from: &Redis, to: &Redis, other
 
     let mut keys: Vec<String> = old.iter().map(|user| format!("{index}:{user}")).collect();
     keys.insert(if first { 0 } else { keys.len() }, index.clone());
-    let (ip, port) = (to.addr.ip().to_string(), to.addr.port().to_string());
+    let (host, port) = (to.addr.ip().to_string(), to.addr.port().to_string());
     let mut fresh = fresh.iter();
     let mut all = [old, &[elsewhere]].concat();
     for moved in 0..=keys.len() {
@@ -90,11 +90,13 @@ fn move_part(counts: &mut Counts<'_>, part: u64, from: &Redis, to: &Redis, other
         counts.count(&all);
         if moved == 2 {
             // One that was moved, and one that was not.
-            [&old[0], &old[3]].map(|user| counts.reset(user));
+            for user in [&old[0], &old[3]] {
+                counts.reset(user);
+            }
             counts.count(&all);
         }
         if let Some(key) = keys.get(moved) {
-            assert_eq!(from.cli(&["MIGRATE", &ip, &port, key, "0", "60000"]), "OK", "{key}");
+            assert_eq!(from.cli(&["MIGRATE", &host, &port, key, "0", "60000"]), "OK", "{key}");
         }
     }
     for node in [&[to, from], others].concat() {

@@ -17,7 +17,7 @@ const SLOTS: u16 = 16_384;
 
 /// The servers.
 pub(crate) struct Nodes {
-    nodes: Vec<Node>,
+    servers: Vec<Node>,
     /// Of a cluster: how its nodes are connected to.
     cluster: Option<(Target, Limits)>,
     /// Nodes that are none of these, to which keys have moved: they are new.
@@ -43,8 +43,8 @@ pub(crate) struct Node {
 }
 
 impl Nodes {
-    fn of(nodes: Vec<Node>, cluster: Option<(Target, Limits)>) -> Self {
-        Self { nodes, cluster, guests: tokio::sync::Mutex::default(), stale: AtomicBool::new(false) }
+    fn of(servers: Vec<Node>, cluster: Option<(Target, Limits)>) -> Self {
+        Self { servers, cluster, guests: tokio::sync::Mutex::default(), stale: AtomicBool::new(false) }
     }
 
     /// Connects to all of them. Of a cluster some may be away; `known`: nodes that it had before, for when those of the target
@@ -68,7 +68,7 @@ impl Nodes {
 
     /// Of a cluster: where they are.
     pub(crate) fn hosts(&self) -> Vec<Host> {
-        self.nodes.iter().filter_map(|node| node.host.clone()).collect()
+        self.servers.iter().filter_map(|node| node.host.clone()).collect()
     }
 
     /// Of a cluster: the same as it is now. Connections are kept, but for those at these places.
@@ -79,7 +79,7 @@ impl Nodes {
         silent: &BTreeSet<usize>,
     ) -> Result<Nodes, LinkError> {
         let kept: Vec<Kept<'_>> = self
-            .nodes
+            .servers
             .iter()
             .enumerate()
             .filter_map(|(place, node)| {
@@ -100,13 +100,13 @@ impl Nodes {
 
     /// All of them.
     pub(crate) fn all(&self) -> &[Node] {
-        &self.nodes
+        &self.servers
     }
 
     /// Why not all of them can be reached, if that is so.
     pub(crate) fn trouble(&self) -> Option<String> {
         let away = |node: &Node| Some((node.name.clone(), node.connection.as_ref().err()?.clone()));
-        self.nodes
+        self.servers
             .iter()
             .find_map(away)
             .map(|(name, why)| format!("the node {name} of the cluster is away: {why}"))
@@ -114,31 +114,31 @@ impl Nodes {
 
     /// Whether one of them can be reached.
     pub(crate) fn some_are_there(&self) -> bool {
-        self.nodes.iter().any(|node| node.connection.is_ok())
+        self.servers.iter().any(|node| node.connection.is_ok())
     }
 
     /// The place of the server with this key.
     pub(crate) fn place(&self, key: &[u8]) -> Option<usize> {
         let slot = slot(key);
-        self.nodes.iter().position(|node| node.slots.iter().any(|slots| slots.contains(&slot)))
+        self.servers.iter().position(|node| node.slots.iter().any(|slots| slots.contains(&slot)))
     }
 
     /// The place of the server with this key and the connection to it, if it can be reached.
     pub(crate) fn connection(&self, key: &[u8]) -> Option<(usize, MultiplexedConnection)> {
         let place = self.place(key)?;
-        Some((place, self.nodes[place].connection.as_ref().ok()?.clone()))
+        Some((place, self.servers[place].connection.as_ref().ok()?.clone()))
     }
 
     /// The same of the node that this answer (`MOVED`, `ASK`) sends to.
     pub(crate) fn sent_to(&self, answer: &RedisError) -> Option<(usize, MultiplexedConnection)> {
         let host = sent_on(answer)?;
-        let place = self.nodes.iter().position(|node| node.host.as_ref() == Some(&host))?;
-        Some((place, self.nodes[place].connection.as_ref().ok()?.clone()))
+        let place = self.servers.iter().position(|node| node.host.as_ref() == Some(&host))?;
+        Some((place, self.servers[place].connection.as_ref().ok()?.clone()))
     }
 
     /// A server did not answer, or sent elsewhere.
     pub(crate) fn lose(&mut self, place: usize, why: String) {
-        if let Some(node) = self.nodes.get_mut(place) {
+        if let Some(node) = self.servers.get_mut(place) {
             node.connection = Err(why);
         }
     }
@@ -158,7 +158,7 @@ impl Nodes {
         if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) {
             self.stale.store(true, Ordering::Relaxed);
         }
-        let other = match self.nodes.iter().find(|node| node.host.as_ref() == Some(&host)) {
+        let other = match self.servers.iter().find(|node| node.host.as_ref() == Some(&host)) {
             Some(node) => node.connection.as_ref().ok().cloned(),
             None => self.guest(cluster, &host).await,
         };
