@@ -123,9 +123,8 @@ fn the_first_file_of_a_name_stays() {
 fn the_first_file_of_a_name_stays_each_time_the_configuration_is_read_again() {
     let geoip = geoip(&[("x", "GeoLite2-ASN-Test.mmdb"), ("x", "GeoLite2-Country-Test.mmdb")]);
     let open = |name: &str, path: &str| geoip.open(name.as_bytes(), &file(path));
-    let number = |name: &str| {
-        geoip.get(name.as_bytes()).unwrap().uint(ip("1.128.0.0"), &["autonomous_system_number"])
-    };
+    let number =
+        |name: &str| geoip.get(name.as_bytes()).unwrap().uint(ip("1.128.0.0"), &["autonomous_system_number"]);
     for time in 1..=3 {
         geoip.read_again();
         for name in ["x", "new"] {

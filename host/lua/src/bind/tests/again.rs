@@ -43,7 +43,11 @@ fn a_state_that_is_built_anew_changes_nothing_that_is_live() {
     configuration.settings.seal();
     let (now, db) = (caps.clock.now(), caps.stats.get(b"db").unwrap());
     let listed = |login: &[u8]| caps.lists.black.check_login(now, login).is_some();
-    assert_eq!((db.get(now, b"k", b"n"), db.max_size(), listed(b"joe")), (2, 1000, true), "once for each state");
+    assert_eq!(
+        (db.get(now, b"k", b"n"), db.max_size(), listed(b"joe")),
+        (2, 1000, true),
+        "once for each state"
+    );
 
     caps.lists.delete(Colour::Black, Subject::Login(b"joe"));
     caps.lists.add(now, Colour::Black, Subject::Login(b"ann"), 3600, b"meanwhile").unwrap();
