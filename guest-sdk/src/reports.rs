@@ -5,9 +5,15 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use crate::bindings::imports::portcullis::policy::reports::{
-    Confirmation, Field, Filter, Measure, Outlier, Ranked, Report, Slot, Span,
+    Confirmation, Field, Filter, Measure, Outlier, Position, Ranked, Report, Slot, Span,
 };
 use crate::{Error, host};
+
+impl<'a> From<&'a Report> for Position<'a> {
+    fn from(report: &'a Report) -> Self {
+        Position { t: report.t, id: &report.id }
+    }
+}
 
 /// A filter that only says since when; set its other fields as needed.
 pub fn since<'a>(since: f64) -> Filter<'a> {
@@ -45,6 +51,11 @@ macro_rules! questions {
 questions! {
     /// Reports, the newest first, at most so many.
     find(filter: Filter<'_>, limit: u32) -> Vec<Report>;
+    /// The same from the other end: the oldest first. `after`: only those behind this one, the last of the page before.
+    find_oldest(filter: Filter<'_>, after: Option<Position<'_>>, limit: u32) -> Vec<Report>;
+    /// Whether there is such a report: cheaper than how many, or when. Reports that their user called bad, or wants
+    /// forgotten, do not count unless the filter has `confirmations`.
+    any(filter: Filter<'_>) -> bool;
     /// Whether there is a good report of this login with this value of a field, since then.
     seen(login: &str, field: Field, value: &str, since: f64) -> bool;
     /// When the first and the last such report came.

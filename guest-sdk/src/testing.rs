@@ -148,6 +148,22 @@ impl Host {
         self
     }
 
+    /// How often the long memory was asked this question so far, named as in the contract: `find-oldest`.
+    pub fn asked(&self, question: &str) -> u64 {
+        with(|state| state.asked.get(question).copied().unwrap_or(0))
+    }
+
+    /// How often it was asked anything.
+    pub fn questions(&self) -> u64 {
+        with(|state| state.asked.values().sum())
+    }
+
+    /// From now on each answer of the long memory takes so many seconds.
+    pub fn slow_answers(&mut self, seconds: f64) -> &mut Self {
+        with(|state| state.answer_takes = seconds);
+        self
+    }
+
     /// Alerts so far.
     pub fn alerts(&self) -> Vec<Raised> {
         with(|state| state.alerts.clone())

@@ -5790,6 +5790,19 @@ pub mod portcullis {
             f.debug_struct("Report").field("id", &self.id).field("t", &self.t).field("login", &self.login).field("remote", &self.remote).field("success", &self.success).field("policy-reject", &self.policy_reject).field("fail-type", &self.fail_type).field("protocol", &self.protocol).field("pwhash", &self.pwhash).field("country", &self.country).field("city", &self.city).field("latitude", &self.latitude).field("longitude", &self.longitude).field("asn", &self.asn).field("device", &self.device).field("confirmation", &self.confirmation).finish()
           }
         }
+        /// Where a report is among others.
+        #[derive(Clone)]
+        pub struct Position<'a,> {
+          /// Its time.
+          pub t: f64,
+          /// Its id.
+          pub id: &'a str,
+        }
+        impl<'a,> ::core::fmt::Debug for Position<'a,> {
+          fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.debug_struct("Position").field("t", &self.t).field("id", &self.id).finish()
+          }
+        }
         /// The first and the last time.
         #[repr(C)]
         #[derive(Clone, Copy)]
@@ -6269,6 +6282,712 @@ pub mod portcullis {
               _ => _rt::invalid_enum_discriminant(),
             };
             result77
+          }
+        }
+        #[allow(unused_unsafe, clippy::all)]
+        /// The same from the other end: the oldest first, of equal times the one with the lesser id. `after`: only those behind
+        /// this one, the last of the page before; so a walk reads each report once.
+        #[allow(async_fn_in_trait)]
+        pub fn find_oldest(filter: Filter<'_,>,after: ::core::option::Option<Position<'_,>>,limit: u32,) -> ::core::result::Result<_rt::Vec::<Report>,Error>{
+          unsafe {
+            let mut cleanup_list = _rt::Vec::new();
+
+            #[repr(align(8))]
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 88+26*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 88+26*::core::mem::size_of::<*const u8>()]);
+            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, city:city1, asn:asn1, device:device1, protocol:protocol1, pwhash:pwhash1, success:success1, policy_reject:policy_reject1, confirmations:confirmations1, attributes:attributes1, } = filter;
+            *ptr0.add(0).cast::<f64>() = _rt::as_f64(since1);
+            match until1 {
+              Some(e) => {
+                *ptr0.add(8).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(16).cast::<f64>() = _rt::as_f64(e);
+              },
+              None => {
+                {
+                  *ptr0.add(8).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match login1 {
+              Some(e) => {
+                *ptr0.add(24).cast::<u8>() = (1i32) as u8;
+                let vec2 = e;
+                let ptr2 = vec2.as_ptr().cast::<u8>();
+                let len2 = vec2.len();
+                *ptr0.add(24+2*::core::mem::size_of::<*const u8>()).cast::<usize>() = len2;
+                *ptr0.add(24+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr2.cast_mut();
+              },
+              None => {
+                {
+                  *ptr0.add(24).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match network1 {
+              Some(e) => {
+                *ptr0.add(24+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let super::super::super::portcullis::policy::types::Netmask{ address:address3, bits:bits3, } = e;
+                use super::super::super::portcullis::policy::types::IpAddress as V5;
+                match address3 {
+                  V5::Ipv4(e) => {
+                    *ptr0.add(28+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    *ptr0.add(32+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                  },
+                  V5::Ipv6(e) => {
+                    *ptr0.add(28+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let (t4_0, t4_1, t4_2, t4_3, ) = e;
+                    *ptr0.add(32+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t4_0);
+                    *ptr0.add(36+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t4_1);
+                    *ptr0.add(40+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t4_2);
+                    *ptr0.add(44+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t4_3);
+                  },
+                }
+                *ptr0.add(48+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (_rt::as_i32(bits3)) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(24+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match country1 {
+              Some(e) => {
+                *ptr0.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec6 = e;
+                let ptr6 = vec6.as_ptr().cast::<u8>();
+                let len6 = vec6.len();
+                *ptr0.add(48+6*::core::mem::size_of::<*const u8>()).cast::<usize>() = len6;
+                *ptr0.add(48+5*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr6.cast_mut();
+              },
+              None => {
+                {
+                  *ptr0.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match city1 {
+              Some(e) => {
+                *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec7 = e;
+                let ptr7 = vec7.as_ptr().cast::<u8>();
+                let len7 = vec7.len();
+                *ptr0.add(48+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
+                *ptr0.add(48+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
+              },
+              None => {
+                {
+                  *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match asn1 {
+              Some(e) => {
+                *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(52+10*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+              },
+              None => {
+                {
+                  *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match device1 {
+              Some(e) => {
+                *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec8 = e;
+                let ptr8 = vec8.as_ptr().cast::<u8>();
+                let len8 = vec8.len();
+                *ptr0.add(56+12*::core::mem::size_of::<*const u8>()).cast::<usize>() = len8;
+                *ptr0.add(56+11*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr8.cast_mut();
+              },
+              None => {
+                {
+                  *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match protocol1 {
+              Some(e) => {
+                *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec9 = e;
+                let ptr9 = vec9.as_ptr().cast::<u8>();
+                let len9 = vec9.len();
+                *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
+                *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr9.cast_mut();
+              },
+              None => {
+                {
+                  *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match pwhash1 {
+              Some(e) => {
+                *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec10 = e;
+                let ptr10 = vec10.as_ptr().cast::<u8>();
+                let len10 = vec10.len();
+                *ptr0.add(56+18*::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
+                *ptr0.add(56+17*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr10.cast_mut();
+              },
+              None => {
+                {
+                  *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match success1 {
+              Some(e) => {
+                *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(57+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match policy_reject1 {
+              Some(e) => {
+                *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(59+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match confirmations1 {
+              Some(e) => {
+                *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec11 = e;
+                let len11 = vec11.len();
+                let layout11 = _rt::alloc::Layout::from_size_align(vec11.len() * 1, 1).unwrap();
+                let (result11, _cleanup11) = ::wit_bindgen::rt::Cleanup::new(layout11);cleanup_list.extend(_cleanup11);
+                for (i, e) in vec11.into_iter().enumerate() {
+                  let base = result11.add(i * 1);
+                  {
+                    *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                  }
+                }
+                *ptr0.add(56+22*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
+                *ptr0.add(56+21*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result11;
+              },
+              None => {
+                {
+                  *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };let vec15 = attributes1;
+            let len15 = vec15.len();
+            let layout15 = _rt::alloc::Layout::from_size_align(vec15.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+            let (result15, _cleanup15) = ::wit_bindgen::rt::Cleanup::new(layout15);for (i, e) in vec15.into_iter().enumerate() {
+              let base = result15.add(i * (4*::core::mem::size_of::<*const u8>()));
+              {
+                let (t12_0, t12_1, ) = e;
+                let vec13 = t12_0;
+                let ptr13 = vec13.as_ptr().cast::<u8>();
+                let len13 = vec13.len();
+                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
+                *base.add(0).cast::<*mut u8>() = ptr13.cast_mut();
+                let vec14 = t12_1;
+                let ptr14 = vec14.as_ptr().cast::<u8>();
+                let len14 = vec14.len();
+                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len14;
+                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr14.cast_mut();
+              }
+            }
+            *ptr0.add(56+24*::core::mem::size_of::<*const u8>()).cast::<usize>() = len15;
+            *ptr0.add(56+23*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result15;
+            match after {
+              Some(e) => {
+                *ptr0.add(64+24*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let Position{ t:t16, id:id16, } = e;
+                *ptr0.add(72+24*::core::mem::size_of::<*const u8>()).cast::<f64>() = _rt::as_f64(t16);
+                let vec17 = id16;
+                let ptr17 = vec17.as_ptr().cast::<u8>();
+                let len17 = vec17.len();
+                *ptr0.add(80+25*::core::mem::size_of::<*const u8>()).cast::<usize>() = len17;
+                *ptr0.add(80+24*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr17.cast_mut();
+              },
+              None => {
+                {
+                  *ptr0.add(64+24*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };*ptr0.add(80+26*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(&limit);
+            let ptr18 = ret_area.0.as_mut_ptr().cast::<u8>();
+            #[cfg(target_arch = "wasm32")]
+            #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
+            unsafe extern "C" {
+              #[link_name = "find-oldest"]
+              fn wit_import19(_: *mut u8, _: *mut u8, );
+            }
+
+            #[cfg(not(target_arch = "wasm32"))]
+            unsafe extern "C" fn wit_import19(_: *mut u8, _: *mut u8, ) { unreachable!() }
+            wit_import19(ptr0, ptr18);
+            let l20 = i32::from(*ptr18.add(0).cast::<u8>());
+            let result79 = match l20 {
+              0 => {
+                let e = {
+                  let l21 = *ptr18.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                  let l22 = *ptr18.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                  let base61 = l21;
+                  let len61 = l22;
+                  let mut result61 = _rt::Vec::with_capacity(len61);
+                  for i in 0..len61 {
+                    let base = base61.add(i * (48+18*::core::mem::size_of::<*const u8>()));
+                    let e61 = {
+                      let l23 = *base.add(0).cast::<*mut u8>();
+                      let l24 = *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len25 = l24;
+                      let bytes25 = _rt::Vec::from_raw_parts(l23.cast(), len25, len25);
+                      let l26 = *base.add(2*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                      let l27 = *base.add(8+2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l28 = *base.add(8+3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len29 = l28;
+                      let bytes29 = _rt::Vec::from_raw_parts(l27.cast(), len29, len29);
+                      let l30 = i32::from(*base.add(8+4*::core::mem::size_of::<*const u8>()).cast::<u8>());
+                      use super::super::super::portcullis::policy::types::IpAddress as V36;
+                      let v36 = match l30 {
+                        0 => {
+                          let e36 = {
+                            let l31 = *base.add(12+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+
+                            l31 as u32
+                          };
+                          V36::Ipv4(e36)
+                        }
+                        n => {
+                          debug_assert_eq!(n, 1, "invalid enum discriminant");
+                          let e36 = {
+                            let l32 = *base.add(12+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                            let l33 = *base.add(16+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                            let l34 = *base.add(20+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                            let l35 = *base.add(24+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+
+                            (l32 as u32, l33 as u32, l34 as u32, l35 as u32)
+                          };
+                          V36::Ipv6(e36)
+                        }
+                      };
+                      let l37 = i32::from(*base.add(28+4*::core::mem::size_of::<*const u8>()).cast::<u8>());
+                      let l38 = i32::from(*base.add(29+4*::core::mem::size_of::<*const u8>()).cast::<u8>());
+                      let l39 = *base.add(32+4*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l40 = *base.add(32+5*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len41 = l40;
+                      let bytes41 = _rt::Vec::from_raw_parts(l39.cast(), len41, len41);
+                      let l42 = *base.add(32+6*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l43 = *base.add(32+7*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len44 = l43;
+                      let bytes44 = _rt::Vec::from_raw_parts(l42.cast(), len44, len44);
+                      let l45 = *base.add(32+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l46 = *base.add(32+9*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len47 = l46;
+                      let bytes47 = _rt::Vec::from_raw_parts(l45.cast(), len47, len47);
+                      let l48 = *base.add(32+10*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l49 = *base.add(32+11*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len50 = l49;
+                      let bytes50 = _rt::Vec::from_raw_parts(l48.cast(), len50, len50);
+                      let l51 = *base.add(32+12*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l52 = *base.add(32+13*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len53 = l52;
+                      let bytes53 = _rt::Vec::from_raw_parts(l51.cast(), len53, len53);
+                      let l54 = *base.add(32+14*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                      let l55 = *base.add(40+14*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                      let l56 = *base.add(48+14*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                      let l57 = *base.add(48+15*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l58 = *base.add(48+16*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len59 = l58;
+                      let bytes59 = _rt::Vec::from_raw_parts(l57.cast(), len59, len59);
+                      let l60 = i32::from(*base.add(48+17*::core::mem::size_of::<*const u8>()).cast::<u8>());
+
+                      Report{
+                        id: _rt::string_lift(bytes25),
+                        t: l26,
+                        login: _rt::string_lift(bytes29),
+                        remote: v36,
+                        success: _rt::bool_lift(l37 as u8),
+                        policy_reject: _rt::bool_lift(l38 as u8),
+                        fail_type: _rt::string_lift(bytes41),
+                        protocol: _rt::string_lift(bytes44),
+                        pwhash: _rt::string_lift(bytes47),
+                        country: _rt::string_lift(bytes50),
+                        city: _rt::string_lift(bytes53),
+                        latitude: l54,
+                        longitude: l55,
+                        asn: l56 as u32,
+                        device: _rt::string_lift(bytes59),
+                        confirmation: Confirmation::_lift(l60 as u8),
+                      }
+                    };
+                    result61.push(e61);
+                  }
+                  _rt::cabi_dealloc(base61, len61 * (48+18*::core::mem::size_of::<*const u8>()), 8);
+
+                  result61
+                };
+                Ok(e)
+              }
+              1 => {
+                let e = {
+                  let l62 = i32::from(*ptr18.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V78;
+                  let v78 = match l62 {
+                    0 => {
+                      let e78 = {
+                        let l63 = *ptr18.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l64 = *ptr18.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len65 = l64;
+                        let bytes65 = _rt::Vec::from_raw_parts(l63.cast(), len65, len65);
+
+                        _rt::string_lift(bytes65)
+                      };
+                      V78::Unknown(e78)
+                    }
+                    1 => {
+                      let e78 = {
+                        let l66 = *ptr18.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l67 = *ptr18.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len68 = l67;
+                        let bytes68 = _rt::Vec::from_raw_parts(l66.cast(), len68, len68);
+
+                        _rt::string_lift(bytes68)
+                      };
+                      V78::Invalid(e78)
+                    }
+                    2 => {
+                      let e78 = {
+                        let l69 = *ptr18.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l70 = *ptr18.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len71 = l70;
+                        let bytes71 = _rt::Vec::from_raw_parts(l69.cast(), len71, len71);
+
+                        _rt::string_lift(bytes71)
+                      };
+                      V78::Denied(e78)
+                    }
+                    3 => {
+                      let e78 = {
+                        let l72 = *ptr18.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l73 = *ptr18.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len74 = l73;
+                        let bytes74 = _rt::Vec::from_raw_parts(l72.cast(), len74, len74);
+
+                        _rt::string_lift(bytes74)
+                      };
+                      V78::Unavailable(e78)
+                    }
+                    n => {
+                      debug_assert_eq!(n, 4, "invalid enum discriminant");
+                      let e78 = {
+                        let l75 = *ptr18.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l76 = *ptr18.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len77 = l76;
+                        let bytes77 = _rt::Vec::from_raw_parts(l75.cast(), len77, len77);
+
+                        _rt::string_lift(bytes77)
+                      };
+                      V78::Limit(e78)
+                    }
+                  };
+
+                  v78
+                };
+                Err(e)
+              }
+              _ => _rt::invalid_enum_discriminant(),
+            };
+            result79
+          }
+        }
+        #[allow(unused_unsafe, clippy::all)]
+        /// Whether there is such a report: cheaper than how many, or when. Reports that their user called bad, or wants
+        /// forgotten, do not count unless the filter has `confirmations`.
+        #[allow(async_fn_in_trait)]
+        pub fn any(filter: Filter<'_,>,) -> ::core::result::Result<bool,Error>{
+          unsafe {
+            let mut cleanup_list = _rt::Vec::new();
+
+            #[repr(align(8))]
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 64+24*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 64+24*::core::mem::size_of::<*const u8>()]);
+            let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, city:city1, asn:asn1, device:device1, protocol:protocol1, pwhash:pwhash1, success:success1, policy_reject:policy_reject1, confirmations:confirmations1, attributes:attributes1, } = filter;
+            *ptr0.add(0).cast::<f64>() = _rt::as_f64(since1);
+            match until1 {
+              Some(e) => {
+                *ptr0.add(8).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(16).cast::<f64>() = _rt::as_f64(e);
+              },
+              None => {
+                {
+                  *ptr0.add(8).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match login1 {
+              Some(e) => {
+                *ptr0.add(24).cast::<u8>() = (1i32) as u8;
+                let vec2 = e;
+                let ptr2 = vec2.as_ptr().cast::<u8>();
+                let len2 = vec2.len();
+                *ptr0.add(24+2*::core::mem::size_of::<*const u8>()).cast::<usize>() = len2;
+                *ptr0.add(24+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr2.cast_mut();
+              },
+              None => {
+                {
+                  *ptr0.add(24).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match network1 {
+              Some(e) => {
+                *ptr0.add(24+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let super::super::super::portcullis::policy::types::Netmask{ address:address3, bits:bits3, } = e;
+                use super::super::super::portcullis::policy::types::IpAddress as V5;
+                match address3 {
+                  V5::Ipv4(e) => {
+                    *ptr0.add(28+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    *ptr0.add(32+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                  },
+                  V5::Ipv6(e) => {
+                    *ptr0.add(28+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let (t4_0, t4_1, t4_2, t4_3, ) = e;
+                    *ptr0.add(32+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t4_0);
+                    *ptr0.add(36+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t4_1);
+                    *ptr0.add(40+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t4_2);
+                    *ptr0.add(44+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t4_3);
+                  },
+                }
+                *ptr0.add(48+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (_rt::as_i32(bits3)) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(24+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match country1 {
+              Some(e) => {
+                *ptr0.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec6 = e;
+                let ptr6 = vec6.as_ptr().cast::<u8>();
+                let len6 = vec6.len();
+                *ptr0.add(48+6*::core::mem::size_of::<*const u8>()).cast::<usize>() = len6;
+                *ptr0.add(48+5*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr6.cast_mut();
+              },
+              None => {
+                {
+                  *ptr0.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match city1 {
+              Some(e) => {
+                *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec7 = e;
+                let ptr7 = vec7.as_ptr().cast::<u8>();
+                let len7 = vec7.len();
+                *ptr0.add(48+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
+                *ptr0.add(48+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
+              },
+              None => {
+                {
+                  *ptr0.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match asn1 {
+              Some(e) => {
+                *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(52+10*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+              },
+              None => {
+                {
+                  *ptr0.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match device1 {
+              Some(e) => {
+                *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec8 = e;
+                let ptr8 = vec8.as_ptr().cast::<u8>();
+                let len8 = vec8.len();
+                *ptr0.add(56+12*::core::mem::size_of::<*const u8>()).cast::<usize>() = len8;
+                *ptr0.add(56+11*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr8.cast_mut();
+              },
+              None => {
+                {
+                  *ptr0.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match protocol1 {
+              Some(e) => {
+                *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec9 = e;
+                let ptr9 = vec9.as_ptr().cast::<u8>();
+                let len9 = vec9.len();
+                *ptr0.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
+                *ptr0.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr9.cast_mut();
+              },
+              None => {
+                {
+                  *ptr0.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match pwhash1 {
+              Some(e) => {
+                *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec10 = e;
+                let ptr10 = vec10.as_ptr().cast::<u8>();
+                let len10 = vec10.len();
+                *ptr0.add(56+18*::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
+                *ptr0.add(56+17*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr10.cast_mut();
+              },
+              None => {
+                {
+                  *ptr0.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match success1 {
+              Some(e) => {
+                *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(57+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match policy_reject1 {
+              Some(e) => {
+                *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                *ptr0.add(59+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+              },
+              None => {
+                {
+                  *ptr0.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };match confirmations1 {
+              Some(e) => {
+                *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec11 = e;
+                let len11 = vec11.len();
+                let layout11 = _rt::alloc::Layout::from_size_align(vec11.len() * 1, 1).unwrap();
+                let (result11, _cleanup11) = ::wit_bindgen::rt::Cleanup::new(layout11);cleanup_list.extend(_cleanup11);
+                for (i, e) in vec11.into_iter().enumerate() {
+                  let base = result11.add(i * 1);
+                  {
+                    *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                  }
+                }
+                *ptr0.add(56+22*::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
+                *ptr0.add(56+21*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result11;
+              },
+              None => {
+                {
+                  *ptr0.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };let vec15 = attributes1;
+            let len15 = vec15.len();
+            let layout15 = _rt::alloc::Layout::from_size_align(vec15.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+            let (result15, _cleanup15) = ::wit_bindgen::rt::Cleanup::new(layout15);for (i, e) in vec15.into_iter().enumerate() {
+              let base = result15.add(i * (4*::core::mem::size_of::<*const u8>()));
+              {
+                let (t12_0, t12_1, ) = e;
+                let vec13 = t12_0;
+                let ptr13 = vec13.as_ptr().cast::<u8>();
+                let len13 = vec13.len();
+                *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
+                *base.add(0).cast::<*mut u8>() = ptr13.cast_mut();
+                let vec14 = t12_1;
+                let ptr14 = vec14.as_ptr().cast::<u8>();
+                let len14 = vec14.len();
+                *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len14;
+                *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr14.cast_mut();
+              }
+            }
+            *ptr0.add(56+24*::core::mem::size_of::<*const u8>()).cast::<usize>() = len15;
+            *ptr0.add(56+23*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result15;
+            let ptr16 = ret_area.0.as_mut_ptr().cast::<u8>();
+            #[cfg(target_arch = "wasm32")]
+            #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
+            unsafe extern "C" {
+              #[link_name = "any"]
+              fn wit_import17(_: *mut u8, _: *mut u8, );
+            }
+
+            #[cfg(not(target_arch = "wasm32"))]
+            unsafe extern "C" fn wit_import17(_: *mut u8, _: *mut u8, ) { unreachable!() }
+            wit_import17(ptr0, ptr16);
+            let l18 = i32::from(*ptr16.add(0).cast::<u8>());
+            let result37 = match l18 {
+              0 => {
+                let e = {
+                  let l19 = i32::from(*ptr16.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+
+                  _rt::bool_lift(l19 as u8)
+                };
+                Ok(e)
+              }
+              1 => {
+                let e = {
+                  let l20 = i32::from(*ptr16.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V36;
+                  let v36 = match l20 {
+                    0 => {
+                      let e36 = {
+                        let l21 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l22 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len23 = l22;
+                        let bytes23 = _rt::Vec::from_raw_parts(l21.cast(), len23, len23);
+
+                        _rt::string_lift(bytes23)
+                      };
+                      V36::Unknown(e36)
+                    }
+                    1 => {
+                      let e36 = {
+                        let l24 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l25 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len26 = l25;
+                        let bytes26 = _rt::Vec::from_raw_parts(l24.cast(), len26, len26);
+
+                        _rt::string_lift(bytes26)
+                      };
+                      V36::Invalid(e36)
+                    }
+                    2 => {
+                      let e36 = {
+                        let l27 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l28 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len29 = l28;
+                        let bytes29 = _rt::Vec::from_raw_parts(l27.cast(), len29, len29);
+
+                        _rt::string_lift(bytes29)
+                      };
+                      V36::Denied(e36)
+                    }
+                    3 => {
+                      let e36 = {
+                        let l30 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l31 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len32 = l31;
+                        let bytes32 = _rt::Vec::from_raw_parts(l30.cast(), len32, len32);
+
+                        _rt::string_lift(bytes32)
+                      };
+                      V36::Unavailable(e36)
+                    }
+                    n => {
+                      debug_assert_eq!(n, 4, "invalid enum discriminant");
+                      let e36 = {
+                        let l33 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l34 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len35 = l34;
+                        let bytes35 = _rt::Vec::from_raw_parts(l33.cast(), len35, len35);
+
+                        _rt::string_lift(bytes35)
+                      };
+                      V36::Limit(e36)
+                    }
+                  };
+
+                  v36
+                };
+                Err(e)
+              }
+              _ => _rt::invalid_enum_discriminant(),
+            };
+            result37
           }
         }
         #[allow(unused_unsafe, clippy::all)]
@@ -8943,8 +9662,8 @@ pub mod portcullis {
   #[unsafe(link_section = "component-type:wit-bindgen:0.61.1:portcullis:policy@0.1.0:imports-with-all-of-its-exports-removed:encoded world-portcullis-imports")]
   #[doc(hidden)]
   #[allow(clippy::octal_escapes)]
-  pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 5392] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf2(\x01A\x02\x01A#\x01\
+  pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 5483] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xcd)\x01A\x02\x01A#\x01\
 B\x11\x01o\x02ss\x04\0\x04pair\x03\0\0\x01ps\x01o\x02s\x02\x04\0\x09pair-list\x03\
 \0\x03\x01o\x04yyyy\x01q\x02\x04ipv4\x01y\0\x04ipv6\x01\x05\0\x04\0\x0aip-addres\
 s\x03\0\x06\x01r\x02\x07address\x07\x04bits}\x04\0\x07netmask\x03\0\x08\x01r\x0b\
@@ -9034,7 +9753,7 @@ ull\x04\0\x07outcome\x03\0\x13\x01j\x01\x14\x01\x01\x01@\x01\x05alert\x12\0\x15\
 \x02\x03\x02\x01\x01\x04\0\x04pair\x03\0\0\x01m\x05\x05debug\x07verbose\x04info\x07\
 warning\x05error\x04\0\x05level\x03\0\x02\x01p\x01\x01@\x03\x05level\x03\x07mess\
 ages\x06fields\x04\x01\0\x04\0\x05write\x01\x05\x03\0\x1bportcullis:policy/log@0\
-.1.0\x05\x0f\x01BE\x02\x03\x02\x01\x04\x04\0\x05error\x03\0\0\x02\x03\x02\x01\x05\
+.1.0\x05\x0f\x01BL\x02\x03\x02\x01\x04\x04\0\x05error\x03\0\0\x02\x03\x02\x01\x05\
 \x04\0\x0aip-address\x03\0\x02\x02\x03\x02\x01\x06\x04\0\x07netmask\x03\0\x04\x02\
 \x03\x02\x01\x01\x04\0\x04pair\x03\0\x06\x01m\x0a\x05login\x07address\x07network\
 \x07country\x04city\x03asn\x06device\x08protocol\x09fail-type\x06pwhash\x04\0\x05\
@@ -9045,31 +9764,33 @@ n\x0f\x06device\x0d\x08protocol\x0d\x06pwhash\x0d\x07success\x10\x0dpolicy-rejec
 t\x10\x0dconfirmations\x12\x0aattributes\x13\x04\0\x06filter\x03\0\x14\x01r\x10\x02\
 ids\x01tu\x05logins\x06remote\x03\x07success\x7f\x0dpolicy-reject\x7f\x09fail-ty\
 pes\x08protocols\x06pwhashs\x07countrys\x04citys\x08latitudeu\x09longitudeu\x03a\
-sny\x06devices\x0cconfirmation\x0b\x04\0\x06report\x03\0\x16\x01r\x02\x05firstu\x04\
-lastu\x04\0\x04span\x03\0\x18\x01q\x04\x07reports\0\0\x08failures\0\0\x09success\
-es\0\0\x08distinct\x01\x09\0\x04\0\x07measure\x03\0\x1a\x01r\x02\x05values\x05co\
-untu\x04\0\x06ranked\x03\0\x1c\x01r\x04\x05values\x05countu\x08baselineu\x05scor\
-eu\x04\0\x07outlier\x03\0\x1e\x01r\x03\x01tu\x05countu\x08failuresu\x04\0\x04slo\
-t\x03\0\x20\x01p\x17\x01j\x01\"\x01\x01\x01@\x02\x06filter\x15\x05limity\0#\x04\0\
-\x04find\x01$\x01j\x01\x7f\x01\x01\x01@\x04\x05logins\x05field\x09\x05values\x05\
-sinceu\0%\x04\0\x04seen\x01&\x01k\x19\x01j\x01'\x01\x01\x01@\x01\x06filter\x15\0\
-(\x04\0\x0efirst-and-last\x01)\x01j\x01u\x01\x01\x01@\x01\x06filter\x15\0*\x04\0\
-\x05count\x01+\x01@\x02\x06filter\x15\x05field\x09\0*\x04\0\x08distinct\x01,\x01\
-p\x1d\x01j\x01-\x01\x01\x01@\x04\x06filter\x15\x05field\x09\x02by\x1b\x05limity\0\
-.\x04\0\x03top\x01/\x01p\x1f\x01j\x010\x01\x01\x01@\x04\x06filter\x15\x05field\x09\
-\x0ebaseline-sinceu\x05limity\01\x04\0\x0bsignificant\x012\x01p!\x01j\x013\x01\x01\
-\x01@\x02\x06filter\x15\x07secondsy\04\x04\0\x09histogram\x015\x01@\x02\x02ids\x0c\
-confirmation\x0b\0%\x04\0\x07confirm\x016\x01@\0\0\x0d\x04\0\x07current\x017\x01\
-j\x01s\x01\x01\x01@\x02\x05indexs\x05querys\08\x04\0\x06search\x019\x03\0\x1fpor\
-tcullis:policy/reports@0.1.0\x05\x10\x01B\x05\x01@\0\0s\x04\0\x04json\x01\0\x01k\
-s\x01@\x01\x04names\0\x01\x04\0\x03get\x01\x02\x03\0\x20portcullis:policy/settin\
-gs@0.1.0\x05\x11\x01B\x03\x01@\0\0u\x04\0\x03now\x01\0\x04\0\x09monotonic\x01\0\x03\
-\0\x1dportcullis:policy/clock@0.1.0\x05\x12\x01B\x05\x01@\0\0u\x04\0\x06number\x01\
-\0\x01p}\x01@\x01\x05county\0\x01\x04\0\x05bytes\x01\x02\x03\0\x1eportcullis:pol\
-icy/random@0.1.0\x05\x13\x04\0?portcullis:policy/imports-with-all-of-its-exports\
--removed@0.1.0\x04\0\x0b-\x01\0'imports-with-all-of-its-exports-removed\x03\0\0\0\
-G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindge\
-n-rust\x060.61.1";
+sny\x06devices\x0cconfirmation\x0b\x04\0\x06report\x03\0\x16\x01r\x02\x01tu\x02i\
+ds\x04\0\x08position\x03\0\x18\x01r\x02\x05firstu\x04lastu\x04\0\x04span\x03\0\x1a\
+\x01q\x04\x07reports\0\0\x08failures\0\0\x09successes\0\0\x08distinct\x01\x09\0\x04\
+\0\x07measure\x03\0\x1c\x01r\x02\x05values\x05countu\x04\0\x06ranked\x03\0\x1e\x01\
+r\x04\x05values\x05countu\x08baselineu\x05scoreu\x04\0\x07outlier\x03\0\x20\x01r\
+\x03\x01tu\x05countu\x08failuresu\x04\0\x04slot\x03\0\"\x01p\x17\x01j\x01$\x01\x01\
+\x01@\x02\x06filter\x15\x05limity\0%\x04\0\x04find\x01&\x01k\x19\x01@\x03\x06fil\
+ter\x15\x05after'\x05limity\0%\x04\0\x0bfind-oldest\x01(\x01j\x01\x7f\x01\x01\x01\
+@\x01\x06filter\x15\0)\x04\0\x03any\x01*\x01@\x04\x05logins\x05field\x09\x05valu\
+es\x05sinceu\0)\x04\0\x04seen\x01+\x01k\x1b\x01j\x01,\x01\x01\x01@\x01\x06filter\
+\x15\0-\x04\0\x0efirst-and-last\x01.\x01j\x01u\x01\x01\x01@\x01\x06filter\x15\0/\
+\x04\0\x05count\x010\x01@\x02\x06filter\x15\x05field\x09\0/\x04\0\x08distinct\x01\
+1\x01p\x1f\x01j\x012\x01\x01\x01@\x04\x06filter\x15\x05field\x09\x02by\x1d\x05li\
+mity\03\x04\0\x03top\x014\x01p!\x01j\x015\x01\x01\x01@\x04\x06filter\x15\x05fiel\
+d\x09\x0ebaseline-sinceu\x05limity\06\x04\0\x0bsignificant\x017\x01p#\x01j\x018\x01\
+\x01\x01@\x02\x06filter\x15\x07secondsy\09\x04\0\x09histogram\x01:\x01@\x02\x02i\
+ds\x0cconfirmation\x0b\0)\x04\0\x07confirm\x01;\x01@\0\0\x0d\x04\0\x07current\x01\
+<\x01j\x01s\x01\x01\x01@\x02\x05indexs\x05querys\0=\x04\0\x06search\x01>\x03\0\x1f\
+portcullis:policy/reports@0.1.0\x05\x10\x01B\x05\x01@\0\0s\x04\0\x04json\x01\0\x01\
+ks\x01@\x01\x04names\0\x01\x04\0\x03get\x01\x02\x03\0\x20portcullis:policy/setti\
+ngs@0.1.0\x05\x11\x01B\x03\x01@\0\0u\x04\0\x03now\x01\0\x04\0\x09monotonic\x01\0\
+\x03\0\x1dportcullis:policy/clock@0.1.0\x05\x12\x01B\x05\x01@\0\0u\x04\0\x06numb\
+er\x01\0\x01p}\x01@\x01\x05county\0\x01\x04\0\x05bytes\x01\x02\x03\0\x1eportcull\
+is:policy/random@0.1.0\x05\x13\x04\0?portcullis:policy/imports-with-all-of-its-e\
+xports-removed@0.1.0\x04\0\x0b-\x01\0'imports-with-all-of-its-exports-removed\x03\
+\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
+bindgen-rust\x060.61.1";
 
   #[inline(never)]
   #[doc(hidden)]

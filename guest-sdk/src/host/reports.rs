@@ -5,10 +5,11 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use super::state::{State, with};
 use crate::bindings::imports::portcullis::policy::reports::{
-    Confirmation, Field, Filter, Measure, Outlier, Ranked, Report, Slot, Span,
+    Confirmation, Field, Filter, Measure, Outlier, Position, Ranked, Report, Slot, Span,
 };
 use crate::bindings::imports::portcullis::policy::types::Error;
 
@@ -20,15 +21,17 @@ const NO_CHANCE: f64 = 5.0;
 /// What is kept, and where a login's reports are in it.
 #[derive(Default)]
 pub(crate) struct Store {
-    /// By time.
+    /// By time, those of one time by id.
     reports: Vec<Report>,
     of_login: BTreeMap<String, Vec<usize>>,
     sorted: bool,
 }
 
 impl Store {
-    pub fn add(&mut self, report: Report) {
-        self.sorted = self.reports.last().is_none_or(|last| last.t <= report.t)
+    pub fn add(&mut self, mut report: Report) {
+        // Those that are alike are two all the same.
+        report.id = format!("{}-{:07}", report.id, self.reports.len());
+        self.sorted = self.reports.last().is_none_or(|last| order(last, report.t, &report.id).is_lt())
             && (self.sorted || self.reports.is_empty());
         self.of_login.entry(report.login.clone()).or_default().push(self.reports.len());
         self.reports.push(report);
@@ -38,7 +41,7 @@ impl Store {
         if self.sorted {
             return;
         }
-        self.reports.sort_by(|one, other| one.t.total_cmp(&other.t));
+        self.reports.sort_by(|one, other| order(one, other.t, &other.id));
         self.of_login.clear();
         for (place, report) in self.reports.iter().enumerate() {
             self.of_login.entry(report.login.clone()).or_default().push(place);
@@ -63,6 +66,11 @@ impl Store {
         let to = self.reports.partition_point(|report| report.t < until).max(from);
         self.reports[from..to].iter().filter(fits).collect()
     }
+}
+
+/// How a report stands to one of this time and id.
+fn order(report: &Report, t: f64, id: &str) -> Ordering {
+    report.t.total_cmp(&t).then_with(|| report.id.as_str().cmp(id))
 }
 
 fn counts(confirmation: Confirmation) -> bool {
@@ -104,8 +112,14 @@ fn value(report: &Report, field: Field) -> String {
     }
 }
 
-fn ask<T>(filter: &Filter<'_>, answer: impl FnOnce(Vec<&Report>) -> T) -> Result<T, Error> {
+fn ask<T>(
+    question: &'static str,
+    filter: &Filter<'_>,
+    answer: impl FnOnce(Vec<&Report>) -> T,
+) -> Result<T, Error> {
     with(|state: &mut State| {
+        *state.asked.entry(question).or_default() += 1;
+        state.now += state.answer_takes;
         let store = state.reports.as_mut().ok_or_else(|| Error::Unavailable("no report store".to_owned()))?;
         store.sort();
         Ok(answer(store.which(filter)))
@@ -121,21 +135,39 @@ fn limited(limit: u32) -> Result<usize, Error> {
 
 pub fn find(filter: Filter<'_>, limit: u32) -> Result<Vec<Report>, Error> {
     let limit = limited(limit)?;
-    ask(&filter, |found| found.into_iter().rev().take(limit).cloned().collect())
+    ask("find", &filter, |found| found.into_iter().rev().take(limit).cloned().collect())
+}
+
+pub fn find_oldest(
+    filter: Filter<'_>,
+    after: Option<Position<'_>>,
+    limit: u32,
+) -> Result<Vec<Report>, Error> {
+    let limit = limited(limit)?;
+    ask("find-oldest", &filter, |found| {
+        let behind =
+            |report: &&Report| after.as_ref().is_none_or(|after| order(report, after.t, after.id).is_gt());
+        found.into_iter().filter(behind).take(limit).cloned().collect()
+    })
+}
+
+pub fn any(filter: Filter<'_>) -> Result<bool, Error> {
+    let all = filter.confirmations.is_some();
+    ask("any", &filter, |found| found.iter().any(|report| all || counts(report.confirmation)))
 }
 
 pub fn seen(login: &str, field: Field, wanted: &str, since: f64) -> Result<bool, Error> {
     let mut filter = crate::reports::since(since);
     filter.login = Some(login);
     filter.success = Some(true);
-    ask(&filter, |found| {
+    ask("seen", &filter, |found| {
         found.iter().any(|report| counts(report.confirmation) && value(report, field) == wanted)
     })
 }
 
 pub fn first_and_last(filter: Filter<'_>) -> Result<Option<Span>, Error> {
     let any = filter.confirmations.is_some();
-    ask(&filter, |found| {
+    ask("first-and-last", &filter, |found| {
         let mut found = found.into_iter().filter(|report| any || counts(report.confirmation));
         let first = found.next()?.t;
         Some(Span { first, last: found.next_back().map_or(first, |report| report.t) })
@@ -143,11 +175,11 @@ pub fn first_and_last(filter: Filter<'_>) -> Result<Option<Span>, Error> {
 }
 
 pub fn count(filter: Filter<'_>) -> Result<f64, Error> {
-    ask(&filter, |found| found.len() as f64)
+    ask("count", &filter, |found| found.len() as f64)
 }
 
 pub fn distinct(filter: Filter<'_>, field: Field) -> Result<f64, Error> {
-    ask(&filter, |found| {
+    ask("distinct", &filter, |found| {
         let values: BTreeSet<String> = found.iter().map(|report| value(report, field)).collect();
         values.iter().filter(|value| !value.is_empty()).count() as f64
     })
@@ -155,7 +187,7 @@ pub fn distinct(filter: Filter<'_>, field: Field) -> Result<f64, Error> {
 
 pub fn top(filter: Filter<'_>, field: Field, by: Measure, limit: u32) -> Result<Vec<Ranked>, Error> {
     let limit = limited(limit)?;
-    ask(&filter, |found| {
+    ask("top", &filter, |found| {
         let mut numbers: BTreeMap<String, (f64, BTreeSet<String>)> = BTreeMap::new();
         for report in found {
             let key = value(report, field);
@@ -226,7 +258,7 @@ pub fn histogram(filter: Filter<'_>, seconds: u32) -> Result<Vec<Slot>, Error> {
     if last.saturating_sub(first) > u64::from(MOST) {
         return Err(Error::Limit(format!("{MOST} results")));
     }
-    ask(&filter, |found| {
+    ask("histogram", &filter, |found| {
         let mut slots: Vec<Slot> = (first..=last)
             .map(|number| Slot { t: number as f64 * length, count: 0.0, failures: 0.0 })
             .collect();

@@ -29,6 +29,10 @@ pub(crate) struct State {
     pub alerts: Vec<super::alerts::Raised>,
     /// There only if a test made reports.
     pub reports: Option<super::reports::Store>,
+    /// How often each question about reports was asked.
+    pub asked: BTreeMap<&'static str, u64>,
+    /// Seconds that each of them takes.
+    pub answer_takes: f64,
     pub log: Vec<String>,
     pub random: u64,
 }
@@ -49,6 +53,8 @@ impl Default for State {
             deliveries: Vec::new(),
             alerts: Vec::new(),
             reports: None,
+            asked: BTreeMap::new(),
+            answer_takes: 0.0,
             log: Vec::new(),
             random: 0x9e37_79b9_7f4a_7c15,
         }

@@ -20,6 +20,7 @@ pub use trace::{MAX_STEPS, Timed, Trace};
 pub struct Context {
     trace: Option<Trace>,
     overlay: Option<Arc<Overlay>>,
+    job: bool,
 }
 
 thread_local! {
@@ -32,7 +33,7 @@ thread_local! {
 impl Context {
     /// Records what the call asks.
     pub fn traced() -> Self {
-        Self { trace: Some(Trace::default()), overlay: None }
+        Self { trace: Some(Trace::default()), ..Self::default() }
     }
 
     /// Keeps the call's writes to itself: they go into the overlay, and reads see it over what is live.
@@ -40,6 +41,16 @@ impl Context {
     pub fn over(mut self, overlay: Arc<Overlay>) -> Self {
         self.overlay = Some(overlay);
         self
+    }
+
+    /// Of a background function: nobody waits for its end.
+    pub fn of_job() -> Self {
+        Self { job: true, ..Self::default() }
+    }
+
+    /// Whether the call is a background function's.
+    pub fn is_job(&self) -> bool {
+        self.job
     }
 
     /// The record, if there is one.

@@ -28,7 +28,7 @@ use crate::context::{Context, Step};
 use crate::log::Log;
 use crate::metrics::{Metrics, StoreMetrics};
 use crate::troubles::Troubles;
-pub use ::reports::{Lease, StoreError};
+pub use ::reports::{Asker, Lease, StoreError};
 pub use enrich::Databases;
 pub use error::{ReportsError, SettingsError};
 use intake::Intake;
@@ -172,9 +172,22 @@ impl Reports {
     /// # Errors
     /// [`ReportsError`].
     pub async fn query(&self, query: &Query, left: Option<Duration>) -> Result<Answer, ReportsError> {
+        self.query_of(Asker::Request, query, left).await
+    }
+
+    /// The same of somebody: the questions of background functions make way for others.
+    ///
+    /// # Errors
+    /// [`ReportsError`].
+    pub async fn query_of(
+        &self,
+        asker: Asker,
+        query: &Query,
+        left: Option<Duration>,
+    ) -> Result<Answer, ReportsError> {
         let open = self.opened()?;
         let began = Instant::now();
-        let answer = open.store.query(query, open.limits(left)).await;
+        let answer = open.store.query(query, open.limits(asker, left)).await;
         self.metrics.question(kind(query), answer.is_ok(), began.elapsed());
         Ok(answer?)
     }
@@ -185,13 +198,14 @@ impl Reports {
     /// [`ReportsError`].
     pub async fn search(
         &self,
+        asker: Asker,
         index: &str,
         body: &[u8],
         left: Option<Duration>,
     ) -> Result<Vec<u8>, ReportsError> {
         let open = self.opened()?;
         let began = Instant::now();
-        let answer = open.store.search(index, body, open.limits(left)).await;
+        let answer = open.store.search(index, body, open.limits(asker, left)).await;
         self.metrics.question("search", answer.is_ok(), began.elapsed());
         Ok(answer?)
     }
@@ -259,8 +273,9 @@ impl Reports {
 }
 
 impl Open {
-    fn limits(&self, left: Option<Duration>) -> Limits {
-        Limits { time: left.map_or(self.limits.time, |left| left.min(self.limits.time)), ..self.limits }
+    fn limits(&self, asker: Asker, left: Option<Duration>) -> Limits {
+        let time = left.map_or(self.limits.time, |left| left.min(self.limits.time));
+        Limits { time, asker, ..self.limits }
     }
 }
 
@@ -282,6 +297,11 @@ impl Capabilities {
         }
         taken.map(|()| Some(id))
     }
+}
+
+/// Whose the questions of a call in this context are.
+pub fn asker(context: Option<&Context>) -> Asker {
+    if context.is_some_and(Context::is_job) { Asker::Job } else { Asker::Request }
 }
 
 /// Notes a question in the trace of a policy call.
@@ -306,7 +326,8 @@ fn cut(mut text: String) -> String {
 
 fn kind(query: &Query) -> &'static str {
     match query {
-        Query::Logins { .. } => "logins",
+        Query::Logins { .. } | Query::Oldest { .. } => "logins",
+        Query::Any { .. } => "any",
         Query::Seen { .. } => "seen",
         Query::FirstLast { .. } => "first_last",
         Query::Count { .. } => "count",

@@ -67,6 +67,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("random.number", &["lua math.random"]),
     ("random.bytes", &["lua math.random"]),
     ("reports.find", &["reportsFind"]),
+    ("reports.find-oldest", &["reportsFindOldest"]),
+    ("reports.any", &["reportsAny"]),
     ("reports.seen", &["reportsSeen"]),
     ("reports.first-and-last", &["reportsFirstAndLast"]),
     ("reports.count", &["reportsCount"]),

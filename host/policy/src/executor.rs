@@ -1,6 +1,7 @@
 //! Runs policy calls on policy threads, each inside its budget.
 //!
-//! * A call takes one free engine, the one used last, and keeps it to its end.
+//! * A call takes one free engine, the one used last, and keeps it to its end. A background function comes back to the one
+//!   it ran on before (see `homes.rs`).
 //! * Requests that become ready in the same turn of the I/O runtime are handed over together: one wake-up of a
 //!   policy thread for all of them, and one wake-up back (see `bridge.rs`). With a few microseconds a call, waking
 //!   threads would otherwise cost more than the policy.
@@ -10,6 +11,7 @@
 //!   is answered all the same, and thread and engine are written off and replaced.
 
 mod bridge;
+mod homes;
 mod pool;
 mod queue;
 mod ticket;
@@ -271,6 +273,7 @@ impl Shared {
     /// Replaces an engine that is gone.
     fn rebuild(&self, number: usize, generation: u64) {
         if number < self.engines {
+            self.queue.lock().lost(number, generation);
             self.pool.rebuild(number, generation);
         } else {
             self.pool.events().aside_lost();

@@ -12,16 +12,16 @@ use crate::{Range, Rank, Report, ReportId};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
-    /// Reports, newest first.
+    /// Reports in the order asked for; also of [`Query::Oldest`](crate::Query::Oldest).
     Logins {
         /// The reports, as documents in JSON.
         reports: Vec<Report>,
     },
-    /// Whether the user was seen.
+    /// Whether the user was seen, or there is any such report.
     Seen {
         /// Whether.
         seen: bool,
-        /// A report that proves it.
+        /// A report that proves it, where a user was asked about.
         #[serde(skip_serializing_if = "Option::is_none")]
         report: Option<ReportId>,
     },

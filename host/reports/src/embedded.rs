@@ -10,7 +10,9 @@ mod folder;
 mod ingest;
 mod journal;
 mod keep;
+mod lane;
 pub(crate) mod outside;
+mod part;
 mod row;
 mod scan;
 mod schema;
@@ -33,16 +35,20 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
-    Answer, Answering, Confirmation, Health, Lease, Limits, Query, Report, ReportId, ReportStore, StoreError,
-    StoreStats,
+    Answer, Answering, Asker, Confirmation, Health, Lease, Limits, Query, Report, ReportId, ReportStore,
+    StoreError, StoreStats,
 };
 use answer::Asking;
 use catalog::{Catalog, disk};
 use ingest::{Counts, Ingest, Job};
 use journal::Journal;
 use keep::Keeper;
+use lane::Lane;
 use scan::Deadline;
 pub use settings::{Complain, EmbeddedSettings};
+
+/// How many times the time of a question one of a background function may take once it is worked on.
+const JOB_PATIENCE: u32 = 5;
 
 /// Makes a folder for this user alone: reports name people, and hold hashes of their passwords.
 fn make_folder(folder: &Path) -> std::io::Result<()> {
@@ -55,6 +61,8 @@ pub struct EmbeddedStore {
     counts: Arc<Counts>,
     room: Arc<Semaphore>,
     questions: Arc<Semaphore>,
+    /// Where questions of background functions are worked on.
+    behind: Lane,
     leases: Mutex<HashMap<String, (String, Instant)>>,
     jobs: Option<Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
@@ -100,6 +108,7 @@ impl EmbeddedStore {
             counts,
             room: Arc::new(Semaphore::new(settings.queue.max(1))),
             questions: Arc::new(Semaphore::new(settings.questions.max(1))),
+            behind: Lane::start(settings.job_questions.max(1)).map_err(|error| failed(&error))?,
             leases: Mutex::default(),
             jobs: Some(jobs),
             threads,
@@ -117,12 +126,23 @@ impl EmbeddedStore {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Runs on a thread of its own, as reading files blocks; only a few at a time.
+    /// Runs on a thread of its own, as reading files blocks; only a few at a time, and apart from each other those that
+    /// somebody waits for and those of background functions, which are many and long.
     async fn aside<T: Send + 'static>(
         &self,
         limits: Limits,
         work: impl FnOnce(&Asking<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        if limits.asker == Asker::Job {
+            let catalog = Arc::clone(&self.catalog);
+            // With what others leave of the processor it takes longer.
+            let time = limits.time.saturating_mul(JOB_PATIENCE);
+            let limits = Limits { time, ..limits };
+            return self
+                .behind
+                .run(move || work(&Asking { catalog: &catalog, limits, deadline: Deadline::after(time) }))
+                .await;
+        }
         let began = Instant::now();
         let waited = tokio::time::timeout(limits.time, Arc::clone(&self.questions).acquire_owned()).await;
         let turn = waited.map_err(|_| StoreError::TimeOut(limits.time))?.map_err(|_| StoreError::Closed)?;

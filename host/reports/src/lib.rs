@@ -18,7 +18,7 @@ mod store;
 pub use answer::{Answer, Bin, Group, Significant, Totals};
 pub use elastic::{Auth, ElasticSettings, ElasticStore, is_index_name};
 pub use embedded::{Complain, EmbeddedSettings, EmbeddedStore};
-pub use limits::Limits;
+pub use limits::{Asker, Limits};
 pub use query::{Field, Filter, Query, QueryError, Range, Rank, Trait};
 pub use report::{Confirmation, Ids, Place, Report, ReportId, device_of, network_of};
 pub use store::{Answering, Health, Lease, ReportStore, StoreError, StoreStats};

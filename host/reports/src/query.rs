@@ -37,6 +37,22 @@ pub enum Query {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<(i64, ReportId)>,
     },
+    /// The same from the other end: oldest first; of equal times the lesser id first. Page after page this is one walk
+    /// through the time, each page of which costs what is on it.
+    Oldest {
+        /// Which reports.
+        #[serde(default)]
+        filter: Filter,
+        /// When.
+        #[serde(default)]
+        range: Range,
+        /// At most so many.
+        #[serde(default = "hundred")]
+        limit: usize,
+        /// Only those that come behind the report of this time (unix milliseconds) and id, for the next page.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<(i64, ReportId)>,
+    },
     /// Whether this user was seen with this trait. Reports that the user disowned (`bad`) or wants forgotten (`forget`)
     /// do not count, and neither do failed logins, unless `filter` says otherwise.
     Seen {
@@ -50,6 +66,16 @@ pub enum Query {
         /// More conditions. `success` is true unless set.
         #[serde(default)]
         filter: Filter,
+    },
+    /// Whether there is a report of this kind, which is cheaper to say than when or how many; disowned and forgotten reports
+    /// do not count unless `filter` says otherwise.
+    Any {
+        /// Which reports.
+        #[serde(default)]
+        filter: Filter,
+        /// When.
+        #[serde(default)]
+        range: Range,
     },
     /// When the first and the last report of this kind was; disowned and forgotten reports do not count unless
     /// `filter` says otherwise.
@@ -278,7 +304,9 @@ impl Query {
             _ => Ok(()),
         };
         match self {
-            Self::Logins { range, limit, .. } | Self::Top { range, limit, .. } => {
+            Self::Logins { range, limit, .. }
+            | Self::Oldest { range, limit, .. }
+            | Self::Top { range, limit, .. } => {
                 range.check()?;
                 results(*limit as u64)
             }
@@ -289,7 +317,7 @@ impl Query {
                 }
                 filter.with(with).map(drop)
             }
-            Self::FirstLast { range, .. } => range.check(),
+            Self::Any { range, .. } | Self::FirstLast { range, .. } => range.check(),
             Self::Count { range, distinct, .. } => {
                 range.check()?;
                 if distinct.len() > MOST_DISTINCT { Err(QueryError::TooManyFields) } else { Ok(()) }

@@ -312,26 +312,32 @@ async fn pages_leave_nothing_out_whoever_wrote_the_documents() {
         let refresh = if number == 259 { "?refresh=true" } else { "" };
         server.request("PUT", &format!("/logstash-2020.01.01/_doc/{id}{refresh}"), Some(&document));
     }
-    let expected = newest_first(expected);
+    let mut expected = newest_first(expected);
     let pattern = "wforce-reports-*,logstash-*".to_owned();
     let store =
         ElasticStore::new(ElasticSettings { search: Some(pattern), ..settings(&server.url) }).unwrap();
-    for size in [1000, 101, 37, 1] {
+    for (size, oldest) in [(1000, false), (101, false), (37, false), (1, false), (1000, true), (37, true)] {
+        if oldest && size == 1000 {
+            expected.reverse();
+        }
         let (mut found, mut after): (Vec<Report>, _) = (Vec::new(), None);
         loop {
-            let query = Query::Logins {
-                filter: Filter::default(),
-                range: Range::EVER,
-                limit: size,
-                after: after.clone(),
+            let (filter, range, limit, after_this) = (Filter::default(), Range::EVER, size, after.clone());
+            let query = if oldest {
+                Query::Oldest { filter, range, limit, after: after_this }
+            } else {
+                Query::Logins { filter, range, limit, after: after_this }
             };
             let Answer::Logins { reports } = store.query(&query, patient()).await.unwrap() else { panic!() };
             let Some(last) = reports.last() else { break };
             after = Some((last.at, last.id.clone()));
             found.extend(reports);
-            assert!(found.len() <= expected.len(), "some come twice, {size} on a page");
+            assert!(
+                found.len() <= expected.len(),
+                "some come twice, {size} on a page, oldest first: {oldest}"
+            );
         }
-        assert_eq!(found, expected, "{size} on a page");
+        assert_eq!(found, expected, "{size} on a page, oldest first: {oldest}");
     }
 }
 

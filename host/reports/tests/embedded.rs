@@ -94,19 +94,28 @@ async fn pages_of_equal_times_leave_nothing_out() {
         store.ingest(batch.to_vec()).await.unwrap();
         store.flush().await.unwrap();
     }
-    let (mut found, mut after) = (Vec::new(), None);
-    loop {
-        let query = Query::Logins { filter: Filter::default(), range: Range::EVER, limit: 101, after };
-        let Answer::Logins { reports } = store.query(&query, Limits::default()).await.unwrap() else {
-            panic!()
-        };
-        after = reports.last().map(|report| (report.at, report.id.clone()));
-        if reports.is_empty() {
-            break;
+    let mut expected = newest_first(reports);
+    for oldest in [false, true] {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let (filter, range, limit) = (Filter::default(), Range::EVER, 101);
+            let query = if oldest {
+                Query::Oldest { filter, range, limit, after }
+            } else {
+                Query::Logins { filter, range, limit, after }
+            };
+            let Answer::Logins { reports } = store.query(&query, Limits::default()).await.unwrap() else {
+                panic!()
+            };
+            after = reports.last().map(|report| (report.at, report.id.clone()));
+            if reports.is_empty() {
+                break;
+            }
+            found.extend(reports);
         }
-        found.extend(reports);
+        assert_eq!(found, expected, "oldest first: {oldest}");
+        expected.reverse();
     }
-    assert_eq!(found, newest_first(reports));
 }
 
 /// Of values that are equally frequent the least come first: numbers as numbers, then texts. There are more of them than

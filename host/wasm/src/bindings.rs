@@ -10,6 +10,8 @@ wasmtime::component::bindgen!({
         "portcullis:policy/dns.[method]resolver.names": async | trappable,
         "portcullis:policy/dns.[method]resolver.rbl": async | trappable,
         "portcullis:policy/reports.find": async | trappable,
+        "portcullis:policy/reports.find-oldest": async | trappable,
+        "portcullis:policy/reports.any": async | trappable,
         "portcullis:policy/reports.seen": async | trappable,
         "portcullis:policy/reports.first-and-last": async | trappable,
         "portcullis:policy/reports.count": async | trappable,

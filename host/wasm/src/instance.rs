@@ -18,6 +18,8 @@ use crate::state::{Common, HOST_CALL_BYTES, State};
 
 /// An instance that was not used for so long is let go.
 const IDLE: Duration = Duration::from_secs(30);
+/// The same for one that runs a background function: it may remember what it looked at, and its next run may be an hour off.
+const IDLE_JOB: Duration = Duration::from_mins(125);
 /// What an instance's start may take: a language runtime has to come up.
 const START: Duration = Duration::from_secs(10);
 /// What stays of a call's budget when a component has to end, so that its answer is there in time.
@@ -48,6 +50,8 @@ pub(crate) struct Instance {
     calls: u64,
     /// When its last call began.
     used: Instant,
+    /// It runs background functions, and nothing else: what it remembers of one is there in the next run.
+    job: bool,
 }
 
 impl Recipe {
@@ -86,7 +90,14 @@ impl Recipe {
         };
         let instance = instance.map_err(|error| trouble(&error, &store))?;
         let functions = Functions::of(&self.exports, &instance, &mut store);
-        Ok(Instance { store, functions, nothing: Nothing::default(), calls: 0, used: Instant::now() })
+        Ok(Instance {
+            store,
+            functions,
+            nothing: Nothing::default(),
+            calls: 0,
+            used: Instant::now(),
+            job: false,
+        })
     }
 
     /// Runs a call, whose time began then, in an instance; tells the fuel it used, if that is counted.
@@ -103,6 +114,7 @@ impl Recipe {
         };
         instance.calls += 1;
         instance.used = began;
+        instance.job |= matches!(call, Call::Background { .. });
         let options = &self.common.options;
         let store = &mut instance.store;
         let most = match call {
@@ -159,8 +171,14 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn take(&self) -> Option<Box<Instance>> {
-        self.idle.lock().pop()
+    /// The instance for a call: the one used last of its kind.
+    pub(crate) fn take(&self, call: &Call) -> Option<Box<Instance>> {
+        let job = matches!(call, Call::Background { .. });
+        let mut idle = self.idle.lock();
+        // Mostly the one on top. Any may become one for background functions, but none goes back.
+        let at = idle.iter().rposition(|instance| instance.job == job);
+        let at = at.or_else(|| idle.len().checked_sub(1).filter(|_| job))?;
+        Some(idle.remove(at))
     }
 
     /// An instance was made.
@@ -194,9 +212,9 @@ impl Pool {
         let mut gone = Vec::new();
         {
             let mut idle = self.idle.lock();
-            // The one used longest ago is at the bottom.
-            let stale = idle.iter().take_while(|instance| all || instance.used.elapsed() >= IDLE).count();
-            gone.extend(idle.drain(..stale));
+            let idle_for = |job| if job { IDLE_JOB } else { IDLE };
+            let stale = |instance: &mut Box<Instance>| instance.used.elapsed() >= idle_for(instance.job);
+            gone.extend(idle.extract_if(.., |instance| all || stale(instance)));
         }
         for _ in &gone {
             self.gone();

@@ -156,7 +156,7 @@ impl Slot {
         began: Instant,
         stop: &Arc<Stop>,
     ) -> (Result<Reply, Trouble>, Option<u64>) {
-        let guard = match self.instance(version, stop).await {
+        let guard = match self.instance(version, call, stop).await {
             Ok(guard) => guard,
             Err(trouble) => return (Err(trouble), None),
         };
@@ -181,8 +181,13 @@ impl Slot {
         (result, fuel)
     }
 
-    async fn instance<'a>(&self, version: &'a Version, stop: &Arc<Stop>) -> Result<Lent<'a>, Trouble> {
-        let instance = if let Some(instance) = version.pool.take() {
+    async fn instance<'a>(
+        &self,
+        version: &'a Version,
+        call: &Call,
+        stop: &Arc<Stop>,
+    ) -> Result<Lent<'a>, Trouble> {
+        let instance = if let Some(instance) = version.pool.take(call) {
             instance
         } else {
             let instance = Box::new(Box::pin(version.recipe.start(Some(stop))).await?);

@@ -142,6 +142,25 @@ pub const REPORTS: &[Row] = &[
              1700000000 anna 89.160.20.112 true false imap |SE|Linköping|58.417|15.617|0||p0|none",
         ),
     ),
+    (
+        "reports.find-oldest",
+        &[("login", "anna"), ("limit", "2")],
+        Same(
+            "1700000000 anna 89.160.20.112 true false imap |SE|Linköping|58.417|15.617|0||p0|none, \
+             1700000060 anna 89.160.20.112 true false imap |SE|Linköping|58.417|15.617|0||p1|none",
+        ),
+    ),
+    (
+        "reports.find-oldest",
+        &[("login", "anna"), ("limit", "10"), ("next", "true")],
+        Same(
+            "1700000060 anna 89.160.20.112 true false imap |SE|Linköping|58.417|15.617|0||p1|none, \
+             1700000120 anna 198.51.100.9 false false imap credentials|||0.000|0.000|0||p2|none",
+        ),
+    ),
+    ("reports.find-oldest", &[("limit", "0")], Component("invalid: a limit of 0 gives no results")),
+    ("reports.any", &[("login", "anna"), ("country", "SE")], Same("true")),
+    ("reports.any", &[("login", "anna"), ("country", "NL")], Same("false")),
     ("reports.find", &[("limit", "0")], Component("invalid: a limit of 0 gives no results")),
     ("reports.confirm", &[("id", "nothing"), ("said", "bad")], Same("false")),
     ("reports.confirm", &[("login", "bert"), ("said", "bad")], Same("true")),

@@ -139,14 +139,21 @@ local function lines(found, text)
     return table.concat(found, ", ")
 end
 
+local function shown(r)
+    return ("%s %s %s %s %s %s %s|%s|%s|%.3f|%.3f|%s|%s|%s|%s"):format(r.t, r.login, r.remote, tostring(r.success),
+        tostring(r.policy_reject), r.protocol, r.fail_type, r.country, r.city, r.latitude, r.longitude, r.asn, r.device,
+        r.pwhash, r.confirmation)
+end
+
 local questions = {
-    find = function(a)
-        return lines(reportsFind(filter(a), tonumber(a.limit)), function(r)
-            return ("%s %s %s %s %s %s %s|%s|%s|%.3f|%.3f|%s|%s|%s|%s"):format(r.t, r.login, r.remote, tostring(r.success),
-                tostring(r.policy_reject), r.protocol, r.fail_type, r.country, r.city, r.latitude, r.longitude, r.asn,
-                r.device, r.pwhash, r.confirmation)
-        end)
+    find = function(a) return lines(reportsFind(filter(a), tonumber(a.limit)), shown) end,
+    -- Behind the first one, if that is wanted: what the next page would have.
+    ["find-oldest"] = function(a)
+        local first = a.next and reportsFindOldest(filter(a), 1)[1]
+        if first then return lines(reportsFindOldest(filter(a), tonumber(a.limit), first), shown) end
+        return lines(reportsFindOldest(filter(a), tonumber(a.limit)), shown)
     end,
+    any = function(a) return reportsAny(filter(a)) end,
     seen = function(a) return reportsSeen(a.login, a.field, a.value, tonumber(a.since)) end,
     ["first-and-last"] = function(a)
         local span = reportsFirstAndLast(filter(a))

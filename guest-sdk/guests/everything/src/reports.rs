@@ -2,7 +2,7 @@
 
 use crate::Answer;
 use crate::args::{self, Args};
-use crate::host::reports::{self as host, Confirmation, Field, Filter, Measure};
+use crate::host::reports::{self as host, Confirmation, Field, Filter, Measure, Position};
 use crate::host::{addresses, types};
 
 fn field(name: &str) -> Field {
@@ -53,6 +53,27 @@ fn lines(lines: impl Iterator<Item = String>) -> String {
     lines.collect::<Vec<_>>().join(", ")
 }
 
+fn shown(report: host::Report) -> String {
+    format!(
+        "{} {} {} {} {} {} {}|{}|{}|{:.3}|{:.3}|{}|{}|{}|{}",
+        report.t,
+        report.login,
+        addresses::text(report.remote),
+        report.success,
+        report.policy_reject,
+        report.protocol,
+        report.fail_type,
+        report.country,
+        report.city,
+        report.latitude,
+        report.longitude,
+        report.asn,
+        report.device,
+        report.pwhash,
+        word(report.confirmation)
+    )
+}
+
 pub fn call(function: &str, args: &Args<'_>) -> Answer {
     let network: Option<types::Netmask> =
         args.find("network").map(|text| addresses::parse_netmask(text).expect("a network"));
@@ -77,26 +98,14 @@ pub fn call(function: &str, args: &Args<'_>) -> Answer {
     let limit = args.number("limit");
     let of = || field(args.text("field"));
     Ok(match function {
-        "find" => lines(host::find(filter, limit)?.into_iter().map(|report| {
-            format!(
-                "{} {} {} {} {} {} {}|{}|{}|{:.3}|{:.3}|{}|{}|{}|{}",
-                report.t,
-                report.login,
-                addresses::text(report.remote),
-                report.success,
-                report.policy_reject,
-                report.protocol,
-                report.fail_type,
-                report.country,
-                report.city,
-                report.latitude,
-                report.longitude,
-                report.asn,
-                report.device,
-                report.pwhash,
-                word(report.confirmation)
-            )
-        })),
+        "find" => lines(host::find(filter, limit)?.into_iter().map(shown)),
+        // Behind the first one, if that is wanted: what the next page would have.
+        "find-oldest" => {
+            let first = host::find_oldest(filter.clone(), None, 1)?;
+            let after = first.first().filter(|_| args.find("next").is_some()).map(Position::from);
+            lines(host::find_oldest(filter, after, limit)?.into_iter().map(shown))
+        }
+        "any" => host::any(filter)?.to_string(),
         "seen" => host::seen(args.text("login"), of(), args.text("value"), args.number("since"))?.to_string(),
         "first-and-last" => {
             args::option(host::first_and_last(filter)?.map(|span| format!("{} {}", span.first, span.last)))

@@ -163,6 +163,12 @@ extern void __wasm_import_portcullis_policy_log_write(int32_t, uint8_t *, size_t
 __attribute__((__import_module__("portcullis:policy/reports@0.1.0"), __import_name__("find")))
 extern void __wasm_import_portcullis_policy_reports_find(uint8_t *, uint8_t *);
 
+__attribute__((__import_module__("portcullis:policy/reports@0.1.0"), __import_name__("find-oldest")))
+extern void __wasm_import_portcullis_policy_reports_find_oldest(uint8_t *, uint8_t *);
+
+__attribute__((__import_module__("portcullis:policy/reports@0.1.0"), __import_name__("any")))
+extern void __wasm_import_portcullis_policy_reports_any(uint8_t *, uint8_t *);
+
 __attribute__((__import_module__("portcullis:policy/reports@0.1.0"), __import_name__("seen")))
 extern void __wasm_import_portcullis_policy_reports_seen(uint8_t *, size_t, int32_t, uint8_t *, size_t, double, uint8_t *);
 
@@ -968,6 +974,10 @@ void portcullis_policy_reports_report_free(portcullis_policy_reports_report_t *p
   policy_string_free(&ptr->device);
 }
 
+void portcullis_policy_reports_position_free(portcullis_policy_reports_position_t *ptr) {
+  policy_string_free(&ptr->id);
+}
+
 void portcullis_policy_reports_measure_free(portcullis_policy_reports_measure_t *ptr) {
   switch ((int32_t) ptr->tag) {
     case 3: {
@@ -1000,6 +1010,12 @@ void portcullis_policy_reports_result_list_report_error_free(portcullis_policy_r
     portcullis_policy_reports_list_report_free(&ptr->val.ok);
   } else {
     portcullis_policy_reports_error_free(&ptr->val.err);
+  }
+}
+
+void portcullis_policy_reports_option_position_free(portcullis_policy_reports_option_position_t *ptr) {
+  if (ptr->is_some) {
+    portcullis_policy_reports_position_free(&ptr->val);
   }
 }
 
@@ -4732,6 +4748,348 @@ bool portcullis_policy_reports_find(portcullis_policy_reports_filter_t *filter, 
       }
 
       result.val.err = variant26;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool portcullis_policy_reports_find_oldest(portcullis_policy_reports_filter_t *filter, portcullis_policy_reports_position_t *maybe_after, uint32_t limit, portcullis_policy_reports_list_report_t *ret, portcullis_policy_reports_error_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[(88+26*sizeof(void*))];
+  portcullis_policy_reports_option_position_t after;
+  after.is_some = maybe_after != NULL;if (maybe_after) {
+    after.val = *maybe_after;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  *((double*)(ptr + 0)) = (*filter).since;
+  if (((*filter).until).is_some) {
+    const double *payload0 = &((*filter).until).val;
+    *((int8_t*)(ptr + 8)) = 1;
+    *((double*)(ptr + 16)) = *payload0;
+  } else {
+    *((int8_t*)(ptr + 8)) = 0;
+  }
+  if (((*filter).login).is_some) {
+    const policy_string_t *payload2 = &((*filter).login).val;
+    *((int8_t*)(ptr + 24)) = 1;
+    *((size_t*)(ptr + (24+2*sizeof(void*)))) = (*payload2).len;
+    *((uint8_t **)(ptr + (24+1*sizeof(void*)))) = (uint8_t *) (*payload2).ptr;
+  } else {
+    *((int8_t*)(ptr + 24)) = 0;
+  }
+  if (((*filter).network).is_some) {
+    const portcullis_policy_reports_netmask_t *payload4 = &((*filter).network).val;
+    *((int8_t*)(ptr + (24+3*sizeof(void*)))) = 1;
+    switch ((int32_t) ((*payload4).address).tag) {
+      case 0: {
+        const uint32_t *payload5 = &((*payload4).address).val.ipv4;
+        *((int8_t*)(ptr + (28+3*sizeof(void*)))) = 0;
+        *((int32_t*)(ptr + (32+3*sizeof(void*)))) = (int32_t) (*payload5);
+        break;
+      }
+      case 1: {
+        const policy_tuple4_u32_u32_u32_u32_t *payload6 = &((*payload4).address).val.ipv6;
+        *((int8_t*)(ptr + (28+3*sizeof(void*)))) = 1;
+        *((int32_t*)(ptr + (32+3*sizeof(void*)))) = (int32_t) ((*payload6).f0);
+        *((int32_t*)(ptr + (36+3*sizeof(void*)))) = (int32_t) ((*payload6).f1);
+        *((int32_t*)(ptr + (40+3*sizeof(void*)))) = (int32_t) ((*payload6).f2);
+        *((int32_t*)(ptr + (44+3*sizeof(void*)))) = (int32_t) ((*payload6).f3);
+        break;
+      }
+    }
+    *((int8_t*)(ptr + (48+3*sizeof(void*)))) = (int32_t) ((*payload4).bits);
+  } else {
+    *((int8_t*)(ptr + (24+3*sizeof(void*)))) = 0;
+  }
+  if (((*filter).country).is_some) {
+    const policy_string_t *payload8 = &((*filter).country).val;
+    *((int8_t*)(ptr + (48+4*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (48+6*sizeof(void*)))) = (*payload8).len;
+    *((uint8_t **)(ptr + (48+5*sizeof(void*)))) = (uint8_t *) (*payload8).ptr;
+  } else {
+    *((int8_t*)(ptr + (48+4*sizeof(void*)))) = 0;
+  }
+  if (((*filter).city).is_some) {
+    const policy_string_t *payload10 = &((*filter).city).val;
+    *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (48+9*sizeof(void*)))) = (*payload10).len;
+    *((uint8_t **)(ptr + (48+8*sizeof(void*)))) = (uint8_t *) (*payload10).ptr;
+  } else {
+    *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 0;
+  }
+  if (((*filter).asn).is_some) {
+    const uint32_t *payload12 = &((*filter).asn).val;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (52+10*sizeof(void*)))) = (int32_t) (*payload12);
+  } else {
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 0;
+  }
+  if (((*filter).device).is_some) {
+    const policy_string_t *payload14 = &((*filter).device).val;
+    *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+12*sizeof(void*)))) = (*payload14).len;
+    *((uint8_t **)(ptr + (56+11*sizeof(void*)))) = (uint8_t *) (*payload14).ptr;
+  } else {
+    *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 0;
+  }
+  if (((*filter).protocol).is_some) {
+    const policy_string_t *payload16 = &((*filter).protocol).val;
+    *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+15*sizeof(void*)))) = (*payload16).len;
+    *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) (*payload16).ptr;
+  } else {
+    *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 0;
+  }
+  if (((*filter).pwhash).is_some) {
+    const policy_string_t *payload18 = &((*filter).pwhash).val;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+18*sizeof(void*)))) = (*payload18).len;
+    *((uint8_t **)(ptr + (56+17*sizeof(void*)))) = (uint8_t *) (*payload18).ptr;
+  } else {
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 0;
+  }
+  if (((*filter).success).is_some) {
+    const bool *payload20 = &((*filter).success).val;
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (57+19*sizeof(void*)))) = *payload20;
+  } else {
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).policy_reject).is_some) {
+    const bool *payload22 = &((*filter).policy_reject).val;
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (59+19*sizeof(void*)))) = *payload22;
+  } else {
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).confirmations).is_some) {
+    const portcullis_policy_reports_list_confirmation_t *payload24 = &((*filter).confirmations).val;
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+22*sizeof(void*)))) = (*payload24).len;
+    *((uint8_t **)(ptr + (56+21*sizeof(void*)))) = (uint8_t *) (*payload24).ptr;
+  } else {
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 0;
+  }
+  *((size_t*)(ptr + (56+24*sizeof(void*)))) = ((*filter).attributes).len;
+  *((uint8_t **)(ptr + (56+23*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
+  if ((after).is_some) {
+    const portcullis_policy_reports_position_t *payload26 = &(after).val;
+    *((int8_t*)(ptr + (64+24*sizeof(void*)))) = 1;
+    *((double*)(ptr + (72+24*sizeof(void*)))) = (*payload26).t;
+    *((size_t*)(ptr + (80+25*sizeof(void*)))) = ((*payload26).id).len;
+    *((uint8_t **)(ptr + (80+24*sizeof(void*)))) = (uint8_t *) ((*payload26).id).ptr;
+  } else {
+    *((int8_t*)(ptr + (64+24*sizeof(void*)))) = 0;
+  }
+  *((int32_t*)(ptr + (80+26*sizeof(void*)))) = (int32_t) (limit);
+  uint8_t *ptr27 = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_find_oldest(ptr, ptr27);
+  portcullis_policy_reports_result_list_report_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr27 + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (portcullis_policy_reports_list_report_t) { (portcullis_policy_reports_report_t*)(*((uint8_t **) (ptr27 + sizeof(void*)))), (*((size_t*) (ptr27 + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      portcullis_policy_types_error_t variant28;
+      variant28.tag = (int32_t) *((uint8_t*) (ptr27 + sizeof(void*)));
+      switch ((int32_t) variant28.tag) {
+        case 0: {
+          variant28.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr27 + (2*sizeof(void*))))), (*((size_t*) (ptr27 + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          variant28.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr27 + (2*sizeof(void*))))), (*((size_t*) (ptr27 + (3*sizeof(void*))))) };
+          break;
+        }
+        case 2: {
+          variant28.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr27 + (2*sizeof(void*))))), (*((size_t*) (ptr27 + (3*sizeof(void*))))) };
+          break;
+        }
+        case 3: {
+          variant28.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr27 + (2*sizeof(void*))))), (*((size_t*) (ptr27 + (3*sizeof(void*))))) };
+          break;
+        }
+        case 4: {
+          variant28.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr27 + (2*sizeof(void*))))), (*((size_t*) (ptr27 + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = variant28;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool portcullis_policy_reports_any(portcullis_policy_reports_filter_t *filter, bool *ret, portcullis_policy_reports_error_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[(64+24*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  *((double*)(ptr + 0)) = (*filter).since;
+  if (((*filter).until).is_some) {
+    const double *payload0 = &((*filter).until).val;
+    *((int8_t*)(ptr + 8)) = 1;
+    *((double*)(ptr + 16)) = *payload0;
+  } else {
+    *((int8_t*)(ptr + 8)) = 0;
+  }
+  if (((*filter).login).is_some) {
+    const policy_string_t *payload2 = &((*filter).login).val;
+    *((int8_t*)(ptr + 24)) = 1;
+    *((size_t*)(ptr + (24+2*sizeof(void*)))) = (*payload2).len;
+    *((uint8_t **)(ptr + (24+1*sizeof(void*)))) = (uint8_t *) (*payload2).ptr;
+  } else {
+    *((int8_t*)(ptr + 24)) = 0;
+  }
+  if (((*filter).network).is_some) {
+    const portcullis_policy_reports_netmask_t *payload4 = &((*filter).network).val;
+    *((int8_t*)(ptr + (24+3*sizeof(void*)))) = 1;
+    switch ((int32_t) ((*payload4).address).tag) {
+      case 0: {
+        const uint32_t *payload5 = &((*payload4).address).val.ipv4;
+        *((int8_t*)(ptr + (28+3*sizeof(void*)))) = 0;
+        *((int32_t*)(ptr + (32+3*sizeof(void*)))) = (int32_t) (*payload5);
+        break;
+      }
+      case 1: {
+        const policy_tuple4_u32_u32_u32_u32_t *payload6 = &((*payload4).address).val.ipv6;
+        *((int8_t*)(ptr + (28+3*sizeof(void*)))) = 1;
+        *((int32_t*)(ptr + (32+3*sizeof(void*)))) = (int32_t) ((*payload6).f0);
+        *((int32_t*)(ptr + (36+3*sizeof(void*)))) = (int32_t) ((*payload6).f1);
+        *((int32_t*)(ptr + (40+3*sizeof(void*)))) = (int32_t) ((*payload6).f2);
+        *((int32_t*)(ptr + (44+3*sizeof(void*)))) = (int32_t) ((*payload6).f3);
+        break;
+      }
+    }
+    *((int8_t*)(ptr + (48+3*sizeof(void*)))) = (int32_t) ((*payload4).bits);
+  } else {
+    *((int8_t*)(ptr + (24+3*sizeof(void*)))) = 0;
+  }
+  if (((*filter).country).is_some) {
+    const policy_string_t *payload8 = &((*filter).country).val;
+    *((int8_t*)(ptr + (48+4*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (48+6*sizeof(void*)))) = (*payload8).len;
+    *((uint8_t **)(ptr + (48+5*sizeof(void*)))) = (uint8_t *) (*payload8).ptr;
+  } else {
+    *((int8_t*)(ptr + (48+4*sizeof(void*)))) = 0;
+  }
+  if (((*filter).city).is_some) {
+    const policy_string_t *payload10 = &((*filter).city).val;
+    *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (48+9*sizeof(void*)))) = (*payload10).len;
+    *((uint8_t **)(ptr + (48+8*sizeof(void*)))) = (uint8_t *) (*payload10).ptr;
+  } else {
+    *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 0;
+  }
+  if (((*filter).asn).is_some) {
+    const uint32_t *payload12 = &((*filter).asn).val;
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (52+10*sizeof(void*)))) = (int32_t) (*payload12);
+  } else {
+    *((int8_t*)(ptr + (48+10*sizeof(void*)))) = 0;
+  }
+  if (((*filter).device).is_some) {
+    const policy_string_t *payload14 = &((*filter).device).val;
+    *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+12*sizeof(void*)))) = (*payload14).len;
+    *((uint8_t **)(ptr + (56+11*sizeof(void*)))) = (uint8_t *) (*payload14).ptr;
+  } else {
+    *((int8_t*)(ptr + (56+10*sizeof(void*)))) = 0;
+  }
+  if (((*filter).protocol).is_some) {
+    const policy_string_t *payload16 = &((*filter).protocol).val;
+    *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+15*sizeof(void*)))) = (*payload16).len;
+    *((uint8_t **)(ptr + (56+14*sizeof(void*)))) = (uint8_t *) (*payload16).ptr;
+  } else {
+    *((int8_t*)(ptr + (56+13*sizeof(void*)))) = 0;
+  }
+  if (((*filter).pwhash).is_some) {
+    const policy_string_t *payload18 = &((*filter).pwhash).val;
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+18*sizeof(void*)))) = (*payload18).len;
+    *((uint8_t **)(ptr + (56+17*sizeof(void*)))) = (uint8_t *) (*payload18).ptr;
+  } else {
+    *((int8_t*)(ptr + (56+16*sizeof(void*)))) = 0;
+  }
+  if (((*filter).success).is_some) {
+    const bool *payload20 = &((*filter).success).val;
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (57+19*sizeof(void*)))) = *payload20;
+  } else {
+    *((int8_t*)(ptr + (56+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).policy_reject).is_some) {
+    const bool *payload22 = &((*filter).policy_reject).val;
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (59+19*sizeof(void*)))) = *payload22;
+  } else {
+    *((int8_t*)(ptr + (58+19*sizeof(void*)))) = 0;
+  }
+  if (((*filter).confirmations).is_some) {
+    const portcullis_policy_reports_list_confirmation_t *payload24 = &((*filter).confirmations).val;
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (56+22*sizeof(void*)))) = (*payload24).len;
+    *((uint8_t **)(ptr + (56+21*sizeof(void*)))) = (uint8_t *) (*payload24).ptr;
+  } else {
+    *((int8_t*)(ptr + (56+20*sizeof(void*)))) = 0;
+  }
+  *((size_t*)(ptr + (56+24*sizeof(void*)))) = ((*filter).attributes).len;
+  *((uint8_t **)(ptr + (56+23*sizeof(void*)))) = (uint8_t *) ((*filter).attributes).ptr;
+  uint8_t *ptr25 = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_any(ptr, ptr25);
+  portcullis_policy_reports_result_bool_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr25 + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (int32_t) *((uint8_t*) (ptr25 + sizeof(void*)));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      portcullis_policy_types_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr25 + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
+          break;
+        }
+        case 2: {
+          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
+          break;
+        }
+        case 3: {
+          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
+          break;
+        }
+        case 4: {
+          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = variant;
       break;
     }
   }

@@ -755,6 +755,14 @@ typedef struct portcullis_policy_reports_report_t {
   portcullis_policy_reports_confirmation_t   confirmation;
 } portcullis_policy_reports_report_t;
 
+// Where a report is among others.
+typedef struct portcullis_policy_reports_position_t {
+  // Its time.
+  double   t;
+  // Its id.
+  policy_string_t   id;
+} portcullis_policy_reports_position_t;
+
 // The first and the last time.
 typedef struct portcullis_policy_reports_span_t {
   // The first.
@@ -822,6 +830,11 @@ typedef struct {
     portcullis_policy_reports_error_t err;
   } val;
 } portcullis_policy_reports_result_list_report_error_t;
+
+typedef struct {
+  bool is_some;
+  portcullis_policy_reports_position_t val;
+} portcullis_policy_reports_option_position_t;
 
 typedef struct {
   bool is_err;
@@ -1055,6 +1068,12 @@ extern void portcullis_policy_log_write(portcullis_policy_log_level_t level, pol
 // Imported Functions from `portcullis:policy/reports@0.1.0`
 // Reports, the newest first, at most so many (and never more than 10000).
 extern bool portcullis_policy_reports_find(portcullis_policy_reports_filter_t *filter, uint32_t limit, portcullis_policy_reports_list_report_t *ret, portcullis_policy_reports_error_t *err);
+// The same from the other end: the oldest first, of equal times the one with the lesser id. `after`: only those behind
+// this one, the last of the page before; so a walk reads each report once.
+extern bool portcullis_policy_reports_find_oldest(portcullis_policy_reports_filter_t *filter, portcullis_policy_reports_position_t *maybe_after, uint32_t limit, portcullis_policy_reports_list_report_t *ret, portcullis_policy_reports_error_t *err);
+// Whether there is such a report: cheaper than how many, or when. Reports that their user called bad, or wants
+// forgotten, do not count unless the filter has `confirmations`.
+extern bool portcullis_policy_reports_any(portcullis_policy_reports_filter_t *filter, bool *ret, portcullis_policy_reports_error_t *err);
 // Whether there is a good report of this login with this value of a field (not `login` or `fail-type`), since then.
 // Reports that their user called bad, or wants forgotten, do not count.
 extern bool portcullis_policy_reports_seen(policy_string_t *login, portcullis_policy_reports_field_t field, policy_string_t *value, double since, bool *ret, portcullis_policy_reports_error_t *err);
@@ -1287,6 +1306,8 @@ void portcullis_policy_reports_filter_free(portcullis_policy_reports_filter_t *p
 
 void portcullis_policy_reports_report_free(portcullis_policy_reports_report_t *ptr);
 
+void portcullis_policy_reports_position_free(portcullis_policy_reports_position_t *ptr);
+
 void portcullis_policy_reports_measure_free(portcullis_policy_reports_measure_t *ptr);
 
 void portcullis_policy_reports_ranked_free(portcullis_policy_reports_ranked_t *ptr);
@@ -1296,6 +1317,8 @@ void portcullis_policy_reports_outlier_free(portcullis_policy_reports_outlier_t 
 void portcullis_policy_reports_list_report_free(portcullis_policy_reports_list_report_t *ptr);
 
 void portcullis_policy_reports_result_list_report_error_free(portcullis_policy_reports_result_list_report_error_t *ptr);
+
+void portcullis_policy_reports_option_position_free(portcullis_policy_reports_option_position_t *ptr);
 
 void portcullis_policy_reports_result_bool_error_free(portcullis_policy_reports_result_bool_error_t *ptr);
 

@@ -1,7 +1,7 @@
 //! The questions of the contract (`wit/reports.wit`) as questions to the store.
 
 use login::Netmask;
-use reports::{Field, Filter, Query, Range, Rank, Trait};
+use reports::{Field, Filter, Query, Range, Rank, ReportId, Trait};
 use serde_json::Value;
 
 use super::ReportsError;
@@ -97,6 +97,17 @@ pub fn rank(name: &str) -> Result<Rank, ReportsError> {
 /// Reports, the newest first.
 pub fn find(which: Which, limit: u32) -> Query {
     Query::Logins { filter: which.filter, range: which.range, limit: limit as usize, after: None }
+}
+
+/// Reports, the oldest first; `after`: time (unix milliseconds) and id of the one behind which the list begins.
+pub fn oldest(which: Which, after: Option<(i64, String)>, limit: u32) -> Query {
+    let after = after.map(|(at, id)| (at, ReportId::from_text(id)));
+    Query::Oldest { filter: which.filter, range: which.range, limit: limit as usize, after }
+}
+
+/// Whether there is such a report.
+pub fn any(which: Which) -> Query {
+    Query::Any { filter: which.filter, range: which.range }
 }
 
 /// Whether there is a good report of this login with this value of a field since then.

@@ -130,6 +130,7 @@ impl Settings {
                     .number("max_results", 1, 1_000_000)?
                     .map_or(usual.results, |most| most as usize),
                 values: table.number("max_values", 1000, 1 << 30)?.map_or(usual.values, |most| most as usize),
+                ..usual
             },
             databases: Databases { place: table.text("place_db")?, owner: table.text("asn_db")? },
             engine,

@@ -6,7 +6,7 @@ use bstr::{BString, ByteSlice};
 use capabilities::Reports;
 use capabilities::context::{self, Context, Step};
 use capabilities::reports::question::{self, Which};
-use capabilities::reports::{ReportsError, note};
+use capabilities::reports::{ReportsError, asker, note};
 use reports::{Answer as Found, Confirmation, Field, Query, Report, ReportId};
 use serde_json::{Map, Value, json};
 
@@ -21,6 +21,12 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         let which = which(args, 1)?;
         ask(state, args, Ok(question::find(which, args.unsigned(2)?)), Shape::Reports)
     }),
+    ("reportsFindOldest", |state, args| {
+        let (which, limit) = (which(args, 1)?, args.unsigned(2)?);
+        let after = if args.given(3) { Some(position(&args.json(3)?)?) } else { None };
+        ask(state, args, Ok(question::oldest(which, after, limit)), Shape::Reports)
+    }),
+    ("reportsAny", |state, args| ask(state, args, Ok(question::any(which(args, 1)?)), Shape::Seen)),
     ("reportsSeen", |state, args| {
         let (login, field, value) = (text(args, 1)?, field(args, 2)?, text(args, 3)?);
         let since = fault(question::instant(args.double(4)?))?;
@@ -116,6 +122,14 @@ fn which(args: &Args<'_>, index: i32) -> Result<Which, Fault> {
     fault(Which::read(args.json(index)?))
 }
 
+/// Where a report is in a list: its time in unix milliseconds, and its id.
+fn position(report: &Value) -> Result<(i64, String), Fault> {
+    let (Some(t), Some(id)) = (report["t"].as_f64(), report["id"].as_str()) else {
+        return Err(Fault::caught("after which report? A table with its `t` and its `id`".to_owned()));
+    };
+    Ok((fault(question::instant(t))?, id.to_owned()))
+}
+
 /// Unix milliseconds.
 fn millis(state: &State) -> i64 {
     i64::try_from(now(state)).unwrap_or_default().saturating_mul(1000)
@@ -155,16 +169,17 @@ impl Job {
     }
 
     async fn run(self, context: Option<Arc<Context>>) -> Answer {
+        let asker = asker(context.as_deref());
         let answer = match self.task {
             Task::Query(query, shape) => {
-                let answer = self.reports.query(&query, None).await;
+                let answer = self.reports.query_of(asker, &query, None).await;
                 if let Some(context) = context {
                     note(&context, &query, answer.as_ref());
                 }
                 answer.map(|found| Answer::Value(shape.value(found)))
             }
             Task::Search(index, body) => {
-                self.reports.search(&index, &body, None).await.map(|json| Answer::Text(json.into()))
+                self.reports.search(asker, &index, &body, None).await.map(|json| Answer::Text(json.into()))
             }
             Task::Confirm(id, confirmation) => {
                 if let Some(context) = context {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use capabilities::Context;
 use login::{Login, logline};
 
 use super::{Chain, misplaced};
@@ -53,7 +54,8 @@ impl Chain {
     /// The policy failed, or there is no such function.
     pub async fn background(&self, name: &str, deadline: Duration) -> Result<(), Failure> {
         let call = Call::Background { name: name.into(), deadline };
-        match self.run(call, self.executor.now()).await? {
+        let context = Arc::new(Context::of_job());
+        match self.run_in(Some(context), call, self.executor.now()).await? {
             Reply::Done => Ok(()),
             _ => Err(misplaced()),
         }

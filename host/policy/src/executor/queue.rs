@@ -7,6 +7,7 @@ use std::thread::{self, Thread};
 
 use capabilities::Context;
 
+use super::homes::Homes;
 use super::ticket::Ticket;
 use super::worker::Task;
 use crate::call::{Call, Interrupt, Policy};
@@ -73,6 +74,7 @@ pub(crate) struct Queue {
     jobs: VecDeque<Job>,
     /// Background functions that wait for an engine; few. They may wait longer than others.
     background: VecDeque<Job>,
+    homes: Homes,
     /// Jobs that need a certain engine; few (console lines).
     bound: Vec<Job>,
     /// Suspended calls that can go on.
@@ -101,6 +103,7 @@ impl Queue {
         Queue {
             jobs: VecDeque::new(),
             background: VecDeque::new(),
+            homes: Homes::default(),
             bound: Vec::new(),
             resumed: VecDeque::new(),
             free: free.collect(),
@@ -133,12 +136,20 @@ impl Queue {
         if engine.generation != self.generation {
             return Some(engine);
         }
+        self.homes.over(engine.number);
         if self.is_aside(&engine) {
             self.aside = Some(engine);
         } else {
             self.free.push(engine);
         }
         None
+    }
+
+    /// The engine of this number and configuration is gone; another will come in its place.
+    pub(super) fn lost(&mut self, number: usize, generation: u64) {
+        if generation == self.generation {
+            self.homes.lost(number);
+        }
     }
 
     /// Puts the engines of a new configuration in place of all. Calls that run end on the old ones. Gives the free ones back, to
@@ -150,6 +161,7 @@ impl Queue {
         aside: Option<Box<dyn Policy>>,
     ) -> Vec<Engine> {
         self.generation = generation;
+        self.homes.clear();
         let engines = engines.into_iter().enumerate().rev();
         let engines = engines.map(|(number, policy)| Engine::new(number, generation, policy)).collect();
         let mut old = std::mem::replace(&mut self.free, engines);
@@ -184,17 +196,37 @@ impl Queue {
         Some(Work::Start(self.bound.remove(at), engine))
     }
 
+    /// The first background function that may run now: where it stands, and where its engine does.
+    fn background_ready(&self) -> Option<(usize, usize)> {
+        if self.free.is_empty() {
+            return None;
+        }
+        self.background.iter().enumerate().find_map(|(at, job)| {
+            let Call::Background { name, .. } = &job.call else { return None };
+            self.homes.place(name, &self.free).map(|place| (at, place))
+        })
+    }
+
     fn take_any(&mut self) -> Option<Work> {
         // Whichever came first.
-        let background = match (self.background.front(), self.jobs.front()) {
-            (None, None) => return None,
-            (Some(_), None) => true,
-            (None, Some(_)) => false,
-            (Some(background), Some(job)) => background.since <= job.since,
-        };
+        let background = self.background_ready().filter(|(at, _)| {
+            let since = self.background.get(*at).map(|job| job.since);
+            self.jobs.front().is_none_or(|job| since <= Some(job.since))
+        });
+        if let Some((at, place)) = background
+            && let Some(job) = self.background.remove(at)
+        {
+            let engine = self.free.remove(place);
+            if let Call::Background { name, .. } = &job.call {
+                self.homes.begin(name.clone(), engine.number);
+            }
+            return Some(Work::Start(job, engine));
+        }
+        if self.jobs.is_empty() {
+            return None;
+        }
         let engine = self.free.pop()?;
-        let next = if background { self.background.pop_front() } else { self.jobs.pop_front() };
-        let Some(job) = next else {
+        let Some(job) = self.jobs.pop_front() else {
             self.free.push(engine);
             return None;
         };
@@ -206,7 +238,8 @@ impl Queue {
         !self.stopped
             && self.active < cores
             && (!self.resumed.is_empty()
-                || ((!self.jobs.is_empty() || !self.background.is_empty()) && !self.free.is_empty())
+                || (!self.jobs.is_empty() && !self.free.is_empty())
+                || self.background_ready().is_some()
                 || (!self.bound.is_empty() && self.bound_ready().is_some()))
     }
 

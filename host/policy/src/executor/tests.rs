@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod jobs;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -60,6 +62,17 @@ impl PolicySource for Source {
 
 impl Policy for Scripted {
     fn start(&mut self, call: Call) -> Progress {
+        if let Call::Background { name, .. } = &call {
+            let (doors, answer) = (self.doors.clone(), Ok(Reply::Text(self.number.to_string().into())));
+            return match &**name {
+                "long" => Progress::Suspended(Box::pin(async move {
+                    doors.gate.notified().await;
+                    answer
+                })),
+                "spoil" => Progress::Finished(Err(Failure::new(FailureKind::Time, "spoilt"))),
+                _ => Progress::Finished(answer),
+            };
+        }
         let Call::Canonicalize(script) = call else { return Progress::Finished(Ok(Reply::Done)) };
         match script.as_slice() {
             b"loop" => {

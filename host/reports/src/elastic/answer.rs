@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::ask::{GROUPS, Names};
 use super::hosts::Body;
+use super::pages::First;
 use super::{Inner, read};
 use crate::answer::by_value;
 use crate::{Answer, Field, Filter, Limits, Query, Range, Rank, Significant, StoreError, Totals};
@@ -65,11 +66,24 @@ impl<'a> Asking<'a> {
         query.check(&self.limits)?;
         match query {
             Query::Logins { filter, range, limit, after } => {
-                Ok(Answer::Logins { reports: self.newest(filter, *range, *limit, after.as_ref()).await? })
+                let wanted = (First::Newest, *limit);
+                Ok(Answer::Logins { reports: self.listed(filter, *range, wanted, after.as_ref()).await? })
+            }
+            Query::Oldest { filter, range, limit, after } => {
+                let wanted = (First::Oldest, *limit);
+                Ok(Answer::Logins { reports: self.listed(filter, *range, wanted, after.as_ref()).await? })
             }
             Query::Seen { login, with, range, filter } => {
-                let newest = self.newest(&filter.seen(login, with)?, *range, 1, None).await?.pop();
+                let newest =
+                    self.listed(&filter.seen(login, with)?, *range, (First::Newest, 1), None).await?.pop();
                 Ok(Answer::Seen { seen: newest.is_some(), report: newest.map(|report| report.id) })
+            }
+            Query::Any { filter, range } => {
+                // In no order and uncounted: the servers end with the first that they find.
+                let more = json!({"size": 1, "_source": false, "track_total_hits": false});
+                let body = self.search(self.body(&filter.clone().of_user(), *range, more)).await?;
+                let seen = body["hits"]["hits"].as_array().is_some_and(|hits| !hits.is_empty());
+                Ok(Answer::Seen { seen, report: None })
             }
             Query::FirstLast { filter, range } => {
                 let aggs = json!({"size": 0, "aggs": {"first": {"min": {"field": "@timestamp"}},

@@ -111,11 +111,12 @@ impl Names {
         self.text("id")
     }
 
-    /// How reports are sorted: newest first, of equal times the greater id; last those of others, which have none.
-    pub(super) fn newest(&self) -> Value {
+    /// How reports are sorted: by time, of equal times by id (`order`: `asc` or `desc`); last those of others, which have
+    /// none.
+    pub(super) fn sorted(&self, order: &str) -> Value {
         json!([
-            {"@timestamp": {"order": "desc", "unmapped_type": "date"}},
-            {self.id(): {"order": "desc", "unmapped_type": "keyword", "missing": "_last"}},
+            {"@timestamp": {"order": order, "unmapped_type": "date"}},
+            {self.id(): {"order": order, "unmapped_type": "keyword", "missing": "_last"}},
         ])
     }
 

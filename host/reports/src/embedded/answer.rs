@@ -1,25 +1,23 @@
 //! Typed questions answered from the days.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+mod listed;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use tantivy::DateTime;
 use tantivy::columnar::Column;
-use tantivy::{DateTime, DocId, SegmentReader};
 
 use super::catalog::Catalog;
 use super::condition::Condition;
 use super::day::Day;
-use super::row::Rows;
+use super::part::Part;
 use super::scan::{self, Deadline, Stop};
-use super::schema::{self, name};
+use super::schema::name;
 use super::sketch::Sought;
 use super::tally::{Reader, Tallies, Tally, Values};
-use crate::{
-    Answer, Bin, Field, Filter, Group, Limits, Query, Range, Rank, Report, ReportId, Significant, StoreError,
-    Totals,
-};
+use crate::{Answer, Bin, Field, Filter, Group, Limits, Query, Range, Rank, Significant, StoreError, Totals};
+use listed::Order;
 
 /// One question on its way through the days.
 pub(super) struct Asking<'a> {
@@ -28,64 +26,35 @@ pub(super) struct Asking<'a> {
     pub(super) deadline: Deadline,
 }
 
-/// The columns that rows are ordered by, opened at the first row that needs them: most segments have none.
-struct Order {
-    at: Column<DateTime>,
-    sequence: Column<u64>,
-}
-
-impl Order {
-    fn of<'a>(order: &'a mut Option<Self>, segment: &SegmentReader) -> tantivy::Result<&'a Self> {
-        let columns = segment.fast_fields();
-        Ok(match order {
-            Some(there) => there,
-            None => {
-                order.insert(Self { at: columns.date(name::AT)?, sequence: columns.u64(name::SEQUENCE)? })
-            }
-        })
-    }
-
-    /// Time and number of a row.
-    fn row(&self, doc: DocId) -> (i64, i64) {
-        let time = self.at.first(doc).map_or(0, DateTime::into_timestamp_millis);
-        (time, self.sequence.first(doc).unwrap_or_default() as i64)
-    }
-}
-
 const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
-
-/// Whether a row of this time and number comes behind the report of this time and id, newest first.
-fn comes_after(
-    (time, sequence): (i64, i64),
-    doc: DocId,
-    segment: &SegmentReader,
-    at: i64,
-    id: &ReportId,
-) -> tantivy::Result<bool> {
-    if time != at {
-        return Ok(time < at);
-    }
-    match id.parts() {
-        Some((_, number, _)) if i64::from(number) != sequence => Ok(sequence < i64::from(number)),
-        // Nearly always the report itself.
-        _ => Ok(Rows::open(segment)?.report(doc)?.id < *id),
-    }
-}
 
 impl Asking<'_> {
     pub(super) fn answer(&self, query: &Query) -> Result<Answer, StoreError> {
         query.check(&self.limits)?;
         match query {
             Query::Logins { filter, range, limit, after } => {
-                let condition = Condition::of(filter, *range);
+                // What comes behind a report is not later than it.
+                let to = after.as_ref().map_or(i64::MAX, |(at, _)| at.saturating_add(1));
+                let range = Range { from: range.from, to: range.to.min(to) };
+                let condition = Condition::of(filter, range);
+                Ok(Answer::Logins { reports: self.ordered(&condition, range, *limit, true, after.as_ref())? })
+            }
+            Query::Oldest { filter, range, limit, after } => {
+                let from = after.as_ref().map_or(i64::MIN, |(at, _)| *at);
+                let range = Range { from: range.from.max(from), to: range.to };
+                let condition = Condition::of(filter, range);
                 Ok(Answer::Logins {
-                    reports: self.ordered(&condition, *range, *limit, true, after.as_ref())?,
+                    reports: self.ordered(&condition, range, *limit, false, after.as_ref())?,
                 })
             }
             Query::Seen { login, with, range, filter } => {
                 let filter = filter.seen(login, with)?;
                 let report = self.newest_id(&Condition::of(&filter, *range), *range)?;
                 Ok(Answer::Seen { seen: report.is_some(), report })
+            }
+            Query::Any { filter, range } => {
+                let seen = self.any(&Condition::of(&filter.clone().of_user(), *range), *range)?;
+                Ok(Answer::Seen { seen, report: None })
             }
             Query::FirstLast { filter, range } => self.first_last(&filter.clone().of_user(), *range),
             Query::Count { filter, range, distinct } => self.count(filter, *range, distinct),
@@ -102,122 +71,32 @@ impl Asking<'_> {
         &self,
         days: impl IntoIterator<Item = Arc<Day>>,
         sought: &Sought,
-        mut work: impl FnMut(&SegmentReader) -> Result<(), Stop>,
+        mut work: impl FnMut(&Part<'_>) -> Result<(), Stop>,
     ) -> Result<(), StoreError> {
         let mut days = days.into_iter();
         days.try_for_each(|day| scan::segments(self.catalog, &day, sought, &self.deadline, &mut work))
     }
 
-    /// The newest reports, newest first, or the oldest ones, oldest first; days are opened only until there are enough.
-    /// `after`: only what comes behind this report, where the newest ones are wanted.
-    pub(super) fn ordered(
-        &self,
-        condition: &Condition,
-        range: Range,
-        limit: usize,
-        newest: bool,
-        after: Option<&(i64, ReportId)>,
-    ) -> Result<Vec<Report>, StoreError> {
-        let mut found = Vec::new();
-        let mut days = self.catalog.within(range);
-        if newest {
-            days.reverse();
-        }
+    /// Whether there is a row, newest day first.
+    fn any(&self, condition: &Condition, range: Range) -> Result<bool, StoreError> {
         let sought = Sought::of(condition);
-        // The greatest keys are kept.
-        let sign = if newest { 1 } else { -1 };
-        for day in days {
-            let wanted = limit - found.len();
-            // The least of those kept so far on top.
-            let mut kept: BinaryHeap<Reverse<(i64, i64, usize, u32)>> = BinaryHeap::new();
-            let mut columns = Vec::new();
-            let mut reports = Vec::new();
+        let mut found = false;
+        for day in self.catalog.within(range).into_iter().rev() {
             let condition = &condition.within(day.range());
-            scan::segments(self.catalog, &day, &sought, &self.deadline, |segment| {
-                let mut order = None;
-                let number = columns.len();
-                columns.push(None);
-                let mut hit = false;
-                scan::rows(segment, condition, &self.deadline, |doc| {
-                    let (time, sequence) = Order::of(&mut order, segment)?.row(doc);
-                    if let Some((at, id)) = after
-                        && !comes_after((time, sequence), doc, segment, *at, id)?
-                    {
-                        return Ok(GO_ON);
-                    }
-                    let key = (time * sign, sequence * sign, number, doc);
-                    if kept.len() < wanted {
-                        kept.push(Reverse(key));
-                        hit = true;
-                    } else if kept.peek().is_some_and(|Reverse(least)| *least < key) {
-                        kept.pop();
-                        kept.push(Reverse(key));
-                        hit = true;
-                    }
-                    Ok(GO_ON)
-                })?;
-                if hit && let Some(place) = columns.get_mut(number) {
-                    *place = Some(Rows::open(segment)?);
+            scan::segments(self.catalog, &day, &sought, &self.deadline, |part| {
+                if found {
+                    return Ok(());
                 }
-                Ok(())
+                scan::rows(part, condition, &self.deadline, |_| {
+                    found = true;
+                    Ok(ControlFlow::Break(()))
+                })
             })?;
-            for Reverse((_, _, number, doc)) in kept.into_sorted_vec() {
-                if let Some(Some(rows)) = columns.get(number) {
-                    reports
-                        .push(rows.report(doc).map_err(|error| super::catalog::disk(&day.folder, &error))?);
-                }
-            }
-            reports.sort_by(|left, right| (right.at, &right.id).cmp(&(left.at, &left.id)));
-            if !newest {
-                reports.reverse();
-            }
-            found.append(&mut reports);
-            if found.len() >= limit {
+            if found {
                 break;
             }
         }
         Ok(found)
-    }
-
-    /// The newest report's id. Only the columns that make an id are read.
-    fn newest_id(&self, condition: &Condition, range: Range) -> Result<Option<ReportId>, StoreError> {
-        let sought = Sought::of(condition);
-        for day in self.catalog.within(range).into_iter().rev() {
-            let condition = &condition.within(day.range());
-            let mut newest: Option<(i64, i64, String)> = None;
-            scan::segments(self.catalog, &day, &sought, &self.deadline, |segment| {
-                let mut order = None;
-                let mut here: Vec<DocId> = Vec::new();
-                let mut best = newest.as_ref().map(|(time, sequence, _)| (*time, *sequence));
-                scan::rows(segment, condition, &self.deadline, |doc| {
-                    let row = Some(Order::of(&mut order, segment)?.row(doc));
-                    if row > best {
-                        here.clear();
-                    }
-                    if row >= best {
-                        best = row;
-                        here.push(doc);
-                    }
-                    Ok(GO_ON)
-                })?;
-                let Some((time, sequence)) = best.filter(|_| !here.is_empty()) else { return Ok(()) };
-                let nodes = segment.fast_fields().str(name::NODE)?;
-                for doc in here {
-                    let mut node = String::new();
-                    if let Some(nodes) = &nodes
-                        && let Some(ordinal) = nodes.ords().first(doc)
-                    {
-                        nodes.ord_to_str(ordinal, &mut node)?;
-                    }
-                    newest = newest.take().max(Some((time, sequence, node)));
-                }
-                Ok(())
-            })?;
-            if let Some((time, sequence, node)) = newest {
-                return Ok(Some(schema::id(time, sequence.unsigned_abs(), &node)));
-            }
-        }
-        Ok(None)
     }
 
     fn first_last(&self, filter: &Filter, range: Range) -> Result<Answer, StoreError> {

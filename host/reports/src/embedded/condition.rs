@@ -115,6 +115,18 @@ impl Condition {
         }
     }
 
+    /// The time that all rows that meet it lie in, as far as it says.
+    pub(super) fn time(&self) -> Range {
+        match self {
+            Self::Time(range) => *range,
+            Self::And(all) => all.iter().map(Self::time).fold(Range::EVER, |left, right| Range {
+                from: left.from.max(right.from),
+                to: left.to.min(right.to),
+            }),
+            _ => Range::EVER,
+        }
+    }
+
     /// The user whose rows alone can meet it, if it names one.
     pub(super) fn user(&self) -> Option<&str> {
         match self {

@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use tantivy::index::SegmentId;
 use tantivy::indexer::IndexWriterOptions;
-use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher};
+use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, SegmentReader};
 
 use super::folder::Folder;
+use super::part::Times;
 use super::schema::FIELDS;
 use super::sketch::{EXTENSION, ROOM, Sketch, Sought};
 
@@ -41,6 +42,8 @@ struct Segments {
     /// Those of the last commit.
     all: Vec<SegmentId>,
     sketches: HashMap<SegmentId, Arc<Sketch>>,
+    /// Of those that were asked about a part of the day.
+    times: HashMap<SegmentId, Arc<Times>>,
     /// Those whose files were found whole, byte by byte, after a question had failed.
     sound: Vec<SegmentId>,
 }
@@ -128,6 +131,21 @@ impl Day {
     /// The same for one of its segments.
     pub(super) fn segment_lacks(&self, segment: SegmentId, sought: &Sought) -> bool {
         self.segments.read().sketches.get(&segment).is_some_and(|sketch| sketch.lacks(sought))
+    }
+
+    /// When the rows of a segment were, worked out once.
+    pub(super) fn times(&self, segment: &SegmentReader) -> tantivy::Result<Arc<Times>> {
+        let id = segment.segment_id();
+        if let Some(times) = self.segments.read().times.get(&id) {
+            return Ok(Arc::clone(times));
+        }
+        let times = Arc::new(Times::of(segment)?);
+        let segments = &mut *self.segments.write();
+        // One that was merged meanwhile would stay for good.
+        if segments.all.contains(&id) {
+            segments.times.insert(id, Arc::clone(&times));
+        }
+        Ok(times)
     }
 
     /// Whether these are the segments that were there at the last look.
@@ -256,7 +274,11 @@ impl Day {
         let metas = self.index.searchable_segment_metas()?;
         let reports = metas.iter().map(|meta| u64::from(meta.num_docs())).sum();
         self.reports.store(reports, Ordering::Relaxed);
-        self.segments.write().all = metas.iter().map(tantivy::SegmentMeta::id).collect();
+        {
+            let segments = &mut *self.segments.write();
+            segments.all = metas.iter().map(tantivy::SegmentMeta::id).collect();
+            segments.times.retain(|id, _| segments.all.contains(id));
+        }
         let mut bytes = 0;
         for entry in fs::read_dir(&self.folder)? {
             // A merge may have just removed it.

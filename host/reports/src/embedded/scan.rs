@@ -1,6 +1,7 @@
 //! Going through the rows that meet a condition.
 
 use std::any::Any;
+use std::cmp::Reverse;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -13,13 +14,14 @@ use super::check::Check;
 use super::condition::Condition;
 use super::day::{Day, folder_name};
 use super::ingest::is_row;
+use super::part::Part;
 use super::row::Rows;
 use super::schema::FIELDS;
 use super::sketch::Sought;
 use crate::{Range, Report, ReportId, StoreError};
 
 /// Rows between two looks at the clock.
-const STRIDE: u32 = 1 << 13;
+const STRIDE: usize = 1 << 13;
 
 /// When to give up.
 pub(super) struct Deadline {
@@ -78,7 +80,7 @@ pub(super) fn segments(
     day: &Day,
     sought: &Sought,
     deadline: &Deadline,
-    mut work: impl FnMut(&SegmentReader) -> Result<(), Stop>,
+    mut work: impl FnMut(&Part<'_>) -> Result<(), Stop>,
 ) -> Result<(), StoreError> {
     deadline.check()?;
     if day.lacks(sought) {
@@ -88,7 +90,7 @@ pub(super) fn segments(
         let searcher = catalog.searcher(day)?;
         for segment in searcher.segment_readers() {
             if !day.segment_lacks(segment.segment_id(), sought) {
-                work(segment)?;
+                work(&Part { day, segment })?;
             }
         }
         Ok(())
@@ -126,29 +128,67 @@ fn failed(catalog: &Catalog, day: &Day, fault: &(dyn Any + Send)) -> Result<(), 
 
 /// Calls `each` with the rows of a segment that meet the condition, until it breaks.
 pub(super) fn rows(
-    segment: &SegmentReader,
+    part: &Part<'_>,
     condition: &Condition,
     deadline: &Deadline,
     mut each: impl FnMut(DocId) -> Result<ControlFlow<()>, Stop>,
 ) -> Result<(), Stop> {
     if let Some(user) = condition.user() {
-        for doc in of_user(segment, user, condition, deadline)? {
+        for doc in of_user(part, user, condition, deadline)? {
             if each(doc)?.is_break() {
                 return Ok(());
             }
         }
         return Ok(());
     }
-    let check = Check::bind(condition, segment)?;
+    let check = Check::bind(condition, part)?;
     if matches!(check, Check::Never) {
         return Ok(());
     }
-    for doc in 0..segment.max_doc() {
-        if doc.is_multiple_of(STRIDE) {
-            deadline.check()?;
+    for block in part.blocks(condition.time())? {
+        deadline.check()?;
+        for doc in block {
+            if !part.is_deleted(doc) && check.meets(doc) && each(doc)?.is_break() {
+                return Ok(());
+            }
         }
-        if !segment.is_deleted(doc) && check.meets(doc) && each(doc)?.is_break() {
+    }
+    Ok(())
+}
+
+/// The same, block after block in the order of their times, the newest or the oldest first. `each` says which time is the
+/// last that is wanted, once it has enough rows; `wanted` is that of what is had already. Blocks beyond it are not read.
+pub(super) fn rows_in_order(
+    part: &Part<'_>,
+    condition: &Condition,
+    newest: bool,
+    mut wanted: Option<i64>,
+    deadline: &Deadline,
+    mut each: impl FnMut(DocId) -> Result<Option<i64>, Stop>,
+) -> Result<(), Stop> {
+    if condition.user().is_some() {
+        return rows(part, condition, deadline, |doc| each(doc).map(|_| ControlFlow::Continue(())));
+    }
+    let check = Check::bind(condition, part)?;
+    if matches!(check, Check::Never) {
+        return Ok(());
+    }
+    let mut blocks = part.timed_blocks(condition.time())?;
+    if newest {
+        blocks.sort_by_key(|block| Reverse(block.last));
+    } else {
+        blocks.sort_by_key(|block| block.first);
+    }
+    for block in blocks {
+        let beyond = |last: i64| if newest { block.last < last } else { block.first > last };
+        if wanted.is_some_and(beyond) {
             return Ok(());
+        }
+        deadline.check()?;
+        for doc in block.rows {
+            if !part.is_deleted(doc) && check.meets(doc) {
+                wanted = each(doc)?;
+            }
         }
     }
     Ok(())
@@ -166,7 +206,7 @@ fn of_user(
     let term = Term::from_field_text(FIELDS.login, user);
     let mut docs = Vec::new();
     let Some(mut postings) = index.read_postings(&term, IndexRecordOption::Basic)? else { return Ok(docs) };
-    let mut seen = 0_u32;
+    let mut seen = 0_usize;
     let mut doc = postings.doc();
     while doc != TERMINATED {
         seen += 1;
@@ -198,12 +238,12 @@ fn of_user(
 
 /// The rows of a segment that meet the condition.
 pub(super) fn matching(
-    segment: &SegmentReader,
+    part: &Part<'_>,
     condition: &Condition,
     deadline: &Deadline,
 ) -> Result<Vec<DocId>, Stop> {
     let mut docs = Vec::new();
-    rows(segment, condition, deadline, |doc| {
+    rows(part, condition, deadline, |doc| {
         docs.push(doc);
         Ok(ControlFlow::Continue(()))
     })?;
@@ -216,7 +256,7 @@ pub(super) fn each(
     deadline: &Deadline,
     mut each: impl FnMut(DocId) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    for some in docs.chunks(STRIDE as usize) {
+    for some in docs.chunks(STRIDE) {
         deadline.check()?;
         some.iter().try_for_each(|doc| each(*doc))?;
     }

@@ -34,6 +34,8 @@ pub struct EmbeddedSettings {
     pub log_limit: u64,
     /// Questions that are worked on at the same time.
     pub questions: usize,
+    /// And beside them of those of background functions.
+    pub job_questions: usize,
     /// Hears what is wrong.
     pub complain: Complain,
 }
@@ -53,6 +55,7 @@ impl EmbeddedSettings {
             log_rewrite: 64 << 20,
             log_limit: 1 << 30,
             questions: 4,
+            job_questions: 2,
             complain: Arc::new(|_| {}),
         }
     }

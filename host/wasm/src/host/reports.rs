@@ -5,12 +5,12 @@ use std::time::Instant;
 use ::reports as store;
 use capabilities::context::{self, Step};
 use capabilities::reports::question::{self, Which};
-use capabilities::reports::{ReportsError, note};
+use capabilities::reports::{ReportsError, asker, note};
 use store::{Answer, Filter as Conditions, Query, Range, Rank, ReportId, StoreError};
 use wasmtime::Result;
 
 use crate::bindings::reports::{
-    Confirmation, Field, Filter, Host, Measure, Outlier, Ranked, Report, Slot, Span,
+    Confirmation, Field, Filter, Host, Measure, Outlier, Position, Ranked, Report, Slot, Span,
 };
 use crate::bindings::types::Error;
 use crate::convert;
@@ -69,7 +69,7 @@ impl State {
         let (reports, context) = (self.common.capabilities.reports.clone(), context::current());
         let left = self.deadline.saturating_duration_since(Instant::now());
         self.aside(async move {
-            let answer = reports.query(&query, Some(left)).await;
+            let answer = reports.query_of(asker(context.as_deref()), &query, Some(left)).await;
             if let Some(context) = context {
                 note(&context, &query, answer.as_ref());
             }
@@ -176,6 +176,27 @@ impl Host for State {
         let query = which(filter).map(|which| question::find(which, limit));
         Ok(self.ask(query).await?.and_then(|answer| match answer {
             Answer::Logins { reports } => Ok(reports.into_iter().map(report).collect()),
+            _ => strange(),
+        }))
+    }
+
+    async fn find_oldest(
+        &mut self,
+        filter: Filter,
+        after: Option<Position>,
+        limit: u32,
+    ) -> Result<std::result::Result<Vec<Report>, Error>> {
+        let after = after.map(|after| question::instant(after.t).map(|at| (at, after.id))).transpose();
+        let query = which(filter).and_then(|which| Ok(question::oldest(which, after?, limit)));
+        Ok(self.ask(query).await?.and_then(|answer| match answer {
+            Answer::Logins { reports } => Ok(reports.into_iter().map(report).collect()),
+            _ => strange(),
+        }))
+    }
+
+    async fn any(&mut self, filter: Filter) -> Result<std::result::Result<bool, Error>> {
+        Ok(self.ask(which(filter).map(question::any)).await?.and_then(|answer| match answer {
+            Answer::Seen { seen, .. } => Ok(seen),
             _ => strange(),
         }))
     }
@@ -313,8 +334,10 @@ impl Host for State {
         }
         let reports = self.common.capabilities.reports.clone();
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let found =
-            self.aside(async move { reports.search(&index, query.as_bytes(), Some(left)).await }).await?;
+        let asker = asker(context::current().as_deref());
+        let found = self
+            .aside(async move { reports.search(asker, &index, query.as_bytes(), Some(left)).await })
+            .await?;
         Ok(found.and_then(|json| {
             if json.len() > HOST_CALL_BYTES {
                 return Err(Error::Limit(format!("{HOST_CALL_BYTES} bytes of an answer")));

@@ -1,5 +1,6 @@
 //! Time-window databases.
 
+mod counts;
 pub(crate) mod lent;
 pub(crate) mod waiting;
 

@@ -52,6 +52,15 @@ fn every_question_is_answered() {
             "local r = reportsFind({attrs = {realm = 'c'}}, 1) return #r, r[1].login, r[1].confirmation, r[1].asn",
             "1 carl none 0",
         ),
+        (
+            "local r = reportsFindOldest({login = 'anna'}, 2) return #r, r[1].t, r[2].t",
+            "2 1700000000 1700000060",
+        ),
+        (
+            "local f = {login = 'anna'} local r = reportsFindOldest(f, 2, reportsFindOldest(f, 1)[1]) return #r, r[1].t, r[2].t",
+            "2 1700000060 1700000120",
+        ),
+        ("return reportsAny({login = 'anna', success = false}), reportsAny({login = 'dora'})", "true false"),
         ("return reportsSeen('anna', 'ip', '192.0.2.1', 1600000000)", "true"),
         ("return reportsSeen('anna', 'ip', '198.51.100.9', 1600000000)", "false"),
         ("return reportsSeen('anna', 'network', '192.0.2.0/24', 1700000200)", "false"),
@@ -92,6 +101,7 @@ fn every_question_is_answered() {
         ("return reportsSeen('x', 'ip', 'y', 0)", "address"),
         ("return reportsConfirm('x', 'maybe')", "maybe"),
         ("return reportsHistogram({since = 1}, 0)", "interval"),
+        ("return reportsFindOldest({}, 1, {t = 5})", "id"),
     ] {
         let told = run(&lua, code);
         assert!(told.starts_with("error: ") && told.contains(word), "{told}");

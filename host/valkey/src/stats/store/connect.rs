@@ -7,10 +7,9 @@ use capabilities::log::Level;
 use redis::RedisError;
 use tokio::task::JoinSet;
 
-use super::trouble::{advice, is_lost};
-use super::{Inner, LOG_EVERY, Ready, random};
+use super::{Inner, LOG_EVERY, Ready, is_lost, random};
 use crate::link::{Limits, LinkError};
-use crate::nodes::{Host, Nodes};
+use crate::nodes::Nodes;
 use crate::stats::pace::{FIRST_PAUSE, LONGEST_PAUSE, Next, Pace, State};
 use crate::stats::parts::{ALL, Set};
 use crate::stats::plan::PARTITIONS;
@@ -23,29 +22,22 @@ impl Inner {
     /// Connects, again and again.
     pub(super) async fn connect(self: Arc<Self>) {
         let mut pause = FIRST_PAUSE;
-        // Of a cluster: the nodes that it had last.
-        let mut known = Vec::new();
         loop {
-            match self.open(&mut known).await {
+            match self.open().await {
                 Ok((ready, state)) => {
                     pause = FIRST_PAUSE;
                     let text =
                         format!("stats DB {}: its counts are kept in {}", self.name, self.options.target);
-                    let key = format!("stats DB kept {}", self.name);
-                    self.capabilities.log.limited(&key, LOG_EVERY, Level::Notice, &text);
+                    self.capabilities.log.notice(text);
                     self.away.is_back();
                     self.partly.store(false, Ordering::Relaxed);
                     self.note(state);
                     *self.ready.lock() = Some(ready.clone());
                     self.connected.send_replace(true);
-                    self.until_lost(ready, state, &mut known).await;
+                    self.until_lost(ready, state).await;
                 }
                 Err(error) => {
-                    let advice = match &error {
-                        LinkError::Server(error) if !self.is_apart() => advice(error),
-                        _ => "",
-                    };
-                    let reason = format!("{error}{advice}");
+                    let reason = error.to_string();
                     if self.away.is_news(&reason) {
                         let text = format!(
                             "stats DB {}: {} cannot be used: {reason}; trying again",
@@ -64,14 +56,14 @@ impl Inner {
     }
 
     /// Connects. Of a cluster some nodes may be away, also the one with the seed of the rows.
-    async fn open(&self, known: &mut Vec<Host>) -> Result<(Ready, State), LinkError> {
-        let nodes = Nodes::open(&self.options.target, self.limits(), known).await?;
+    async fn open(&self) -> Result<(Ready, State), LinkError> {
+        let nodes = Nodes::open(&self.options.target, self.limits(), &mut *self.known.lock().await).await?;
         let mut ready = Ready { nodes: Arc::new(nodes), rows: Arc::default() };
         if !self.is_apart() {
             self.seed(&ready).await?;
             return Ok((ready, State { away: 0, seeded: true }));
         }
-        let state = self.look(&mut ready, known).await?;
+        let state = self.look(&mut ready).await?;
         if state.away == ALL { Err(LinkError::Silent) } else { Ok((ready, state)) }
     }
 
@@ -86,7 +78,7 @@ impl Inner {
     }
 
     /// Waits until the connection is of no use any more. One to a cluster still is while some of its nodes answer.
-    async fn until_lost(&self, mut ready: Ready, mut state: State, known: &mut Vec<Host>) {
+    async fn until_lost(&self, mut ready: Ready, mut state: State) {
         let mut pace = Pace::default();
         loop {
             match pace.after(state) {
@@ -100,7 +92,7 @@ impl Inner {
             if !self.is_apart() {
                 return;
             }
-            match self.look(&mut ready, known).await {
+            match self.look(&mut ready).await {
                 Ok(found) => state = found,
                 Err(error) => return self.complain_of(&error.into()),
             }
@@ -117,17 +109,15 @@ impl Inner {
     ///
     /// # Errors
     /// The node with the seed refuses to tell it.
-    async fn look(&self, ready: &mut Ready, known: &mut Vec<Host>) -> Result<State, RedisError> {
+    async fn look(&self, ready: &mut Ready) -> Result<State, RedisError> {
         let mut away = self.away_now(&ready.nodes).await;
-        // Nobody waits for them while they are connected to anew.
-        self.parts.lose(away);
         if away != 0 || ready.nodes.is_stale() {
             let gone = (0..PARTITIONS).filter(|partition| away & 1 << partition != 0);
             let silent =
                 gone.filter_map(|partition| ready.nodes.place(&self.plan.index(partition))).collect();
             // If nobody tells how the cluster is now, it stays as it was.
             if let Ok(nodes) = ready.nodes.renewed(&self.options.target, self.limits(), &silent).await {
-                *known = nodes.hosts();
+                *self.known.lock().await = nodes.hosts();
                 ready.nodes = Arc::new(nodes);
                 away = self.away_now(&ready.nodes).await;
                 // Not if the connection is only about to be used.
