@@ -3,7 +3,9 @@ local recent = {}
 
 recent.DAY = 86400
 -- Reports of one question: what a policy holds of them at once.
-recent.MOST = 2000
+recent.MOST = 1000
+-- Seconds before the end of the last run in which reports are looked for once more: those that showed in the store late.
+recent.OVERLAP = 15
 -- Times of reports are whole milliseconds.
 recent.MOMENT = 0.001
 recent.TRUSTED = { "none", "good" }
@@ -31,48 +33,265 @@ function recent.settings(policy, defaults, given)
 end
 
 function recent.scan()
-    return { window = 120, lag = 5, channels = {}, confirm = true }
+    return {
+        window = 120, lag = 5, seconds = 45, catch_up = 900, remember = 3600, remembered = 500000, channels = {},
+        confirm = true,
+    }
 end
 
--- Calls `each` with the successful logins of the last minutes, oldest first; of those that `apart` gives one key only with the
--- oldest: what is before a later one is that one, not what was before the burst. They come page by page: where thousands log in
--- each second all of them would not fit into a state's memory.
-function recent.successes(scan, apart, each)
-    local stop = os.time() - scan.lag
-    local filter = { since = stop - scan.window, success = true, confirmations = recent.TRUSTED }
-    local function upto(before)
-        return recent.answer(reportsFind(recent.with(filter, { before = before }), recent.MOST))
-    end
-    -- The store answers with the newest: a first walk finds where pages end, and the way back begins with the oldest.
-    local newer = {}
-    local page = upto(stop)
-    while #page == recent.MOST do
-        -- Others of the same moment may be behind the end of the page.
-        local rest = page[#page].t + recent.MOMENT
-        if rest >= stop then
-            -- More came in one moment than a question answers: what is before it is left out.
-            break
+-- Refuses what makes no sense.
+function recent.check(scan)
+    for name, most in pairs({ window = 86400, seconds = 86400, catch_up = 86400, remember = 86400, remembered = 4000000 }) do
+        local value = scan[name]
+        if type(value) ~= "number" or value < 1 or value > most then
+            error(("setting %q: must be from 1 to %d"):format(name, most))
         end
-        newer[#newer + 1] = stop
-        stop = rest
-        page = upto(stop)
     end
-    local known = {}
-    while true do
-        for place = #page, 1, -1 do
-            local report = page[place]
-            local key = apart(report)
-            if not known[key] then
-                known[key] = true
-                each(report)
+end
+
+-- Hashes of texts that nobody can choose so that two meet: polynomials at random places, of 52 bits together.
+local PRIME, LOW = 2147483647, 2097152
+
+local function random_places()
+    local file = io.open("/dev/urandom", "rb")
+    local bytes = file and file:read(6)
+    if file then
+        file:close()
+    end
+    if not bytes or #bytes < 6 then
+        error("no random numbers can be read from /dev/urandom")
+    end
+    local a, b, c, d, e, f = bytes:byte(1, 6)
+    local half = LOW / 2
+    -- Between 2^20 and 2^21, so that products are whole numbers below 2^53.
+    return half + (a * 65536 + b * 256 + c) % half, half + (d * 65536 + e * 256 + f) % half
+end
+
+local one, other = random_places()
+
+local function hash(text)
+    local byte, left, right = string.byte, #text, #text
+    for place = 1, #text, 3 do
+        local a, b, c = byte(text, place, place + 2)
+        local part = a + (b or 0) * 256 + (c or 0) * 65536 + 1
+        left, right = (left * one + part) % PRIME, (right * other + part) % PRIME
+    end
+    return left * LOW + right % LOW
+end
+
+-- What was looked at a while ago, by its hash, with a value; see recent/src/memory.rs. When it is full the older half is
+-- forgotten.
+function recent.memory(scan)
+    local stamps, values, count, now = {}, {}, 0, 0
+    local memory = {}
+
+    local function is_over(key, stamp)
+        return now - stamp > scan.remember * (0.5 + key % 256 / 510)
+    end
+
+    -- Keeps what came after a time and is not over.
+    local function keep(after)
+        local kept, kept_values, number = {}, {}, 0
+        for key, stamp in pairs(stamps) do
+            if stamp > after and not is_over(key, stamp) then
+                kept[key], kept_values[key], number = stamp, values[key], number + 1
             end
         end
-        local last = table.remove(newer)
-        if last == nil then
+        stamps, values, count = kept, kept_values, number
+    end
+
+    -- A time before or at which half of them came.
+    local function median()
+        local times, sorted = {}, {}
+        for _, stamp in pairs(stamps) do
+            times[stamp] = (times[stamp] or 0) + 1
+        end
+        for stamp in pairs(times) do
+            sorted[#sorted + 1] = stamp
+        end
+        table.sort(sorted)
+        local half = count / 2
+        for _, stamp in ipairs(sorted) do
+            half = half - times[stamp]
+            if half <= 0 then
+                return stamp
+            end
+        end
+        return now
+    end
+
+    function memory.set_time(time)
+        if time < now then
+            memory.clear()
+        end
+        now = time
+    end
+
+    memory.key = hash
+
+    function memory.get(key)
+        local stamp = stamps[key]
+        if stamp and not is_over(key, stamp) then
+            local value = values[key]
+            if value == nil then
+                return true
+            end
+            return value
+        end
+    end
+
+    -- Remembers something from now on. Without a value it takes less room.
+    function memory.put(key, value)
+        if not stamps[key] then
+            if count >= scan.remembered then
+                keep(math.min(median(), now))
+            end
+            count = count + 1
+        end
+        stamps[key], values[key] = now, value
+    end
+
+    -- Changes the value of something, which is remembered for no longer than before.
+    function memory.update(key, value)
+        if stamps[key] then
+            values[key] = value
+        end
+    end
+
+    function memory.clear()
+        stamps, values, count = {}, {}, 0
+    end
+
+    function memory.count()
+        return count
+    end
+
+    return memory
+end
+
+-- Logins that were told of. Others like them, in `scan.window` from then on, are of the same burst.
+function recent.told(scan)
+    local times, count = {}, 0
+    local told = {}
+
+    function told.has(report, key)
+        return times[key] ~= nil and report.t - times[key] < scan.window
+    end
+
+    function told.add(report, key)
+        if count >= 1000 then
+            count = 0
+            for other_key, time in pairs(times) do
+                if report.t - time < scan.window then
+                    count = count + 1
+                else
+                    times[other_key] = nil
+                end
+            end
+        end
+        times[key], count = report.t, count + 1
+    end
+
+    return told
+end
+
+-- Logins that are alike to the policy are looked at once in a while: of which nothing was to be told, for `scan.remember`; those
+-- that were told of, for `scan.window`. `look` says whether a login was told of.
+function recent.looked(scan)
+    local memory, told = recent.memory(scan), recent.told(scan)
+    local looked = {}
+
+    function looked.begin()
+        memory.set_time(os.time())
+    end
+
+    function looked.at(report, apart, look)
+        local key = hash(apart)
+        if memory.get(key) or told.has(report, key) then
             return
         end
-        page = upto(last)
+        if look(report) then
+            told.add(report, key)
+        else
+            memory.put(key)
+        end
     end
+
+    return looked
+end
+
+-- How far the runs in this state have come: everything before the time `t`, and, where a run ended for its time was over, what
+-- comes up to the report `id` at that time.
+function recent.walk(scan)
+    recent.check(scan)
+    local done
+    local walk = {}
+
+    local function most()
+        return math.max(scan.catch_up, scan.window)
+    end
+
+    local function skipped(stop)
+        return done and math.max(stop - done.t - most(), 0) or 0
+    end
+
+    -- Whether the next run has to leave something out, because the last one is too long ago.
+    function walk.skips()
+        return skipped(os.time() - scan.lag) > 0
+    end
+
+    local function begin(stop)
+        local left_out = skipped(stop)
+        if left_out > 0 then
+            warnLog(("the last run here came to %.0f s ago, and one looks back %.0f s at most: %.0f s were left out")
+                :format(left_out + most(), most(), left_out), {})
+            return { t = stop - most() }
+        end
+        if done and done.t <= stop + recent.OVERLAP then
+            return done.id and done or { t = done.t - recent.OVERLAP }
+        end
+        -- There was none, or the clock was put back since.
+        return { t = stop - scan.window }
+    end
+
+    -- Calls `each` with the successful logins since the last run, oldest first, until all were looked at or the time of the run
+    -- is over. They come page by page: where thousands log in each second all of them would not fit into a state's memory.
+    -- After an error the next run goes on with the same login.
+    function walk.successes(each)
+        local began = os.time()
+        local stop = began - scan.lag
+        local place = begin(stop)
+        local filter = { since = place.t, before = stop, success = true, confirmations = recent.TRUSTED }
+        local after = place.id and place or nil
+        while true do
+            local page
+            if after then
+                page = recent.answer(reportsFindOldest(filter, recent.MOST, after))
+            else
+                page = recent.answer(reportsFindOldest(filter, recent.MOST))
+            end
+            for _, report in ipairs(page) do
+                each(report)
+                after = { t = report.t, id = report.id }
+                done = after
+                if os.time() - began >= scan.seconds then
+                    infoLog(("the time of this run is over, %.0f s behind: the next one goes on there")
+                        :format(stop - report.t), {})
+                    if report.t > stop - recent.OVERLAP then
+                        -- Of these some may still show.
+                        done = { t = report.t }
+                    end
+                    return
+                end
+            end
+            if #page < recent.MOST then
+                done = { t = stop }
+                return
+            end
+        end
+    end
+
+    return walk
 end
 
 -- The good logins of a report's user before it, from so many seconds before.
@@ -93,7 +312,7 @@ function recent.with(filter, more)
 end
 
 function recent.known(filter)
-    return recent.answer(reportsFirstAndLast(filter)) ~= nil
+    return recent.answer(reportsAny(filter))
 end
 
 -- An alert about a report.
@@ -106,9 +325,10 @@ function recent.alert(scan, reason, report, severity, more)
     alert(recent.with(told, more))
 end
 
-function recent.kilometres(one, other)
-    local a, b = math.rad(one.latitude), math.rad(other.latitude)
-    local up, along = b - a, math.rad(other.longitude - one.longitude)
+-- Kilometres between two places on the globe.
+function recent.kilometres(here, there)
+    local a, b = math.rad(here.latitude), math.rad(there.latitude)
+    local up, along = b - a, math.rad(there.longitude - here.longitude)
     local h = math.sin(up / 2) ^ 2 + math.cos(a) * math.cos(b) * math.sin(along / 2) ^ 2
     return 2 * 6371 * math.asin(math.min(1, math.sqrt(h)))
 end

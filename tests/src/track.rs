@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::receiver::Receiver;
-use crate::{Client, Launch, tools, until};
+use crate::{Client, Daemon, Launch, tools, until};
 
 /// An hour, in seconds.
 pub const HOUR: f64 = 3600.0;
@@ -131,47 +131,92 @@ pub fn told_with(
     policies: &[(&str, &str)],
     fill: impl FnOnce(&mut Past),
 ) -> BTreeSet<(String, String)> {
-    let receiver = Receiver::start("200 OK");
-    let database =
-        |name: &str| tools::workspace().join("host/capabilities/testdata").join(name).display().to_string();
-    let mut config = format!(
-        "addACL(\"127.0.0.0/8\")\nsetPolicyBudget(60000)\n{store}\n\
-         newGeoIP2DB(\"City\", \"{}\")\nnewGeoIP2DB(\"ASN\", \"{}\")\n\
-         addAlertWebhook(\"hook\", {{ url = \"{}\" }})\n\
-         setCustomEndpoint(\"disown\", function(args)\n\
-             return true, {{ known = tostring(reportsConfirm(args.attrs.id, \"bad\")) }}\n\
-         end)\n",
-        database("GeoIP2-City-Test.mmdb"),
-        database("GeoLite2-ASN-Test.mmdb"),
-        receiver.url(),
-    );
-    for (policy, settings) in policies {
-        config.write_str(&twin.lines(policy, settings)).unwrap();
-    }
-    let daemon = Launch::trackalert(&config).start();
-    let client = daemon.client();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
-    let mut past = Past { client: client.clone(), now, count: 0 };
-    fill(&mut past);
-    past.stored();
+    let running = Running::start(store, twin, policies, fill);
     for (policy, _) in policies {
-        assert_eq!(client.post("/command/runBackground", &json!({"name": policy})).status, 200, "{policy}");
+        running.run(policy);
+    }
+    running.told()
+}
+
+/// A daemon with policies, and a past in its store.
+pub struct Running {
+    daemon: Daemon,
+    /// Of the daemon.
+    pub client: Client,
+    receiver: Receiver,
+}
+
+impl Running {
+    /// Starts it and waits until the store shows the past.
+    pub fn start(
+        store: &str,
+        twin: Twin,
+        policies: &[(&str, &str)],
+        fill: impl FnOnce(&mut Past),
+    ) -> Running {
+        let receiver = Receiver::start("200 OK");
+        let database = |name: &str| {
+            tools::workspace().join("host/capabilities/testdata").join(name).display().to_string()
+        };
+        let mut config = format!(
+            "addACL(\"127.0.0.0/8\")\nsetPolicyBudget(60000)\n{store}\n\
+             newGeoIP2DB(\"City\", \"{}\")\nnewGeoIP2DB(\"ASN\", \"{}\")\n\
+             addAlertWebhook(\"hook\", {{ url = \"{}\" }})\n\
+             setCustomEndpoint(\"disown\", function(args)\n\
+                 return true, {{ known = tostring(reportsConfirm(args.attrs.id, \"bad\")) }}\n\
+             end)\n",
+            database("GeoIP2-City-Test.mmdb"),
+            database("GeoLite2-ASN-Test.mmdb"),
+            receiver.url(),
+        );
+        for (policy, settings) in policies {
+            config.write_str(&twin.lines(policy, settings)).unwrap();
+        }
+        let daemon = Launch::trackalert(&config).start();
+        let client = daemon.client();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+        let mut past = Past { client: client.clone(), now, count: 0 };
+        fill(&mut past);
+        past.stored();
+        Running { daemon, client, receiver }
+    }
+
+    /// Runs a policy once.
+    pub fn run(&self, policy: &str) {
+        let job = || {
+            let jobs = self.client.get("/command/jobs").json();
+            jobs["jobs"].as_array()?.iter().find(|job| job["name"] == policy).cloned()
+        };
+        let runs = job().and_then(|job| job["runs"].as_i64()).unwrap();
+        let started = self.client.post("/command/runBackground", &json!({"name": policy}));
+        assert_eq!(started.status, 200, "{policy}");
         let last = until(policy, || {
-            let jobs = client.get("/command/jobs").json();
-            let job = jobs["jobs"].as_array()?.iter().find(|job| job["name"] == *policy)?.clone();
-            (job["last"].is_object() && job["running"] == 0).then(|| job["last"].clone())
+            job()
+                .filter(|job| job["runs"].as_i64() > Some(runs) && job["running"] == 0)
+                .map(|job| job["last"].clone())
         });
-        assert_eq!(last["result"], "done", "{policy}: {last} {:#?}", daemon.log().all());
+        assert_eq!(last["result"], "done", "{policy}: {last} {:#?}", self.daemon.log().all());
     }
-    let queued = client.metric("portcullis_alerts_total{result=\"queued\"}").unwrap_or(0.0);
-    let mut told = BTreeSet::new();
-    for _ in 0..queued as usize {
-        let body: Value = serde_json::from_str(&receiver.next().body).unwrap();
-        let text = |name: &str| body[name].as_str().unwrap().to_owned();
-        let subject = if text("login").is_empty() { text("remote") } else { text("login") };
-        told.insert((text("reason"), subject));
+
+    /// How often the store was asked this question, as its metric calls it.
+    pub fn asked(&self, question: &str) -> f64 {
+        self.client
+            .metric(&format!("portcullis_report_query_seconds_count{{query=\"{question}\"}}"))
+            .unwrap_or(0.0)
     }
-    told
+
+    /// Reason and subject of everything that was told.
+    pub fn told(&self) -> BTreeSet<(String, String)> {
+        let queued = self.client.metric("portcullis_alerts_total{result=\"queued\"}").unwrap_or(0.0);
+        let mut told = BTreeSet::new();
+        for _ in 0..queued as usize {
+            let body: Value = serde_json::from_str(&self.receiver.next().body).unwrap();
+            let text = |name: &str| body[name].as_str().unwrap().to_owned();
+            let subject = if text("login").is_empty() { text("remote") } else { text("login") };
+            told.insert((text("reason"), subject));
+        }
+        told
+    }
 }
 
 /// Reasons and subjects, as [`told`] gives them.

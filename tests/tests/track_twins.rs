@@ -3,8 +3,9 @@
 
 use portcullis_tests::Launch;
 use portcullis_tests::track::{
-    AMERICA, AMERICA_TOO, BHUTAN, DAY, HOUR, LONDON, Past, SWEDEN, Twin, set, told,
+    AMERICA, AMERICA_TOO, BHUTAN, DAY, HOUR, LONDON, Past, Running, SWEDEN, Twin, set, told,
 };
+use serde_json::json;
 
 /// A wide window, because reports of the past are made one by one.
 const NOW: &str = "scan = { window = 900, lag = 0 }";
@@ -188,5 +189,50 @@ fn settings_that_there_are_not_are_refused() {
                 assert!(!output.status.success() && told.contains(name), "{policy} {twin:?}: {told}");
             }
         }
+    }
+}
+
+/// A run knows what the one before it looked at, in whichever Lua states requests were meanwhile; and a page of logins is asked for
+/// once.
+#[test]
+fn what_was_looked_at_is_known_in_the_next_run() {
+    let store = "setReportStore(\"embedded\", { path = \"reports\", retention_days = 400, query_timeout_ms = 60000 })";
+    let policies = [
+        ("new-login-alert", NOW),
+        ("impossible-travel-alert", NOW),
+        ("compromised-account", NOW),
+        ("dormant-account", NOW),
+    ];
+    for twin in Twin::BOTH {
+        let running = Running::start(store, twin, &policies, |past| {
+            for login in ["ada", "bob", "cyd"] {
+                for day in 1..20 {
+                    past.report(f64::from(day) * DAY, login, LONDON, true);
+                }
+                past.report(2.0, login, LONDON, true);
+            }
+        });
+        let all = || ["any", "first_last", "count", "logins"].map(|question| running.asked(question));
+        let mut before = all();
+        for run in 0..4 {
+            for (policy, _) in policies {
+                running.run(policy);
+                for _ in 0..9 {
+                    let answer = running.client.post("/command/disown", &json!({"attrs": {"id": "nothing"}}));
+                    assert_eq!(answer.status, 200);
+                }
+            }
+            let now = all();
+            let asked: Vec<f64> = now.iter().zip(before).map(|(now, before)| now - before).collect();
+            before = now;
+            if run == 0 {
+                // A usual login: one question for `new-login-alert` and `dormant-account` each; two for
+                // `compromised-account`, failures and networks; the last ones for `impossible-travel-alert`.
+                assert_eq!(asked, [6.0, 0.0, 6.0, 4.0 + 3.0], "{twin:?}");
+            } else {
+                assert_eq!(asked, [0.0, 0.0, 0.0, 4.0], "{twin:?}, run {run}");
+            }
+        }
+        assert!(running.told().is_empty(), "{twin:?}");
     }
 }

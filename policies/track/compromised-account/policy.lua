@@ -10,6 +10,8 @@ local settings = recent.settings("compromised-account", {
     burst_hours = 6, burst_networks = 4, burst_countries = 3,
 }, ...)
 
+local walk, looked = recent.walk(settings.scan), recent.looked(settings.scan)
+
 local function is_known(report)
     local filter = recent.before(report, settings.known_days * recent.DAY)
     return recent.known(recent.with(filter, {
@@ -22,42 +24,49 @@ local function guessed(report)
         policy_reject = false }
     local failures = recent.answer(reportsCount(failed))
     if failures < settings.failures then
-        return
+        return false
     end
     local networks = recent.answer(reportsDistinct(failed, "network"))
     if networks < settings.networks or is_known(report) then
-        return
+        return false
     end
     recent.alert(settings.scan, "compromised-account", report, "critical", {
         text = string.format("a login succeeded after %d failures from %d networks", failures, networks),
         fields = { failures = failures, networks = networks },
     })
+    return true
 end
 
 local function everywhere(report)
     local good = recent.with(recent.before(report, settings.burst_hours * 3600), { before = report.t + 0.001 })
     local networks = recent.answer(reportsDistinct(good, "asn"))
     if networks < settings.burst_networks then
-        return
+        return false
     end
     local countries = recent.answer(reportsDistinct(good, "country"))
     if countries < settings.burst_countries then
-        return
+        return false
     end
     recent.alert(settings.scan, "account-everywhere", report, "critical", {
         text = string.format("logins from %d providers in %d countries in %d hours", networks, countries,
             settings.burst_hours),
         fields = { networks = networks, countries = countries },
     })
+    return true
+end
+
+-- Whether the login was told of.
+local function look(report)
+    local told = guessed(report)
+    return everywhere(report) or told
 end
 
 local policy = {}
 
 function policy.background()
-    local apart = function(report) return report.login .. "\0" .. report.network end
-    recent.successes(settings.scan, apart, function(report)
-        guessed(report)
-        everywhere(report)
+    looked.begin()
+    walk.successes(function(report)
+        looked.at(report, report.login .. "\0" .. report.network, look)
     end)
 end
 

@@ -9,32 +9,42 @@ local settings = recent.settings("dormant-account", {
     scan = recent.scan(), days = 60, memory_days = 365, only_new_network = false,
 }, ...)
 
--- The oldest login of somebody in a scan: those after it are not the first for long.
+local walk, looked = recent.walk(settings.scan), recent.looked(settings.scan)
+
+-- Whether the login was told of. It is the oldest of somebody's in a while: those after it are not the first for long.
 local function look(report)
+    -- Nearly everybody was there a few days ago; and the store finds that quickly, from the newest day on.
+    if recent.known(recent.before(report, settings.days * recent.DAY - recent.MOMENT)) then
+        return false
+    end
     local history = recent.before(report, settings.memory_days * recent.DAY)
     local span = recent.answer(reportsFirstAndLast(history))
     if span == nil then
-        return
+        return false
     end
     local days = (report.t - span.last) / recent.DAY
     if days < settings.days then
-        return
+        return false
     end
     local known = report.asn ~= 0 and recent.known(recent.with(history, { asn = report.asn }))
     if known and settings.only_new_network then
-        return
+        return false
     end
     local text = string.format("%.0f", days)
     recent.alert(settings.scan, "dormant-account", report, known and "info" or "warning", {
         text = "the first login for " .. text .. " days",
         fields = { days = text, known_network = known },
     })
+    return true
 end
 
 local policy = {}
 
 function policy.background()
-    recent.successes(settings.scan, function(report) return report.login end, look)
+    looked.begin()
+    walk.successes(function(report)
+        looked.at(report, report.login, look)
+    end)
 end
 
 return policy

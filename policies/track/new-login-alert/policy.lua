@@ -9,57 +9,61 @@ local settings = recent.settings("new-login-alert", {
     scan = recent.scan(), country = true, device = true, network = false,
     memory_days = 90, learning_days = 14, learning_logins = 10,
 }, ...)
-local LATEST = 50
+local MOST_LEARNING = 50
 
-local function is_learning(report, history, latest)
-    if #latest < math.min(settings.learning_logins, LATEST) then
+local walk, looked = recent.walk(settings.scan), recent.looked(settings.scan)
+
+-- Whether there is too little before this login to know what is new.
+local function is_learning(report, history)
+    if not recent.known(recent.with(history, { before = report.t - settings.learning_days * recent.DAY })) then
         return true
     end
-    local long_ago = report.t - settings.learning_days * recent.DAY
-    if #latest > 0 and latest[#latest].t <= long_ago then
-        return false
-    end
-    return not recent.known(recent.with(history, { before = long_ago }))
+    local wanted = math.min(settings.learning_logins, MOST_LEARNING)
+    return wanted > 0 and #recent.answer(reportsFind(history, wanted)) < wanted
 end
 
-local function is_new(report, history, latest, field)
-    local value = report[field]
-    if value == nil or value == "" or value == 0 then
-        return false
-    end
-    for _, old in ipairs(latest) do
-        if old[field] == value then
-            return false
+-- What is new about a login. Nearly always the first question finds one just like it, and quickly: from the newest day on.
+local function news(report, history)
+    local all, parts = {}, {}
+    for _, kind in ipairs({ { "country", "country" }, { "device", "device" }, { "network", "asn" } }) do
+        local part, field = kind[1], kind[2]
+        local value = report[field]
+        if settings[part] and value ~= nil and value ~= "" and value ~= 0 then
+            all[field] = value
+            parts[#parts + 1] = { part, field }
         end
     end
-    return not recent.known(recent.with(history, { [field] = value }))
-end
-
-local function look(report)
-    local history = recent.before(report, settings.memory_days * recent.DAY)
-    local latest = recent.answer(reportsFind(history, LATEST))
-    if is_learning(report, history, latest) then
-        return
-    end
     local new = {}
-    for _, kind in ipairs({ { "country", "country" }, { "device", "device" }, { "network", "asn" } }) do
-        if settings[kind[1]] and is_new(report, history, latest, kind[2]) then
+    if #parts == 0 or recent.known(recent.with(history, all)) then
+        return new
+    end
+    for _, kind in ipairs(parts) do
+        if not recent.known(recent.with(history, { [kind[2]] = report[kind[2]] })) then
             new[#new + 1] = kind[1]
         end
     end
-    if #new > 0 then
-        recent.alert(settings.scan, "new-" .. new[1], report, #new > 1 and "warning" or "info",
-            { fields = { new = table.concat(new, ", ") } })
+    return new
+end
+
+-- Whether the login was told of.
+local function look(report)
+    local history = recent.before(report, settings.memory_days * recent.DAY)
+    local new = news(report, history)
+    if #new == 0 or is_learning(report, history) then
+        return false
     end
+    recent.alert(settings.scan, "new-" .. new[1], report, #new > 1 and "warning" or "info",
+        { fields = { new = table.concat(new, ", ") } })
+    return true
 end
 
 local policy = {}
 
 function policy.background()
-    local apart = function(report)
-        return table.concat({ report.login, report.country, report.asn, report.device }, "\0")
-    end
-    recent.successes(settings.scan, apart, look)
+    looked.begin()
+    walk.successes(function(report)
+        looked.at(report, table.concat({ report.login, report.country, report.asn, report.device }, "\0"), look)
+    end)
 end
 
 return policy

@@ -7,7 +7,7 @@ mod tests;
 use portcullis::alerts::Severity;
 use portcullis::reports::{self, Field, Report};
 use portcullis::{Policy, Result};
-use recent::{DAY, Scan, before};
+use recent::{DAY, Looked, Scan, Walk, before};
 use serde::Deserialize;
 
 /// Settings of the policy; README.md says what each is for.
@@ -50,64 +50,62 @@ impl Default for Settings {
 /// The policy.
 pub struct Compromised {
     settings: Settings,
+    walk: Walk,
+    looked: Looked,
 }
 
-impl Compromised {
+impl Settings {
     /// Whether the user succeeded from this network before the failures began.
     fn is_known(&self, report: &Report) -> Result<bool> {
-        let mut filter = before(report, f64::from(self.settings.known_days) * DAY);
-        filter.until = Some(report.t - f64::from(self.settings.hours) * 3600.0);
+        let mut filter = before(report, f64::from(self.known_days) * DAY);
+        filter.until = Some(report.t - f64::from(self.hours) * 3600.0);
         filter.network = Some(network_of(report));
-        Ok(reports::first_and_last(filter)?.is_some())
+        Ok(reports::any(filter)?)
     }
 
-    /// A success after many failures from elsewhere.
-    fn guessed(&self, report: &Report) -> Result<()> {
-        let settings = &self.settings;
-        let mut failed = before(report, f64::from(settings.hours) * 3600.0);
+    /// Tells of a success after many failures from elsewhere.
+    fn guessed(&self, report: &Report) -> Result<bool> {
+        let mut failed = before(report, f64::from(self.hours) * 3600.0);
         (failed.success, failed.policy_reject, failed.confirmations) = (Some(false), Some(false), None);
         let failures = reports::count(failed.clone())?;
-        if failures < f64::from(settings.failures) {
-            return Ok(());
+        if failures < f64::from(self.failures) {
+            return Ok(false);
         }
         let networks = reports::distinct(failed, Field::Network)?;
-        if networks < f64::from(settings.networks) || self.is_known(report)? {
-            return Ok(());
+        if networks < f64::from(self.networks) || self.is_known(report)? {
+            return Ok(false);
         }
-        settings
-            .scan
+        self.scan
             .alert("compromised-account", report, Severity::Critical)
             .text(format!("a login succeeded after {failures} failures from {networks} networks"))
             .field("failures", failures)
             .field("networks", networks)
             .raise()?;
-        Ok(())
+        Ok(true)
     }
 
-    /// Successes from many places in a short time.
-    fn everywhere(&self, report: &Report) -> Result<()> {
-        let settings = &self.settings;
-        let mut good = before(report, f64::from(settings.burst_hours) * 3600.0);
+    /// Tells of successes from many places in a short time.
+    fn everywhere(&self, report: &Report) -> Result<bool> {
+        let mut good = before(report, f64::from(self.burst_hours) * 3600.0);
         good.until = Some(report.t + 0.001);
         let networks = reports::distinct(good.clone(), Field::Asn)?;
-        if networks < f64::from(settings.burst_networks) {
-            return Ok(());
+        if networks < f64::from(self.burst_networks) {
+            return Ok(false);
         }
         let countries = reports::distinct(good, Field::Country)?;
-        if countries < f64::from(settings.burst_countries) {
-            return Ok(());
+        if countries < f64::from(self.burst_countries) {
+            return Ok(false);
         }
-        settings
-            .scan
+        self.scan
             .alert("account-everywhere", report, Severity::Critical)
             .text(format!(
                 "logins from {networks} providers in {countries} countries in {} hours",
-                settings.burst_hours
+                self.burst_hours
             ))
             .field("networks", networks)
             .field("countries", countries)
             .raise()?;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -123,14 +121,18 @@ impl Policy for Compromised {
 
     fn new(settings: Settings) -> Result<Self> {
         settings.scan.check()?;
-        Ok(Self { settings })
+        Ok(Self { looked: Looked::new(&settings.scan), settings, walk: Walk::default() })
     }
 
     fn background(&mut self, _: &str) -> Result<()> {
-        let apart = |report: &Report| (report.login.clone(), report.remote.network(24, 64));
-        self.settings.scan.successes(apart, |report| {
-            self.guessed(report)?;
-            self.everywhere(report)
+        let Self { settings, walk, looked } = self;
+        looked.begin();
+        walk.successes(&settings.scan, |report| {
+            let apart = (&report.login, report.remote.network(24, 64));
+            looked.at(&settings.scan, report, apart, || {
+                let guessed = settings.guessed(report)?;
+                Ok(settings.everywhere(report)? || guessed)
+            })
         })
     }
 }

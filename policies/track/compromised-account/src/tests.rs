@@ -56,3 +56,21 @@ fn an_account_in_many_countries_at_once_is_told() {
     host.reported(stored(-30.0, "203.0.3.7", "ada").place("US", 64_499));
     assert_eq!(told(&mut host), ["account-everywhere"]);
 }
+
+/// A network that was looked at is not looked at for a while; another one is at once.
+#[test]
+fn a_network_costs_its_questions_once_in_an_hour() {
+    let mut host = Host::new();
+    let mut policy = host.load::<Compromised>("{}").unwrap();
+    for number in 0..25 {
+        host.reported(stored(-30.0, &format!("192.0.2.{number}"), "ada"));
+        policy.background("").unwrap();
+        host.advance(60.0);
+    }
+    assert_eq!((host.asked("count"), host.asked("distinct")), (1, 1));
+    guesses(&mut host, 25);
+    host.reported(stored(-30.0, "198.51.100.1", "ada"));
+    policy.background("").unwrap();
+    let reasons: Vec<_> = host.alerts().into_iter().map(|alert| alert.reason).collect();
+    assert_eq!(reasons, ["compromised-account"]);
+}

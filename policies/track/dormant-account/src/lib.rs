@@ -6,7 +6,7 @@ mod tests;
 use portcullis::alerts::Severity;
 use portcullis::reports::{self, Report};
 use portcullis::{Failure, Policy, Result};
-use recent::{DAY, Scan, before};
+use recent::{DAY, Looked, MOMENT, Scan, Walk, before};
 use serde::Deserialize;
 
 /// Settings of the policy; README.md says what each is for.
@@ -32,33 +32,38 @@ impl Default for Settings {
 /// The policy.
 pub struct Dormant {
     settings: Settings,
+    walk: Walk,
+    looked: Looked,
 }
 
-impl Dormant {
-    /// The oldest login of somebody in a scan: those after it are not the first for long.
-    fn look(&self, report: &Report) -> Result<()> {
-        let history = before(report, f64::from(self.settings.memory_days) * DAY);
+impl Settings {
+    /// Whether the login was told of. It is the oldest of somebody's in a while: those after it are not the first for long.
+    fn look(&self, report: &Report) -> Result<bool> {
+        // Nearly everybody was there a few days ago; and the store finds that quickly, from the newest day on.
+        if reports::any(before(report, f64::from(self.days) * DAY - MOMENT))? {
+            return Ok(false);
+        }
+        let history = before(report, f64::from(self.memory_days) * DAY);
         // Nothing at all before it: a new account, or one older than the memory; nobody can tell.
-        let Some(span) = reports::first_and_last(history.clone())? else { return Ok(()) };
+        let Some(span) = reports::first_and_last(history.clone())? else { return Ok(false) };
         let days = (report.t - span.last) / DAY;
-        if days < f64::from(self.settings.days) {
-            return Ok(());
+        if days < f64::from(self.days) {
+            return Ok(false);
         }
         let mut same = history;
         same.asn = Some(report.asn);
-        let known = report.asn != 0 && reports::first_and_last(same)?.is_some();
-        if known && self.settings.only_new_network {
-            return Ok(());
+        let known = report.asn != 0 && reports::any(same)?;
+        if known && self.only_new_network {
+            return Ok(false);
         }
         let severity = if known { Severity::Info } else { Severity::Warning };
-        self.settings
-            .scan
+        self.scan
             .alert("dormant-account", report, severity)
             .text(format!("the first login for {days:.0} days"))
             .field("days", format!("{days:.0}"))
             .field("known_network", known)
             .raise()?;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -71,10 +76,14 @@ impl Policy for Dormant {
         if settings.days == 0 || settings.memory_days <= settings.days {
             return Err(Failure::new("setting \"memory_days\": must be above days, and days above 0"));
         }
-        Ok(Self { settings })
+        Ok(Self { looked: Looked::new(&settings.scan), settings, walk: Walk::default() })
     }
 
     fn background(&mut self, _: &str) -> Result<()> {
-        self.settings.scan.successes(|report| report.login.clone(), |report| self.look(report))
+        let Self { settings, walk, looked } = self;
+        looked.begin();
+        walk.successes(&settings.scan, |report| {
+            looked.at(&settings.scan, report, &report.login, || settings.look(report))
+        })
     }
 }

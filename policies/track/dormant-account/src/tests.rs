@@ -46,3 +46,17 @@ fn a_known_network_may_be_left_out() {
     assert!(told(r#"{"only_new_network": true}"#, 90.0, 64_496).is_empty());
     assert_eq!(told(r#"{"only_new_network": true}"#, 90.0, 64_500).len(), 1);
 }
+
+#[test]
+fn who_was_there_lately_costs_one_question_in_an_hour() {
+    let mut host = Host::new();
+    host.reported(stored(-86_400.0 * 59.0, "192.0.2.1", "ada"));
+    let mut policy = host.load::<Dormant>("{}").unwrap();
+    for number in 0..25 {
+        host.reported(stored(-30.0, &format!("192.0.2.{number}"), "ada").place("NL", number));
+        policy.background("").unwrap();
+        host.advance(60.0);
+    }
+    assert_eq!((host.asked("any"), host.asked("first-and-last")), (1, 0));
+    assert!(host.alerts().is_empty());
+}

@@ -1,14 +1,17 @@
 //! Impossible travel over the long memory: tells of logins that are farther from the one before than anybody can have
 //! travelled. See README.md.
 
+mod places;
 #[cfg(test)]
 mod tests;
 
 use portcullis::alerts::Severity;
 use portcullis::reports::{self, Report};
 use portcullis::{Failure, Policy, Result};
-use recent::{DAY, Scan, before, kilometres, located};
+use recent::{DAY, Scan, Walk, before, kilometres, located};
 use serde::Deserialize;
+
+use crate::places::{Bounds, Places};
 
 /// Logins before the one in question that are looked at.
 const LATEST: u32 = 20;
@@ -38,35 +41,37 @@ impl Default for Settings {
 /// The policy.
 pub struct ImpossibleTravel {
     settings: Settings,
+    walk: Walk,
+    places: Places,
 }
 
-impl ImpossibleTravel {
+impl Settings {
     /// Whether the user came from this network on an earlier day.
     fn is_known(&self, report: &Report) -> Result<bool> {
         if report.asn == 0 {
             return Ok(false);
         }
-        let mut filter = before(report, (f64::from(self.settings.known_days) + 1.0) * DAY);
+        let mut filter = before(report, (f64::from(self.known_days) + 1.0) * DAY);
         filter.until = Some(report.t - DAY);
         filter.asn = Some(report.asn);
         filter.country = Some(&report.country);
-        Ok(reports::first_and_last(filter)?.is_some())
+        Ok(reports::any(filter)?)
     }
 
-    fn look(&self, report: &Report) -> Result<()> {
-        let settings = &self.settings;
-        if !located(report) {
-            return Ok(());
+    /// Whether the login was told of.
+    fn look(&self, report: &Report) -> Result<bool> {
+        let history = before(report, f64::from(self.hours) * 3600.0);
+        let mut latest = reports::find(history.clone(), 1)?;
+        if latest.first().is_some_and(|last| !located(last)) {
+            latest = reports::find(history, LATEST)?;
         }
-        let latest = reports::find(before(report, f64::from(settings.hours) * 3600.0), LATEST)?;
-        let Some(last) = latest.iter().find(|last| located(last)) else { return Ok(()) };
+        let Some(last) = latest.iter().find(|last| located(last)) else { return Ok(false) };
         let km = kilometres(last, report);
         let hours = ((report.t - last.t) / 3600.0).max(1.0 / 60.0);
-        if km < settings.min_km || km / hours <= settings.kmh || self.is_known(report)? {
-            return Ok(());
+        if km < self.min_km || km / hours <= self.kmh || self.is_known(report)? {
+            return Ok(false);
         }
-        settings
-            .scan
+        self.scan
             .alert("impossible-travel", report, Severity::Warning)
             .text(format!("{km:.0} km in {:.0} minutes", hours * 60.0))
             .field("from", &last.country)
@@ -75,7 +80,7 @@ impl ImpossibleTravel {
             .field("minutes", format!("{:.0}", hours * 60.0))
             .field("before", last.remote)
             .raise()?;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -88,11 +93,16 @@ impl Policy for ImpossibleTravel {
         if settings.kmh.is_nan() || settings.kmh <= 0.0 || settings.min_km.is_nan() || settings.min_km < 0.0 {
             return Err(Failure::new("settings \"kmh\" and \"min_km\": must be numbers above 0"));
         }
-        Ok(Self { settings })
+        Ok(Self { places: Places::new(&settings.scan), settings, walk: Walk::default() })
     }
 
     fn background(&mut self, _: &str) -> Result<()> {
-        let apart = |report: &Report| (report.login.clone(), report.remote.to_string());
-        self.settings.scan.successes(apart, |report| self.look(report))
+        let Self { settings, walk, places } = self;
+        let seconds = f64::from(settings.hours) * 3600.0;
+        let bounds = Bounds { kmh: settings.kmh, min_km: settings.min_km, seconds };
+        places.begin(walk.skips(&settings.scan));
+        walk.successes(&settings.scan, |report| {
+            places.at(&settings.scan, report, &bounds, || settings.look(report))
+        })
     }
 }

@@ -46,3 +46,43 @@ fn connections_at_once_are_told_as_one() {
     policy.background("").unwrap();
     assert_eq!(texts(&host).len(), 1);
 }
+
+/// The store is asked where somebody was once in a while, and when the journey may be impossible.
+#[test]
+fn near_logins_cost_no_questions() {
+    let mut host = Host::new();
+    let mut policy = host.load::<ImpossibleTravel>("{}").unwrap();
+    for number in 0..25 {
+        let place = if number % 2 == 0 { (52.01, 4.36) } else { LONDON };
+        host.reported(stored(-10.0, &format!("192.0.2.{number}"), "ada").place("NL", 1).at(place.0, place.1));
+        policy.background("").unwrap();
+        host.advance(60.0);
+    }
+    assert_eq!(host.asked("find"), 1);
+    // One of before those, that shows late: the store knows.
+    host.reported(stored(-75.0, "192.0.2.200", "ada").place("US", 2).at(NEW_YORK.0, NEW_YORK.1));
+    policy.background("").unwrap();
+    assert_eq!(host.asked("find"), 2);
+    host.advance(60.0);
+    host.reported(stored(-30.0, "203.0.113.1", "ada").place("US", 2).at(NEW_YORK.0, NEW_YORK.1));
+    policy.background("").unwrap();
+    let told: Vec<_> =
+        host.alerts().into_iter().filter_map(|alert| alert.ip).map(|ip| ip.to_string()).collect();
+    assert_eq!(told, ["192.0.2.200", "203.0.113.1"]);
+}
+
+/// After logins were left out nobody knows where users were last: the store does.
+#[test]
+fn a_gap_is_not_travelled_over() {
+    let mut host = Host::new();
+    let mut policy = host.load::<ImpossibleTravel>("{}").unwrap();
+    host.reported(stored(-30.0, "192.0.2.1", "ada").place("NL", 1).at(52.01, 4.36));
+    policy.background("").unwrap();
+    // Half an hour without a run; in it a journey that nobody can make, and then its end.
+    host.reported(stored(300.0, "203.0.113.1", "ada").place("US", 2).at(NEW_YORK.0, NEW_YORK.1));
+    host.reported(stored(1790.0, "192.0.2.1", "ada").place("NL", 1).at(52.01, 4.36));
+    host.advance(1800.0);
+    policy.background("").unwrap();
+    let texts: Vec<_> = host.alerts().into_iter().map(|alert| alert.text).collect();
+    assert_eq!(texts, ["5843 km in 25 minutes"]);
+}

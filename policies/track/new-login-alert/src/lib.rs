@@ -6,11 +6,11 @@ mod tests;
 use portcullis::alerts::Severity;
 use portcullis::reports::{self, Filter, Report};
 use portcullis::{Failure, Policy, Result};
-use recent::{DAY, Scan, before};
+use recent::{DAY, Looked, Scan, Walk, before};
 use serde::Deserialize;
 
-/// Logins before the one in question that are looked at themselves; beyond them the store is asked.
-const LATEST: u32 = 50;
+/// Logins that `learning_logins` may ask for.
+const MOST_LEARNING: u32 = 50;
 
 /// Settings of the policy; README.md says what each is for.
 #[derive(Debug, Clone, Deserialize)]
@@ -49,95 +49,65 @@ impl Default for Settings {
 /// The policy.
 pub struct NewLogin {
     settings: Settings,
+    walk: Walk,
+    looked: Looked,
 }
 
-impl NewLogin {
+impl Settings {
+    fn history<'a>(&self, report: &'a Report) -> Filter<'a> {
+        before(report, f64::from(self.memory_days) * DAY)
+    }
+
     /// Whether there is too little before this login to know what is new.
-    fn is_learning(&self, report: &Report, latest: &[Report]) -> Result<bool> {
-        if latest.len() < self.settings.learning_logins.min(LATEST) as usize {
+    fn is_learning(&self, report: &Report) -> Result<bool> {
+        let mut older = self.history(report);
+        older.until = Some(report.t - f64::from(self.learning_days) * DAY);
+        if !reports::any(older)? {
             return Ok(true);
         }
-        let long_ago = report.t - f64::from(self.settings.learning_days) * DAY;
-        if latest.last().is_some_and(|oldest| oldest.t <= long_ago) {
-            return Ok(false);
-        }
-        let mut older = self.history(report);
-        older.until = Some(long_ago);
-        Ok(reports::first_and_last(older)?.is_none())
+        let wanted = self.learning_logins.min(MOST_LEARNING);
+        Ok(wanted > 0 && reports::find(self.history(report), wanted)?.len() < wanted as usize)
     }
 
-    fn history<'a>(&self, report: &'a Report) -> Filter<'a> {
-        before(report, f64::from(self.settings.memory_days) * DAY)
-    }
-
-    /// Whether a value is new: not among the latest, nor further back.
-    fn is_new<'a>(
-        &self,
-        report: &'a Report,
-        latest: &[Report],
-        same: impl Fn(&Report) -> bool,
-        only: impl FnOnce(&mut Filter<'a>),
-    ) -> Result<bool> {
-        if latest.iter().any(same) {
-            return Ok(false);
+    /// What is new about a login. Nearly always the first question finds one just like it, and quickly: from the newest day on.
+    fn news(&self, report: &Report) -> Result<Vec<&'static str>> {
+        let country = Some(report.country.as_str()).filter(|country| self.country && !country.is_empty());
+        let device = Some(report.device.as_str()).filter(|device| self.device && !device.is_empty());
+        let asn = Some(report.asn).filter(|asn| self.network && *asn != 0);
+        let mut all = self.history(report);
+        (all.country, all.device, all.asn) = (country, device, asn);
+        let parts =
+            [("country", country.is_some()), ("device", device.is_some()), ("network", asn.is_some())];
+        let mut parts = parts.into_iter().filter(|(_, is_wanted)| *is_wanted).peekable();
+        if parts.peek().is_none() || reports::any(all)? {
+            return Ok(Vec::new());
         }
-        let mut filter = self.history(report);
-        only(&mut filter);
-        Ok(reports::first_and_last(filter)?.is_none())
-    }
-
-    fn look(&self, report: &Report) -> Result<()> {
-        let latest = reports::find(self.history(report), LATEST)?;
-        if self.is_learning(report, &latest)? {
-            return Ok(());
-        }
-        let settings = &self.settings;
         let mut new = Vec::new();
-        if settings.country
-            && !report.country.is_empty()
-            && self.is_new(
-                report,
-                &latest,
-                |old| old.country == report.country,
-                |filter| {
-                    filter.country = Some(&report.country);
-                },
-            )?
-        {
-            new.push("country");
+        for (part, _) in parts {
+            let mut same = self.history(report);
+            match part {
+                "country" => same.country = country,
+                "device" => same.device = device,
+                _ => same.asn = asn,
+            }
+            if !reports::any(same)? {
+                new.push(part);
+            }
         }
-        if settings.device
-            && !report.device.is_empty()
-            && self.is_new(
-                report,
-                &latest,
-                |old| old.device == report.device,
-                |filter| {
-                    filter.device = Some(&report.device);
-                },
-            )?
-        {
-            new.push("device");
+        Ok(new)
+    }
+
+    /// Whether the login was told of.
+    fn look(&self, report: &Report) -> Result<bool> {
+        let new = self.news(report)?;
+        let Some(first) = new.first() else { return Ok(false) };
+        if self.is_learning(report)? {
+            return Ok(false);
         }
-        if settings.network
-            && report.asn != 0
-            && self.is_new(
-                report,
-                &latest,
-                |old| old.asn == report.asn,
-                |filter| {
-                    filter.asn = Some(report.asn);
-                },
-            )?
-        {
-            new.push("network");
-        }
-        let Some(first) = new.first() else { return Ok(()) };
         let severity = if new.len() > 1 { Severity::Warning } else { Severity::Info };
-        let alert =
-            settings.scan.alert(&format!("new-{first}"), report, severity).field("new", new.join(", "));
+        let alert = self.scan.alert(&format!("new-{first}"), report, severity).field("new", new.join(", "));
         alert.raise()?;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -150,13 +120,15 @@ impl Policy for NewLogin {
         if settings.memory_days <= settings.learning_days {
             return Err(Failure::new("setting \"memory_days\": must be above learning_days"));
         }
-        Ok(Self { settings })
+        Ok(Self { looked: Looked::new(&settings.scan), settings, walk: Walk::default() })
     }
 
     fn background(&mut self, _: &str) -> Result<()> {
-        let apart = |report: &Report| {
-            (report.login.clone(), report.country.clone(), report.asn, report.device.clone())
-        };
-        self.settings.scan.successes(apart, |report| self.look(report))
+        let Self { settings, walk, looked } = self;
+        looked.begin();
+        walk.successes(&settings.scan, |report| {
+            let apart = (&report.login, &report.country, report.asn, &report.device);
+            looked.at(&settings.scan, report, apart, || settings.look(report))
+        })
     }
 }

@@ -110,3 +110,26 @@ fn settings_that_contradict_each_other_are_refused() {
     assert!(host.load::<NewLogin>(r#"{"scan": {"window": 0}}"#).is_err());
     assert!(host.load::<NewLogin>(r#"{"scans": {}}"#).is_err());
 }
+
+/// Hardly anything is asked about those who do what they always do, and nothing for a while about what was looked at.
+#[test]
+fn the_usual_login_costs_one_question_in_an_hour() {
+    let mut host = Host::new();
+    month(&mut host);
+    let mut policy = host.load::<NewLogin>("{}").unwrap();
+    for minute in 0..30 {
+        host.reported(stored(-30.0, "192.0.2.1", "ada").place("NL", 64_496).device("phone"));
+        policy.background("").unwrap();
+        assert_eq!((host.asked("any"), host.questions() - host.asked("find-oldest")), (1, 1), "{minute}");
+        host.advance(60.0);
+    }
+    // What is new is looked at at once.
+    host.reported(stored(-30.0, "198.51.100.1", "ada").place("BR", 64_500).device("phone"));
+    policy.background("").unwrap();
+    assert_eq!(reasons(&host), ["new-country"]);
+    host.advance(3700.0);
+    host.reported(stored(-30.0, "192.0.2.1", "ada").place("NL", 64_496).device("phone"));
+    let before = host.asked("any");
+    policy.background("").unwrap();
+    assert_eq!(host.asked("any"), before + 1);
+}

@@ -1,22 +1,26 @@
-//! What trackalert's policies share. They look back on a schedule: at the successful logins of the last minutes, each with what
-//! was before it. Reports show in the store a second or two after they came, so the newest seconds are left to the next run; runs
-//! overlap, so that a late one leaves no gap. What is found twice is told once: alerts of one reason about one login are told
-//! once in a while only.
+//! What trackalert's policies share. They look back on a schedule: at the successful logins since their last run, each with
+//! what was before it. Reports show in the store a second or two after they came, so the newest seconds are left to the next
+//! run, and runs overlap a little, so that a late one leaves no gap. Most logins are like others that were looked at a while ago:
+//! those are known without a question. What is found twice is told once: alerts of one reason about one login are told once in
+//! a while only.
 
+mod looked;
+mod memory;
 #[cfg(test)]
 mod tests;
-
-use std::collections::BTreeSet;
+mod walk;
 
 use portcullis::alerts::{Alert, Severity};
 use portcullis::reports::{self, Confirmation, Filter, Report};
 use portcullis::{Failure, Result, clock};
 use serde::Deserialize;
 
+pub use looked::{Looked, Told};
+pub use memory::Memory;
+pub use walk::{MOST, OVERLAP, Walk};
+
 /// Seconds of a day.
 pub const DAY: f64 = 86_400.0;
-/// Reports of one question: what a policy holds of them at once.
-pub const MOST: u32 = 2_000;
 /// Times of reports are whole milliseconds.
 pub const MOMENT: f64 = 0.001;
 
@@ -27,10 +31,18 @@ pub const TRUSTED: &[Confirmation] = &[Confirmation::None, Confirmation::Good];
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scan {
-    /// Seconds that a run looks back: twice the time between runs.
+    /// Seconds that a run looks back where none was before it: after a start.
     pub window: u32,
     /// Seconds that reports get to show in the store.
     pub lag: u32,
+    /// Seconds that a run may take; the next one goes on where it ended.
+    pub seconds: u32,
+    /// Seconds that a run looks back at most; never less than `window`.
+    pub catch_up: u32,
+    /// Seconds after which a login like one that was looked at is looked at again.
+    pub remember: u32,
+    /// How many such logins are remembered.
+    pub remembered: u32,
     /// Who is told; empty: the usual channels.
     pub channels: Vec<String>,
     /// Whether mail to the user asks "was this you?".
@@ -39,55 +51,48 @@ pub struct Scan {
 
 impl Default for Scan {
     fn default() -> Self {
-        Self { window: 120, lag: 5, channels: Vec::new(), confirm: true }
+        Self {
+            window: 120,
+            lag: 5,
+            seconds: 45,
+            catch_up: 900,
+            remember: 3600,
+            remembered: 500_000,
+            channels: Vec::new(),
+            confirm: true,
+        }
     }
 }
 
 impl Scan {
     /// Refuses what makes no sense.
+    ///
+    /// # Errors
+    ///
+    /// A number that is too small or too large.
     pub fn check(&self) -> Result<()> {
-        if self.window == 0 || self.window > 86_400 {
-            return Err(Failure::new("setting \"window\": must be from 1 to 86400 seconds"));
+        for (name, value, most) in [
+            ("window", self.window, 86_400),
+            ("seconds", self.seconds, 86_400),
+            ("catch_up", self.catch_up, 86_400),
+            ("remember", self.remember, 86_400),
+            ("remembered", self.remembered, 4_000_000),
+        ] {
+            if value == 0 || value > most {
+                return Err(Failure::new(format!("setting \"{name}\": must be from 1 to {most}")));
+            }
         }
         Ok(())
     }
 
-    /// Calls `each` with the successful logins of the last minutes, oldest first; of logins that are alike in user, place and
-    /// device only with the oldest: what a policy finds before a later one is that one, not what was before the burst. `apart`:
-    /// what tells them apart. They come page by page: where thousands log in each second all of them together would not fit
-    /// into a policy's memory.
-    pub fn successes<K: Ord>(
-        &self,
-        apart: impl Fn(&Report) -> K,
-        mut each: impl FnMut(&Report) -> Result<()>,
-    ) -> Result<()> {
-        let mut filter = reports::since(clock::now() - f64::from(self.lag) - f64::from(self.window));
-        filter.success = Some(true);
-        filter.confirmations = Some(TRUSTED);
-        let mut end = clock::now() - f64::from(self.lag);
-        // The store answers with the newest: a first walk finds where pages end, and the way back begins with the oldest.
-        let mut newer = Vec::new();
-        let mut page = upto(&filter, end)?;
-        while page.len() == MOST as usize {
-            // Others of the same moment may be behind the end of the page.
-            let Some(rest) = page.last().map(|report| report.t + MOMENT).filter(|rest| *rest < end) else {
-                // More came in one moment than a question answers: what is before it is left out.
-                break;
-            };
-            newer.push(end);
-            end = rest;
-            page = upto(&filter, end)?;
-        }
-        let mut known = BTreeSet::new();
-        loop {
-            for report in page.iter().rev() {
-                if known.insert(apart(report)) {
-                    each(report)?;
-                }
-            }
-            let Some(end) = newer.pop() else { return Ok(()) };
-            page = upto(&filter, end)?;
-        }
+    /// Seconds that a run looks back at most.
+    fn most(&self) -> f64 {
+        f64::from(self.catch_up.max(self.window))
+    }
+
+    /// Where a run that begins now ends.
+    fn end(&self) -> f64 {
+        clock::now() - f64::from(self.lag)
     }
 
     /// An alert about a report.
@@ -101,13 +106,6 @@ impl Scan {
             .channels(&self.channels);
         if self.confirm { alert.ask_user() } else { alert }
     }
-}
-
-/// The newest reports before a moment, newest first.
-fn upto(filter: &Filter<'_>, end: f64) -> Result<Vec<Report>> {
-    let mut filter = filter.clone();
-    filter.until = Some(end);
-    Ok(reports::find(filter, MOST)?)
 }
 
 /// The good logins of a report's user before it, from so many seconds before.
@@ -124,8 +122,14 @@ pub fn before(report: &Report, seconds: f64) -> Filter<'_> {
 /// Kilometres between two places on the globe.
 #[must_use]
 pub fn kilometres(one: &Report, other: &Report) -> f64 {
-    let [a, b] = [one.latitude.to_radians(), other.latitude.to_radians()];
-    let (up, along) = (b - a, (other.longitude - one.longitude).to_radians());
+    distance([one.latitude, one.longitude], [other.latitude, other.longitude])
+}
+
+/// The same of degrees north and east.
+#[must_use]
+pub fn distance(one: [f64; 2], other: [f64; 2]) -> f64 {
+    let [a, b] = [one[0].to_radians(), other[0].to_radians()];
+    let (up, along) = (b - a, (other[1] - one[1]).to_radians());
     let h = (up / 2.0).sin().powi(2) + a.cos() * b.cos() * (along / 2.0).sin().powi(2);
     2.0 * 6371.0 * h.sqrt().min(1.0).asin()
 }
