@@ -89,21 +89,39 @@ impl Redis {
         (Redis::with(addr, folder, &arguments, &["--tls", "--cacert", "cert.pem"]), certificate)
     }
 
+    /// A node of a cluster, alone.
+    pub fn cluster_node() -> Redis {
+        let addr = address::fresh();
+        let folder = TempDir::with_prefix("portcullis-redis-").unwrap();
+        let (ip, port) = (addr.ip().to_string(), addr.port().to_string());
+        // Otherwise the nodes take the address that the kernel connects from, which is 127.0.0.1.
+        let own = ["--bind-source-addr", &ip, "--cluster-announce-ip", &ip];
+        // What one node has is to be had while another one is away.
+        let cluster = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"];
+        let arguments = [&["--port", &port][..], &cluster, &own].concat();
+        Redis::with(addr, folder, &arguments, &["-c"])
+    }
+
+    /// Joins the cluster of three that this node is of, and gets no slots.
+    pub fn join(&self, node: &Redis) {
+        let (ip, port) = (node.addr.ip().to_string(), node.addr.port().to_string());
+        self.cli(&["CLUSTER", "MEET", &ip, &port]);
+        let deadline = Instant::now() + PATIENCE;
+        let knows = |node: &Redis| {
+            let told = node.cli(&["CLUSTER", "INFO"]);
+            let nodes = node.cli(&["CLUSTER", "NODES"]);
+            told.contains("cluster_state:ok")
+                && nodes.lines().filter(|line| line.contains(" connected")).count() == 4
+                && !nodes.contains("handshake")
+        };
+        while !(knows(self) && knows(node)) {
+            assert!(Instant::now() < deadline, "the node does not join");
+        }
+    }
+
     /// Three that are a cluster.
     pub fn cluster() -> Vec<Redis> {
-        let nodes: Vec<Redis> = (0..3)
-            .map(|_| {
-                let addr = address::fresh();
-                let folder = TempDir::with_prefix("portcullis-redis-").unwrap();
-                let (ip, port) = (addr.ip().to_string(), addr.port().to_string());
-                // Otherwise the nodes take the address that the kernel connects from, which is 127.0.0.1.
-                let own = ["--bind-source-addr", &ip, "--cluster-announce-ip", &ip];
-                // What one node has is to be had while another one is away.
-                let cluster = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"];
-                let arguments = [&["--port", &port][..], &cluster, &own].concat();
-                Redis::with(addr, folder, &arguments, &["-c"])
-            })
-            .collect();
+        let nodes: Vec<Redis> = (0..3).map(|_| Redis::cluster_node()).collect();
         let addresses: Vec<String> = nodes.iter().map(|node| node.addr.to_string()).collect();
         let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
         nodes[0].cli(&[&["--cluster", "create"][..], &addresses, &["--cluster-yes"]].concat());
@@ -167,11 +185,22 @@ impl Redis {
 
     /// What redis-cli prints for a command, without the last newline.
     pub fn cli(&self, arguments: &[&str]) -> String {
+        process::run_ok(&mut self.command(arguments)).trim_end_matches('\n').to_owned()
+    }
+
+    /// The same, if the server does not end the connection: one that a sentinel makes the master drops its clients.
+    pub fn try_cli(&self, arguments: &[&str]) -> Option<String> {
+        let output = process::run(&mut self.command(arguments));
+        let text = String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned();
+        output.status.success().then_some(text)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(tools::system_tool("redis-cli"));
         command.current_dir(self.folder.path()).env_remove("REDISCLI_AUTH");
         command.args(["-h", &self.addr.ip().to_string(), "-p", &self.addr.port().to_string()]);
-        let text = process::run_ok(command.args(&self.client).args(arguments));
-        text.trim_end_matches('\n').to_owned()
+        command.args(&self.client).args(arguments);
+        command
     }
 
     /// Waits until redis-cli prints this for a command.

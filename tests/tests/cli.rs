@@ -40,14 +40,29 @@ fn regexes_must_be_there_when_named() {
 
 #[test]
 fn a_good_configuration_is_told_as_what_it_serves() {
-    let policy = "newStringStatsDB(\"seen\", 60, 5, { failures = \"int\" })\n\
-                  setCustomEndpoint(\"mine\", false, function(args) return true, {} end)\n";
-    let launch = Launch::new(policy).args(&["--check-config"]);
+    let places = tools::workspace().join("host/capabilities/testdata/GeoIP2-City-Test.mmdb");
+    let policy = format!(
+        "newStringStatsDB(\"seen\", 60, 5, {{ failures = \"int\" }})\n\
+         setCustomEndpoint(\"mine\", false, function(args) return true, {{}} end)\n\
+         newGeoIP2DB(\"Places\", \"{}\")\nnewDNSResolver(\"names\")\nnewDNSResolver(\"deaf\")\n\
+         getDNSResolver(\"names\"):addResolver(\"192.0.2.53\", 5353)\n",
+        places.display()
+    );
+    let launch = Launch::new(&policy).args(&["--check-config"]);
     let output = launch.run();
     let text = all_output(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     for part in [&launch.http.to_string(), &launch.control.to_string(), "seen", "mine"] {
         assert!(text.contains(part), "{part}: {text}");
+    }
+    for (what, value) in [
+        ("GeoIP database", format!("Places: {}", places.display()).as_str()),
+        ("resolver", "deaf: no server, finds nothing"),
+        ("resolver", "names: 192.0.2.53:5353"),
+    ] {
+        let line =
+            text.lines().find(|line| line.ends_with(value)).unwrap_or_else(|| panic!("{value}: {text}"));
+        assert!(line.starts_with(what), "{line}");
     }
 }
 

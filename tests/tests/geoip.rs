@@ -106,3 +106,31 @@ fn a_file_that_is_read_again_changes_databases_only_if_it_is_used() {
     again(format!("{moved}\nnewGeoIP2DB('more', 'right.mmdb')\n"), "wforce.conf: loaded again");
     assert_eq!((look("city"), look("more")), (json!("NO"), json!("DK")));
 }
+
+#[test]
+fn databases_are_read_again_after_the_file_that_names_them() {
+    let launch = Launch::new(POLICY);
+    let path = |name: &str| launch.folder().join(name);
+    write_database(&path("city.mmdb"), "SE");
+    let (old, new) = (path("city.mmdb"), path("city-2.mmdb"));
+    let daemon = launch.start();
+    let look = || {
+        let body = json!({"attrs": {"ip": "203.0.113.77"}});
+        daemon.client().post("/command/where", &body).json()["r_attrs"]["country"].clone()
+    };
+    let good = std::fs::read_to_string(daemon.config()).unwrap();
+    // Its file has another name now, and the configuration knows.
+    std::fs::rename(&old, &new).unwrap();
+    std::fs::write(daemon.config(), good.replace("\"city.mmdb\"", "\"city-2.mmdb\"")).unwrap();
+    daemon.process.signal("HUP");
+    daemon.log().wait_for("wforce.conf: loaded again");
+    assert_eq!(look(), "SE");
+    assert_eq!(daemon.log().count("keeps its old content"), 0);
+
+    // New data comes also when the configuration cannot be used.
+    write_database(&new, "NO");
+    std::fs::write(daemon.config(), "error('no further')").unwrap();
+    daemon.process.signal("HUP");
+    daemon.log().wait_for("the configuration cannot be used, the old one goes on");
+    assert_eq!(look(), "NO");
+}

@@ -192,3 +192,25 @@ fn more_loops_than_states() {
     assert_eq!(report.status, 500);
     assert_eq!(daemon.client().post("/command/report", &json!({"login": "x"})).status, 200);
 }
+
+#[test]
+fn a_state_that_is_replaced_does_not_do_again_what_the_file_did() {
+    let file = "newStringStatsDB('seen', 600, 6, { n = 'int' })\n\
+        getStringStatsDB('seen'):twReset('joe')\n\
+        unblacklistLogin('mallory')\n\
+        blacklistLogin('ann', 3600, 'by the file')\n\
+        setReport(function(lt) getStringStatsDB('seen'):twAdd(lt.login, 'n', 1) end)\n\
+        setAllow(function(lt) while lt.login == 'loop' do end return 0, '', '', {} end)\n";
+    let daemon = Daemon::start(file);
+    let client = daemon.client();
+    let listed = json!({"login": "mallory", "expire_secs": 3600, "reason": "later"});
+    assert_eq!(client.post("/command/addBLEntry", &listed).status, 200);
+    assert_eq!(client.post("/command/delBLEntry", &json!({"login": "ann"})).status, 200);
+    client.report(&json!({"login": "joe", "remote": "192.0.2.1"}));
+    let lists = client.get("/command/getBL").text();
+    assert_eq!(ask(&daemon, "loop").status, 500);
+    daemon.log().wait_for("was replaced by a fresh one");
+    assert_eq!(client.get("/command/getBL").text(), lists);
+    let counted = client.post("/command/getDBStats", &json!({"login": "joe"})).json();
+    assert_eq!(counted["stats"]["seen"]["n"], 1, "{counted}");
+}

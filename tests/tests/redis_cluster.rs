@@ -94,6 +94,23 @@ fn it_is_loaded_from_each_node_when_it_is_there() {
 }
 
 #[test]
+fn a_node_that_was_away_is_loaded_while_changes_for_the_others_keep_coming() {
+    let nodes = Redis::cluster();
+    for user in 0..30 {
+        nodes[0].cli(&["SET", &key(user), "4000000000:r"]);
+    }
+    nodes[2].freeze(true);
+    let daemon = daemon(&[&nodes[0]]);
+    wait_for("those of the others are loaded", || entries(&daemon) == 30 - on_last(0..30));
+    nodes[2].freeze(false);
+    let other = (100..200).find(|user| on_last(*user..user + 1) == 0).unwrap();
+    wait_for("the rest is loaded", || {
+        add(&daemon, other..other + 1);
+        entries(&daemon) == 31
+    });
+}
+
+#[test]
 fn a_node_that_cannot_be_loaded_holds_up_no_other() {
     let nodes = Redis::cluster();
     for user in 0..30 {

@@ -127,6 +127,31 @@ fn a_cluster_answers_for_its_nodes_that_are_there() {
     assert_eq!(world.reachable(), "0");
 }
 
+#[test]
+fn no_batch_waits_while_a_node_that_hangs_is_connected_to_anew() {
+    let nodes = Redis::cluster();
+    let hosts: Vec<String> = nodes.iter().map(|node| node.addr.to_string()).collect();
+    let url = format!("redis://{}", hosts.join(","));
+    let world = World::new(&[
+        ("backend", url.as_str()),
+        ("cluster", "true"),
+        ("timeout_ms", "1000"),
+        ("on_unreachable", "closed"),
+    ]);
+    let users: Vec<String> = (0..64).map(|number| format!("user{number}")).collect();
+    for user in &users {
+        assert_eq!(world.count(&[user]), Ok(1));
+    }
+    let (dead, alive) = here_and_elsewhere(&nodes[2], &users);
+    nodes[2].freeze(true);
+    // The first one, and those that come while all parts are asked. Connecting takes five times as long as one of them waits.
+    let mut waited = 0;
+    while world.count(&[alive[0], dead[0]]) != Err(AskError::Unreachable(Unreachable::Away)) {
+        waited += 1;
+        assert!(waited < 5, "{waited} batches have waited");
+    }
+}
+
 /// Users whose counts are on this node, and the others; each was counted once.
 fn here_and_elsewhere<'u>(node: &Redis, users: &'u [String]) -> (Vec<&'u str>, Vec<&'u str>) {
     let text = node.cli(&["KEYS", "*}:user*"]);

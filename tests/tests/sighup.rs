@@ -82,6 +82,23 @@ fn policies_endpoints_and_the_shadow_follow_the_file_and_counts_stay() {
 }
 
 #[test]
+fn a_stats_db_that_the_file_changes_stays_with_a_line_in_the_log() {
+    let daemon = Daemon::start(BEFORE);
+    // The line that says that the file was loaded repeats the first of what was the matter.
+    let said = || {
+        let said = |line: &&String| line.contains("stats DB seen: its windows or fields differ");
+        daemon.log().all().iter().filter(said).filter(|line| !line.contains("loaded again")).count()
+    };
+    let same = "newStringStatsDB('seen', 60, 5, { failures = 'int' })";
+    change(&daemon, same, &format!("{same}\nnewStringStatsDB('more', 60, 5, {{ n = 'hll' }})"), 1);
+    assert_eq!(said(), 0, "the same again, and a new one");
+    change(&daemon, same, "newStringStatsDB('seen', 600, 6, { failures = 'int' })", 2);
+    assert_eq!(said(), 1, "however many Lua states read the file");
+    change(&daemon, "600, 6, { failures = 'int' }", "60, 5, { failures = 'int', other = 'int' }", 3);
+    assert_eq!(said(), 2);
+}
+
+#[test]
 fn a_file_that_does_not_load_changes_nothing() {
     let daemon = Daemon::start(BEFORE);
     std::fs::write(daemon.config(), "setAllow(nothing").unwrap();

@@ -240,6 +240,13 @@ fn a_server_that_is_none_of_ours_is_called_that() {
             assert!(told.contains("this is no trackalert of Portcullis"), "{status} {command:?}: {told}");
         }
     }
+    // A proxy in front of a trackalert speaks HTML.
+    for (status, part) in [("401 Unauthorized", "wrong password"), ("502 Bad Gateway", "jobs: status 502")] {
+        let url = serve(status, "<html><title>Proxy</title></html>");
+        let output = portcullis(folder.path(), &["jobs", "--url", &url]);
+        assert_eq!(output.status.code(), Some(2), "{status}");
+        assert!(stderr(&output).contains(part), "{status}: {}", stderr(&output));
+    }
     let url = serve("200 OK", "{\"hello\": 1}");
     for (command, part) in [
         (&["jobs", "--url", &url][..], "the answer lists no jobs"),

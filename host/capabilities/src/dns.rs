@@ -80,6 +80,12 @@ impl Dns {
         Arc::new(Resolver::new(None, Arc::clone(&self.answers)))
     }
 
+    /// All resolvers, by name in ascending byte order.
+    pub fn all(&self) -> Vec<(BString, Arc<Resolver>)> {
+        let resolvers = self.resolvers.read();
+        resolvers.iter().map(|(name, resolver)| (name.clone(), Arc::clone(resolver))).collect()
+    }
+
     /// From now on resolvers ask no server: they know these names and no others. For tests of policies; the first call
     /// counts.
     pub fn answer_from(&self, answers: BTreeMap<String, Vec<String>>) {

@@ -6,7 +6,7 @@
 mod database;
 mod path;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,6 +76,8 @@ pub struct GeoIp {
 /// What a configuration has opened that may not be used in the end.
 #[derive(Default)]
 struct Reading {
+    /// The names that it has given a file, be it the one of before: the first one counts.
+    decided: BTreeSet<BString>,
     /// Under new names.
     added: Vec<BString>,
     /// Other files for names that there are.
@@ -102,22 +104,25 @@ impl GeoIp {
     /// The file cannot be read or is no MaxMind DB; the name stays unknown, or what it was.
     pub fn open(&self, name: &[u8], path: &Path) -> Result<(), GeoError> {
         let mut reading = self.reading.lock();
-        if let Some(db) = self.get(name) {
-            let path = database::absolute(path)?;
-            if let Some(reading) = &mut *reading
-                && db.source.is_some_and(|source| *source.path() != path)
-                && !reading.moved.contains_key(BStr::new(name))
-            {
-                let open = Open::read(&path)?;
-                reading.moved.insert(name.into(), (path, open));
+        let Some(db) = self.get(name) else {
+            let db = GeoDb { source: Some(Arc::new(Source::open(path)?)) };
+            self.dbs.write().entry(name.into()).or_insert(db);
+            if let Some(reading) = &mut *reading {
+                reading.added.push(name.into());
+                reading.decided.insert(name.into());
             }
             return Ok(());
+        };
+        let Some(reading) = &mut *reading else { return Ok(()) };
+        if reading.decided.contains(BStr::new(name)) {
+            return Ok(());
         }
-        let db = GeoDb { source: Some(Arc::new(Source::open(path)?)) };
-        self.dbs.write().entry(name.into()).or_insert(db);
-        if let Some(reading) = &mut *reading {
-            reading.added.push(name.into());
+        let path = database::absolute(path)?;
+        if db.source.is_some_and(|source| *source.path() != path) {
+            let open = Open::read(&path)?;
+            reading.moved.insert(name.into(), (path, open));
         }
+        reading.decided.insert(name.into());
         Ok(())
     }
 
@@ -149,6 +154,13 @@ impl GeoIp {
     /// The names of all open databases, sorted.
     pub fn names(&self) -> Vec<BString> {
         self.dbs.read().keys().cloned().collect()
+    }
+
+    /// The names of all open databases, sorted, and the file of each.
+    pub fn files(&self) -> Vec<(BString, Arc<PathBuf>)> {
+        let dbs = self.dbs.read();
+        let file = |(name, db): (&BString, &GeoDb)| Some((name.clone(), db.source.as_ref()?.path()));
+        dbs.iter().filter_map(file).collect()
     }
 
     /// Opens every file again that changed since it was read. Each database switches to its new content at once; one whose

@@ -4,6 +4,7 @@
 //! state            the last complete snapshot
 //! state.1          the one before
 //! state.tmp        being written; left over after a crash, of no use
+//! state.spare      the one before those two, whose room the next one takes
 //! state.damaged    the last one that could not be read, for whoever wants to know why
 //! lock             held while a daemon uses the directory
 //! ```
@@ -12,15 +13,17 @@ mod frame;
 mod keeper;
 mod restore;
 mod save;
+mod spread;
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, BufWriter};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 pub use keeper::Keeper;
 pub use restore::{Damage, Restored};
 pub use save::Saved;
+use spread::Spread;
 
 use crate::lists::Lists;
 use crate::log::Log;
@@ -75,7 +78,7 @@ impl StateDir {
     /// # Errors
     /// Names the first that is something else: a pipe would hold up the daemon, a device would keep nothing.
     pub fn check(path: &Path) -> Result<(), StateError> {
-        for name in ["lock", "state", "state.1", "state.tmp"] {
+        for name in ["lock", "state", "state.1", "state.tmp", "state.spare"] {
             let path = path.join(name);
             // That the directory cannot be used at all is said when it is.
             match files::regular_or_new(&path) {
@@ -116,17 +119,13 @@ impl StateDir {
         now: u64,
         pause: &dyn Fn(),
     ) -> io::Result<Saved> {
-        let mut file = io::BufWriter::with_capacity(1 << 14, private().truncate(true).open(tmp)?);
+        let (last, before, spare) = (self.last(), self.before(), self.path.join("state.spare"));
+        rename_if_there(&spare, tmp)?;
+        let mut file = BufWriter::with_capacity(1 << 14, Spread::new(recycled(tmp)?));
         let mut saved = save::write(&mut file, stats, lists, now, pause)?;
-        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.sync_all()?;
-        saved.bytes = file.metadata()?.len();
-        let (last, before) = (self.last(), self.before());
+        saved.bytes = file.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;
+        rename_if_there(&before, &spare)?;
         // A link first: at no instant is there no complete snapshot under either name.
-        match std::fs::remove_file(&before) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
         match std::fs::hard_link(&last, &before) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 // A file system without links.
@@ -179,6 +178,23 @@ impl StateDir {
 
     fn before(&self) -> PathBuf {
         self.path.join("state.1")
+    }
+}
+
+/// The file to write to. What is there already is written over: giving back the room of a large file, and taking it again,
+/// keeps a core for tens of milliseconds.
+fn recycled(path: &Path) -> io::Result<File> {
+    // After a crash in the wrong instant it may be the reserve as well.
+    if std::fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.nlink() > 1) {
+        std::fs::remove_file(path)?;
+    }
+    private().open(path)
+}
+
+fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::rename(from, to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -29,7 +29,7 @@ pub use journal::{Journal, JournalStatus};
 pub use message::{Message, MessageError};
 
 /// The version of the protocol; another one is refused.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// Longest text of a frame: the largest part of a key fits (a distinct count of 2^18 registers).
 pub const MAX_TEXT: usize = 1 << 20;

@@ -64,10 +64,10 @@ impl Lines {
 
     /// A few settings may be changed while the daemon runs, also by a line that failed half way.
     fn take_over(&self) {
-        let (hooks, ja3_attr, log_allowed) = self
-            .settings
-            .lock()
-            .read(|values| (values.hooks, values.ja3_attr.clone(), values.verbose_allow_log));
+        // Held to the end: others must not come before these.
+        let settings = self.settings.lock();
+        let (hooks, ja3_attr, log_allowed) =
+            settings.read(|values| (values.hooks, values.ja3_attr.clone(), values.verbose_allow_log));
         self.chain.update(|options| {
             options.hooks = hooks;
             options.ja3_attr.clone_from(&ja3_attr);

@@ -31,6 +31,13 @@ pub fn described(capabilities: &Capabilities, settings: &Settings) -> Vec<(&'sta
     let named = sinks.named_rows();
     all.extend(named.iter().map(|sink| ("named report sink", format!("{}: {}", sink.name, sink.addr))));
     all.extend(capabilities.reports.described().map(|store| ("report store", store)));
+    let files = capabilities.geoip.files();
+    all.extend(files.iter().map(|(name, path)| ("GeoIP database", format!("{name}: {}", path.display()))));
+    all.extend(capabilities.dns.all().iter().map(|(name, resolver)| {
+        let servers: Vec<String> = resolver.servers().iter().map(ToString::to_string).collect();
+        let servers = if servers.is_empty() { "no server, finds nothing".into() } else { servers.join(", ") };
+        ("resolver", format!("{name}: {servers}"))
+    }));
     all.into_iter().map(|(what, place)| (what, without_password(&place))).collect()
 }
 

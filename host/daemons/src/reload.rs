@@ -136,16 +136,18 @@ impl<F: Flavour> Reloads<F> {
         let log = &started.capabilities.log;
         let geoip = &started.capabilities.geoip;
         geoip.read_again();
-        let result = try_run(arguments, started, ending);
+        let result = try_run(arguments, started, lines, ending);
         geoip.settle(result.is_ok());
+        if let Ok(settings) = &result {
+            loaded();
+            flavour.reloaded(started, settings);
+        }
+        // Not before: the file may have other names for them.
+        geoip.reload();
         match result {
             Ok(settings) => {
-                loaded();
-                flavour.reloaded(started, &settings);
                 let config = &started.place.config;
-                let left_out = settings.read(|values| check::verdict(config, &values.complaints));
-                lines.use_settings(settings);
-                match left_out {
+                match settings.read(|values| check::verdict(config, &values.complaints)) {
                     None => log.notice(format!("{}: loaded again", config.display())),
                     Some(text) => {
                         log.warn(format!(
@@ -175,6 +177,7 @@ fn still_read(since: Duration) -> String {
 fn try_run(
     arguments: &Arguments,
     started: &Started,
+    lines: &Lines,
     ending: &AtomicBool,
 ) -> Result<Arc<Settings>, ReloadError> {
     // The working folder is the configuration's.
@@ -194,7 +197,7 @@ fn try_run(
     host.output = started.output.clone();
     host.jobs = started.jobs.clone();
     let settings = host.settings.clone();
-    let result = put_in_place(&source.named(config), host, started, ending);
+    let result = put_in_place(&source.named(config), host, started, lines, ending);
     if result.is_err() {
         let capabilities = &started.capabilities;
         settings.forget_made(&capabilities.stats, &capabilities.dns);
@@ -206,6 +209,7 @@ fn put_in_place(
     source: &Source,
     host: lua::Host,
     started: &Started,
+    lines: &Lines,
     ending: &AtomicBool,
 ) -> Result<Arc<Settings>, ReloadError> {
     let components = host.components.clone();
@@ -242,6 +246,8 @@ fn put_in_place(
         }
     }
     started.chain.set_shadow(shadow.map(Arc::new));
+    // Before the chain gets them: a console line that ends meanwhile must not put those of before there.
+    lines.use_settings(settings.clone());
     let (ja3_attr, log_allowed) = settings.read(|values| (values.ja3_attr.clone(), values.verbose_allow_log));
     started.chain.update(|options| {
         options.hooks = hooks;

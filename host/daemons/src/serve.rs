@@ -132,6 +132,8 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Arc<Started>, log: &Arc<Lo
                 return 0;
             }
         };
+        // Before the first request: if it overruns, the state that is built anew must not do again what the file did.
+        started.settings.seal();
         let server = match listen(started, flavour.backend(), alerting.confirm.clone(), log) {
             Ok(server) => server,
             Err(error) => {
@@ -151,7 +153,6 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Arc<Started>, log: &Arc<Lo
         }
         consoles::serve(started, &lines);
         tokio::spawn(every_second(started.chain.clone()));
-        started.settings.seal();
         match &started.cluster {
             Some(cluster) => siblings::sync(cluster, &started.settings, server.readiness(), log),
             None => server.set_ready(true),
@@ -247,9 +248,6 @@ fn read_again<F: Flavour>(server: &Server<F::Backend>, reloads: &Arc<Reloads<F>>
     for error in server.reload_tls() {
         log.error(error.to_string());
     }
-    let capabilities = reloads.started.capabilities.clone();
-    // It reads files, and logs what came of it.
-    tokio::task::spawn_blocking(move || capabilities.geoip.reload());
     reloads.ask();
 }
 

@@ -12,6 +12,7 @@ use crate::console_text::ConsoleBuffer;
 use crate::engine::Engine;
 use crate::interrupt::Limited;
 use crate::settings::{Settings, Values};
+use crate::stack::with_state;
 use crate::vm::{self, LoadError, Source};
 
 /// What a daemon takes from its configuration.
@@ -92,6 +93,7 @@ fn evaluate(source: &Source, role: Role, host: &Arc<Host>) -> Result<Lua, LoadEr
     let wrap = |error| LoadError::new(&source.path, &error);
     let lua = vm::open().map_err(wrap)?;
     bind::install(&lua, role, host).map_err(wrap)?;
+    with_state(&lua, |state| state.rebuild(host.settings.sealed()));
     let limited = host.load_limit.map(|limit| Ok((Limited::start(&lua, limit)?, limit)));
     let limited = limited.transpose().map_err(wrap)?;
     if let Some(bytes) = host.load_memory {
@@ -103,6 +105,7 @@ fn evaluate(source: &Source, role: Role, host: &Arc<Host>) -> Result<Lua, LoadEr
         Some(limit) => error.of_time(limit),
         None => error.of_memory(host.load_memory).of_daemon(host.daemon),
     })?;
+    with_state(&lua, |state| state.rebuild(false));
     // 0: none. What the calls may take is another matter.
     lua.set_memory_limit(0).map_err(wrap)?;
     Ok(lua)

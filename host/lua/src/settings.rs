@@ -59,7 +59,8 @@ impl Settings {
         change(&mut self.values.lock())
     }
 
-    /// The daemon has started: what is read only at the start can no longer be set.
+    /// The daemon has started: what is read only at the start can no longer be set, and a worker state that is built from now on
+    /// is one more of a file whose body has done what it does.
     pub fn seal(&self) {
         self.sealed.store(true, Ordering::Release);
     }
@@ -87,6 +88,10 @@ impl Settings {
     /// Notes what goes again if the file is not used.
     pub(crate) fn note_made(&self, made: Made) {
         self.deferred.lock().made(made);
+    }
+
+    pub(crate) fn made_db(&self, db: &capabilities::stats::Db) -> bool {
+        self.deferred.lock().made_db(db)
     }
 
     pub(crate) fn made_resolver(&self, resolver: &Arc<capabilities::dns::Resolver>) -> bool {

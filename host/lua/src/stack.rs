@@ -21,7 +21,7 @@ mod setup;
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use mlua::ffi;
 
@@ -63,6 +63,8 @@ pub(crate) struct State {
     references: [Cell<i32>; OBJECTS],
     /// The coroutine that may be suspended, as `lua_topointer` gives it; 0: none.
     suspendable: AtomicUsize,
+    /// See [`State::rebuild`].
+    rebuilds: AtomicBool,
 }
 
 // SAFETY: the cells are written once, while the functions are installed; afterwards a state is used by one thread at a
@@ -79,7 +81,20 @@ impl State {
             metatables: std::array::from_fn(|_| Cell::new(0)),
             references: std::array::from_fn(|_| Cell::new(0)),
             suspendable: AtomicUsize::new(0),
+            rebuilds: AtomicBool::new(false),
         }
+    }
+
+    /// The body of the file runs, to build a state of a configuration that serves already: it changes nothing that is live. Or it
+    /// has run.
+    pub fn rebuild(&self, runs: bool) {
+        self.rebuilds.store(runs, Ordering::Relaxed);
+    }
+
+    /// Whether such a body runs.
+    #[inline]
+    pub fn rebuilds(&self) -> bool {
+        self.rebuilds.load(Ordering::Relaxed)
     }
 
     /// Names the coroutine whose host calls may suspend it.

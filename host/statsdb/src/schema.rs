@@ -171,6 +171,16 @@ pub enum SchemaError {
 }
 
 impl Schema {
+    /// Whether a database that was created with `other` counts what this one describes: windows, fields and the shapes of
+    /// estimates are the same. Names and shards, which no count depends on, are not compared.
+    pub fn counts_like(&self, other: &Schema) -> bool {
+        let sorted = |schema: &Schema| schema.clone().normalised().ok().map(|schema| schema.fields);
+        let shape = |schema: &Schema| {
+            (schema.window_secs.max(1), schema.windows.max(1), schema.hll_bits, schema.countmin)
+        };
+        shape(self) == shape(other) && sorted(self) == sorted(other)
+    }
+
     /// Checks the limits and puts the fields in order (sorted by name, each once).
     pub(crate) fn normalised(mut self) -> Result<Self, SchemaError> {
         if self.shards == 0 || self.shards > MAX_SHARDS {

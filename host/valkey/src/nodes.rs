@@ -1,10 +1,9 @@
 //! A connection to each server that has keys of its own: one server, or the masters of a cluster. They are apart from each
 //! other, so that one that hangs holds up no other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
@@ -18,12 +17,17 @@ const SLOTS: u16 = 16_384;
 
 /// The servers.
 pub(crate) struct Nodes {
-    nodes: Vec<Node>,
+    servers: Vec<Node>,
+    /// Of a cluster: how its nodes are connected to.
+    cluster: Option<(Target, Limits)>,
+    /// Nodes that are none of these, to which keys have moved: they are new.
+    guests: tokio::sync::Mutex<BTreeMap<Host, MultiplexedConnection>>,
     /// A key was elsewhere than these say.
     stale: AtomicBool,
 }
 
-type Host = (String, u16);
+/// Where a node is.
+pub(crate) type Host = (String, u16);
 /// A node of which the connection is kept.
 type Kept<'n> = (&'n Host, &'n MultiplexedConnection);
 
@@ -39,8 +43,8 @@ pub(crate) struct Node {
 }
 
 impl Nodes {
-    fn of(nodes: Vec<Node>) -> Self {
-        Self { nodes, stale: AtomicBool::new(false) }
+    fn of(servers: Vec<Node>, cluster: Option<(Target, Limits)>) -> Self {
+        Self { servers, cluster, guests: tokio::sync::Mutex::default(), stale: AtomicBool::new(false) }
     }
 
     /// Connects to all of them. Of a cluster some may be away; `known`: nodes that it had before, for when those of the target
@@ -53,7 +57,8 @@ impl Nodes {
         if target.mode != Mode::Cluster {
             let connection = Ok(single(target, limits).await?);
             let slots = vec![0..=SLOTS - 1];
-            return Ok(Nodes::of(vec![Node { host: None, slots, name: target.to_string(), connection }]));
+            let node = Node { host: None, slots, name: target.to_string(), connection };
+            return Ok(Nodes::of(vec![node], None));
         }
         let masters = masters(target, limits, known).await?;
         let nodes = connect(target, limits, masters, &[]).await;
@@ -63,7 +68,7 @@ impl Nodes {
 
     /// Of a cluster: where they are.
     pub(crate) fn hosts(&self) -> Vec<Host> {
-        self.nodes.iter().filter_map(|node| node.host.clone()).collect()
+        self.servers.iter().filter_map(|node| node.host.clone()).collect()
     }
 
     /// Of a cluster: the same as it is now. Connections are kept, but for those at these places.
@@ -74,7 +79,7 @@ impl Nodes {
         silent: &BTreeSet<usize>,
     ) -> Result<Nodes, LinkError> {
         let kept: Vec<Kept<'_>> = self
-            .nodes
+            .servers
             .iter()
             .enumerate()
             .filter_map(|(place, node)| {
@@ -95,13 +100,13 @@ impl Nodes {
 
     /// All of them.
     pub(crate) fn all(&self) -> &[Node] {
-        &self.nodes
+        &self.servers
     }
 
     /// Why not all of them can be reached, if that is so.
     pub(crate) fn trouble(&self) -> Option<String> {
         let away = |node: &Node| Some((node.name.clone(), node.connection.as_ref().err()?.clone()));
-        self.nodes
+        self.servers
             .iter()
             .find_map(away)
             .map(|(name, why)| format!("the node {name} of the cluster is away: {why}"))
@@ -109,77 +114,88 @@ impl Nodes {
 
     /// Whether one of them can be reached.
     pub(crate) fn some_are_there(&self) -> bool {
-        self.nodes.iter().any(|node| node.connection.is_ok())
+        self.servers.iter().any(|node| node.connection.is_ok())
     }
 
     /// The place of the server with this key.
     pub(crate) fn place(&self, key: &[u8]) -> Option<usize> {
         let slot = slot(key);
-        self.nodes.iter().position(|node| node.slots.iter().any(|slots| slots.contains(&slot)))
+        self.servers.iter().position(|node| node.slots.iter().any(|slots| slots.contains(&slot)))
     }
 
     /// The place of the server with this key and the connection to it, if it can be reached.
     pub(crate) fn connection(&self, key: &[u8]) -> Option<(usize, MultiplexedConnection)> {
         let place = self.place(key)?;
-        Some((place, self.nodes[place].connection.as_ref().ok()?.clone()))
+        Some((place, self.servers[place].connection.as_ref().ok()?.clone()))
     }
 
     /// The same of the node that this answer (`MOVED`, `ASK`) sends to.
     pub(crate) fn sent_to(&self, answer: &RedisError) -> Option<(usize, MultiplexedConnection)> {
-        let (host, port) = answer.redirect_node()?.0.rsplit_once(':')?;
-        let port = port.parse::<u16>().ok()?;
-        let is_it = |node: &Node| node.host.as_ref().is_some_and(|known| known.0 == host && known.1 == port);
-        let place = self.nodes.iter().position(is_it)?;
-        Some((place, self.nodes[place].connection.as_ref().ok()?.clone()))
+        let host = sent_on(answer)?;
+        let place = self.servers.iter().position(|node| node.host.as_ref() == Some(&host))?;
+        Some((place, self.servers[place].connection.as_ref().ok()?.clone()))
     }
 
     /// A server did not answer, or sent elsewhere.
     pub(crate) fn lose(&mut self, place: usize, why: String) {
-        if let Some(node) = self.nodes.get_mut(place) {
+        if let Some(node) = self.servers.get_mut(place) {
             node.connection = Err(why);
         }
     }
 }
 
-/// How often a command is sent that needs several keys of a slot that is moving, and the pause before the next time.
-const TRIES: u32 = 3;
-const MOVING: Duration = Duration::from_millis(10);
-
 impl Nodes {
-    /// What the server with this key says to a command, also while the key's slot moves to another one.
+    /// What the server with this key says to a command, or, of one key alone, the one that the key has moved to or is moving to.
     ///
     /// # Errors
     /// It says that it cannot, or there is no connection to it.
     pub(crate) async fn ask(&self, key: &[u8], command: &Cmd) -> Result<Value, RedisError> {
         let away = || RedisError::from((ErrorKind::ClusterConnectionNotFound, "the node of the key is away"));
         let (_, mut node) = self.connection(key).ok_or_else(away)?;
-        let mut tried = 1;
-        loop {
-            let mut answer = node.req_packed_command(command).await.and_then(Value::extract_error);
-            if let Err(error) = &answer
-                && let Some((_, mut other)) = self.sent_to(error)
-            {
-                if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) {
-                    self.stale.store(true, Ordering::Relaxed);
-                }
-                answer = asking(&mut other, command.clone()).await;
-            }
-            match answer {
-                Err(error)
-                    if error.kind() == ErrorKind::Server(ServerErrorKind::TryAgain) && tried < TRIES =>
-                {
-                    tried += 1;
-                    tokio::time::sleep(MOVING).await;
-                }
-                answer => return answer,
-            }
+        let answer = node.req_packed_command(command).await.and_then(Value::extract_error);
+        let Err(error) = &answer else { return answer };
+        let (Some(cluster), Some(host)) = (&self.cluster, sent_on(error)) else { return answer };
+        if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) {
+            self.stale.store(true, Ordering::Relaxed);
         }
+        let other = match self.servers.iter().find(|node| node.host.as_ref() == Some(&host)) {
+            Some(node) => node.connection.as_ref().ok().cloned(),
+            None => self.guest(cluster, &host).await,
+        };
+        let answer = asking(&mut other.ok_or_else(away)?, command.clone()).await;
+        if answer.as_ref().is_err_and(|error| error.is_io_error() || error.is_connection_dropped()) {
+            self.guests.lock().await.remove(&host);
+        }
+        answer
+    }
+
+    /// A node that is none of these.
+    async fn guest(&self, (target, limits): &(Target, Limits), host: &Host) -> Option<MultiplexedConnection> {
+        let mut guests = self.guests.lock().await;
+        if let Some(connection) = guests.get(host) {
+            return Some(connection.clone());
+        }
+        let connection = first(&alone(target, host), *limits).await.ok()?;
+        guests.insert(host.clone(), connection.clone());
+        Some(connection)
     }
 
     /// Whether keys were found elsewhere than they should be.
     pub(crate) fn is_stale(&self) -> bool {
         self.stale.load(Ordering::Relaxed)
     }
+}
+
+/// The node that this answer (`MOVED`, `ASK`) sends to.
+fn sent_on(answer: &RedisError) -> Option<Host> {
+    let (host, port) = answer.redirect_node()?.0.rsplit_once(':')?;
+    // An empty one is one that the server does not know.
+    if host.is_empty() { None } else { Some((host.to_owned(), port.parse().ok()?)) }
+}
+
+/// This host of a cluster, by itself.
+fn alone(target: &Target, host: &Host) -> Target {
+    Target { hosts: vec![host.clone()], mode: Mode::Single, ..target.clone() }
 }
 
 /// A command for a node that only has a part of the key's slot, because it is moving there.
@@ -203,7 +219,7 @@ async fn connect(target: &Target, limits: Limits, masters: Vec<Master>, kept: &[
     let mut connecting = JoinSet::new();
     for (host, slots) in masters {
         let old = kept.iter().find(|(known, _)| **known == host).map(|(_, connection)| (*connection).clone());
-        let alone = Target { hosts: vec![host.clone()], mode: Mode::Single, ..target.clone() };
+        let alone = alone(target, &host);
         connecting.spawn(async move {
             let connection = match old {
                 Some(connection) => Ok(connection),
@@ -212,7 +228,7 @@ async fn connect(target: &Target, limits: Limits, masters: Vec<Master>, kept: &[
             Node { host: Some(host), slots, name: alone.to_string(), connection }
         });
     }
-    Nodes::of(connecting.join_all().await)
+    Nodes::of(connecting.join_all().await, Some((target.clone(), limits)))
 }
 
 /// The masters of a cluster as the first host that answers knows them: of those that are configured, and if none of these
@@ -222,7 +238,7 @@ async fn masters(target: &Target, limits: Limits, known: &[Host]) -> Result<Vec<
     for hosts in [&target.hosts[..], known] {
         let mut asking = JoinSet::new();
         for host in hosts {
-            let alone = Target { hosts: vec![host.clone()], mode: Mode::Single, ..target.clone() };
+            let alone = alone(target, host);
             let host = host.0.clone();
             asking.spawn(async move { ask_masters(&mut first(&alone, limits).await?, &host).await });
         }

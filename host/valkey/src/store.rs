@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::away::Away;
 use crate::entry;
 use crate::link::{Limits, LinkError};
-use crate::nodes::Nodes;
+use crate::nodes::{Host, Nodes};
 use crate::pending::{Change, Pending};
 use crate::target::Target;
 
@@ -57,8 +57,6 @@ pub struct ListStore {
     loaded: watch::Sender<bool>,
     /// The nodes that were loaded from, while not all were.
     loaded_from: Mutex<BTreeSet<String>>,
-    /// The nodes that the cluster had last.
-    known: tokio::sync::Mutex<Vec<(String, u16)>>,
     /// Why it cannot be reached.
     away: Away,
 }
@@ -100,7 +98,6 @@ impl ListStore {
             backlog: watch::Sender::new(0),
             loaded: watch::Sender::new(false),
             loaded_from: Mutex::default(),
-            known: tokio::sync::Mutex::default(),
             away: Away::default(),
         });
         capabilities.lists.observe(Arc::new(Follower(store.clone())));
@@ -162,8 +159,10 @@ impl ListStore {
 
     async fn run(self: Arc<Self>) {
         let mut pause = FIRST_PAUSE;
+        // The nodes that the cluster had last.
+        let mut known = Vec::new();
         loop {
-            let error = match self.serve(&mut pause).await {
+            let error = match self.serve(&mut pause, &mut known).await {
                 Ok(never) => match never {},
                 Err(error) => error,
             };
@@ -182,8 +181,12 @@ impl ListStore {
     }
 
     /// One connection, or one to each node of a cluster, until one breaks.
-    async fn serve(&self, pause: &mut Duration) -> Result<std::convert::Infallible, Broken> {
-        let opened = Nodes::open(&self.options.target, self.limits(), &mut *self.known.lock().await).await;
+    async fn serve(
+        &self,
+        pause: &mut Duration,
+        known: &mut Vec<Host>,
+    ) -> Result<std::convert::Infallible, Broken> {
+        let opened = Nodes::open(&self.options.target, self.limits(), known).await;
         let failed = match &opened {
             Ok(nodes) => nodes.all().iter().filter(|node| node.connection.is_err()).count(),
             Err(_) => 1,

@@ -197,8 +197,9 @@ async fn check(recipe: &Recipe, instance: &mut Instance) -> Result<(), LoadError
     match checked {
         Ok(Ok(())) => Ok(()),
         Ok(Err(reason)) => Err(LoadError::Settings(match store.data_mut().missing.take() {
-            Some(missing) => format!("{reason} ({missing})"),
-            None => reason,
+            // A policy may do without what it looked for; then that is not why it refuses.
+            Some((name, missing)) if reason.contains(&name) => format!("{reason} ({missing})"),
+            _ => reason,
         })),
         Err(error) => {
             let trouble = crate::error::Trouble::of(&error, store.data().granted);

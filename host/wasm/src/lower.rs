@@ -1,5 +1,8 @@
-//! A login on its way into a component: as few entries into its code, and as few writes, as the contract allows.
+//! What is handed over most on its way into a component: as few entries into its code, and as few writes, as the contract
+//! allows. Here a login; in [`counts`] the answers of stats DBs.
 #![allow(unsafe_code)]
+
+mod counts;
 
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,6 +11,8 @@ use wasmtime::Result;
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
 use wasmtime::component::__internal::{CanonicalAbiInfo, InstanceType, InterfaceType, LowerContext};
 use wasmtime::component::{ComponentType, Lower};
+
+pub(crate) use counts::Counted;
 
 use crate::bindings::types::IpAddress;
 
@@ -191,26 +196,57 @@ mod tests {
         tls: bool,
     }
 
-    /// Answers with all that it was given: the memory that it gave away.
-    fn mirror(encoding: StringEncoding) -> Vec<u8> {
-        let world = "package test:mirror; world mirror { use portcullis:policy/types@0.1.0.{login};
-            export seen: func(login: login) -> list<u8>; }";
+    /// Answers with all that it was given: the memory that it gave away. `of`: its parameters.
+    fn mirror(encoding: StringEncoding, of: &str) -> Vec<u8> {
+        let world = format!(
+            "package test:mirror; world mirror {{ use portcullis:policy/types@0.1.0.{{login, error}};
+            export seen: func({of}) -> list<u8>; }}"
+        );
         let body = r#"
             (func (export "seen") (param $record i32) (result i32)
                 (i32.store (i32.const 0) (i32.const 1024))
                 (i32.store (i32.const 4) (i32.sub (global.get $top) (i32.const 1024)))
                 (i32.const 0))"#;
-        guest::of_own_world(world, encoding, body)
+        guest::of_own_world(&world, encoding, body)
     }
 
     /// What a component of this encoding sees in three calls.
-    fn seen<P: Lower + Copy + 'static>(encoding: StringEncoding, given: P) -> Vec<Vec<u8>> {
+    fn seen<P>(encoding: StringEncoding, of: &str, given: impl Fn() -> P) -> Vec<Vec<u8>>
+    where
+        P: wasmtime::component::ComponentNamedList + Lower + Send + Sync + 'static,
+    {
         let engine = Engine::default();
-        let component = Component::new(&engine, mirror(encoding)).unwrap();
+        let component = Component::new(&engine, mirror(encoding, of)).unwrap();
         let mut store = Store::new(&engine, ());
         let instance = Linker::new(&engine).instantiate(&mut store, &component).unwrap();
-        let seen = instance.get_typed_func::<(P,), (Vec<u8>,)>(&mut store, "seen").unwrap();
-        (0..3).map(|_| seen.call(&mut store, (given,)).unwrap().0).collect()
+        let seen = instance.get_typed_func::<P, (Vec<u8>,)>(&mut store, "seen").unwrap();
+        (0..3).map(|_| seen.call(&mut store, given()).unwrap().0).collect()
+    }
+
+    #[test]
+    fn counts_are_written_as_the_canonical_abi_has_them() {
+        use crate::bindings::types::Error;
+
+        // So many parts before them that all go by memory.
+        let many = ["u64"; 16].join(", ");
+        let room = (
+            1u64, 2u64, 3u64, 4u64, 5u64, 6u64, 7u64, 8u64, 9u64, 10u64, 11u64, 12u64, 13u64, 14u64, 15u64,
+            16u64,
+        );
+        let error = || Error::Limit("1000 steps of a batch".to_owned());
+        let one = format!("many: tuple<{many}>, counted: result<s32, error>");
+        for count in [Ok(7), Ok(-1), Err(())] {
+            let count = || count.map_err(|()| error());
+            let ours = seen(StringEncoding::UTF8, &one, || (room, Counted(count())));
+            assert_eq!(ours, seen(StringEncoding::UTF8, &one, || (room, count())));
+            assert!(ours[0].len() > 128);
+        }
+        let several = format!("many: tuple<{many}>, counted: result<list<s32>, error>");
+        for counts in [Ok(vec![]), Ok(vec![1, -2, i32::MAX]), Err(())] {
+            let counts = || counts.clone().map_err(|()| error());
+            let ours = seen(StringEncoding::UTF8, &several, || (room, Counted(counts())));
+            assert_eq!(ours, seen(StringEncoding::UTF8, &several, || (room, counts())));
+        }
     }
 
     #[test]
@@ -256,7 +292,8 @@ mod tests {
                     policy_reject,
                     tls,
                 };
-                let (ours, derived) = (seen(encoding, ours), seen(encoding, derived));
+                let of = "login: login";
+                let (ours, derived) = (seen(encoding, of, || (ours,)), seen(encoding, of, || (derived,)));
                 assert!(derived[0].len() >= SIZE);
                 assert_eq!(ours, derived, "login {n}, {encoding:?}");
             }

@@ -76,8 +76,8 @@ pub(crate) struct State {
     held_first: Option<usize>,
     /// The running call was refused one.
     refused: bool,
-    /// What the running call asked for and there is not, and what makes it.
-    pub(crate) missing: Option<String>,
+    /// The name that the running call asked for last and nothing has, and a text that says of what and what makes it.
+    pub(crate) missing: Option<(String, String)>,
     /// When the call must end.
     pub(crate) deadline: Instant,
     /// What it was given until then.
@@ -205,10 +205,10 @@ impl State {
     /// The error for a name that nothing has. A component passes on no more than the name, so what it is the name of is kept for
     /// the one who loads it; `what`: its kind, `made_by`: the function of the configuration that makes such a thing.
     pub(crate) fn unknown(&mut self, what: &str, name: String, made_by: &str) -> Error {
-        self.missing = Some(format!(
-            "there is no {what} \"{}\": {made_by} makes one, before the policy is loaded",
-            cut(&name, 200)
-        ));
+        let short = cut(&name, 200);
+        let text =
+            format!("there is no {what} \"{short}\": {made_by} makes one, before the policy is loaded");
+        self.missing = Some((short.to_owned(), text));
         Error::Unknown(name)
     }
 

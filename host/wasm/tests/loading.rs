@@ -221,16 +221,21 @@ fn a_policy_that_refuses_its_settings_is_not_loaded() {
     let world = World::new();
     assert!(world.refused(&refuses, &options()).contains("refuses its settings: limit must be above 0"));
     // The name of what is missing says nothing of what it is.
-    let opens = checks(
-        "\n;; (import \"portcullis:policy/stats@0.1.0\" \"open\" (func $open (param i32 i32 i32)))
-         (call $open (i32.const 0) (i32.const 5) (i32.const 64))
-         (i32.store (i32.const 512) (i32.const 1)) (i32.store (i32.const 516) (i32.const 0))
-         (i32.store (i32.const 520) (i32.const 21)) (i32.const 512)",
-    );
-    let granted = json!({"deadline_ms": PATIENT, "capabilities": {"stats": ["limit"]}});
-    let told = world.refused(&opens, &granted);
+    let opens = |name: u32, len: u32| {
+        checks(&format!(
+            "\n;; (import \"portcullis:policy/stats@0.1.0\" \"open\" (func $open (param i32 i32 i32)))
+             (call $open (i32.const {name}) (i32.const {len}) (i32.const 64))
+             (i32.store (i32.const 512) (i32.const 1)) (i32.store (i32.const 516) (i32.const 0))
+             (i32.store (i32.const 520) (i32.const 21)) (i32.const 512)"
+        ))
+    };
+    let granted = json!({"deadline_ms": PATIENT, "capabilities": {"stats": ["limit", "\0\0"]}});
+    let told = world.refused(&opens(0, 5), &granted);
     let missing = "limit must be above 0 (there is no stats DB \"limit\": newStringStatsDB makes one, before the policy is loaded)";
     assert!(told.contains(missing), "{told}");
+    // Of what it does without nothing is said.
+    let told = world.refused(&opens(100, 2), &granted);
+    assert!(told.contains("limit must be above 0") && !told.contains("stats DB"), "{told}");
     // Nor does it take the place of one that was.
     let policy = world.load("p", &allow(&decide(1)), &options());
     world.file("p", &refuses);

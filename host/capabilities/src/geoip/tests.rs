@@ -120,6 +120,30 @@ fn the_first_file_of_a_name_stays() {
 }
 
 #[test]
+fn the_first_file_of_a_name_stays_each_time_the_configuration_is_read_again() {
+    let geoip = geoip(&[("x", "GeoLite2-ASN-Test.mmdb"), ("x", "GeoLite2-Country-Test.mmdb")]);
+    let open = |name: &str, path: &str| geoip.open(name.as_bytes(), &file(path));
+    let number =
+        |name: &str| geoip.get(name.as_bytes()).unwrap().uint(ip("1.128.0.0"), &["autonomous_system_number"]);
+    for time in 1..=3 {
+        geoip.read_again();
+        for name in ["x", "new"] {
+            open(name, "GeoLite2-ASN-Test.mmdb").unwrap();
+            open(name, "GeoLite2-Country-Test.mmdb").unwrap();
+        }
+        geoip.settle(true);
+        assert_eq!((number("x"), number("new")), (1221, 1221), "read again for the {time}. time");
+    }
+    // A file that cannot be opened does not count, as at a start.
+    geoip.read_again();
+    open("x", "missing.mmdb").unwrap_err();
+    open("x", "GeoLite2-Country-Test.mmdb").unwrap();
+    open("x", "GeoLite2-ASN-Test.mmdb").unwrap();
+    geoip.settle(true);
+    assert_eq!((number("x"), geoip.get(b"x").unwrap().country(ip("2001:218::1"))), (0, "JP".to_owned()));
+}
+
+#[test]
 fn legacy_functions_use_the_databases_of_their_names() {
     let none = geoip(&[("mine", "GeoIP2-City-Test.mmdb")]);
     assert_eq!(none.legacy_country(ip("81.2.69.160")), "");

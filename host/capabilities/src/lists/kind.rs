@@ -1,7 +1,7 @@
 //! The kinds of entries and their names, which differ from place to place.
 
 /// Which list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Colour {
     /// The blacklist.
     Black = 0,

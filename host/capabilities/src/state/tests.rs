@@ -139,6 +139,30 @@ fn wherever_a_snapshot_is_cut_or_changed_the_one_before_is_used() {
 }
 
 #[test]
+fn a_snapshot_takes_the_room_of_an_older_one_that_nobody_needs() {
+    let place = Place::new();
+    // Large ones, then small ones: nothing of the old content stays behind the new.
+    for keys in [200, 190, 180, 20, 5, 7] {
+        let saved = place.save(keys);
+        assert_eq!(std::fs::metadata(place.file("state")).unwrap().len(), saved.bytes);
+        let (_, _, restored) = place.restore();
+        assert_eq!((restored.damaged, restored.keys), (0, u64::from(keys)));
+    }
+    let mut names: Vec<_> =
+        std::fs::read_dir(place.file("")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["lock", "state", "state.1", "state.spare"]);
+    // A crash may leave one file under two names: the one that is kept is not written over.
+    std::fs::remove_file(place.file("state.spare")).unwrap();
+    std::fs::hard_link(place.file("state"), place.file("state.spare")).unwrap();
+    let last = std::fs::read(place.file("state")).unwrap();
+    place.save(9);
+    assert_eq!(std::fs::read(place.file("state.1")).unwrap(), last);
+    let (_, _, restored) = place.restore();
+    assert_eq!((restored.damaged, restored.keys), (0, 9));
+}
+
+#[test]
 fn two_snapshots_in_one_file_do_not_count_twice() {
     let place = Place::new();
     place.save(5);

@@ -49,6 +49,14 @@ impl Db {
         if bad.is_some() { Err(NotANumber.into()) } else { Ok(found) }
     }
 
+    /// Does a step with the counts in memory, and tells the observers if those are the DB's own.
+    ///
+    /// # Errors
+    /// See [`Db::add`].
+    pub fn in_memory(&self, now: u64, step: &Step) -> Result<Found, NotANumber> {
+        if self.is_outside() { on(self.local(), now, step) } else { self.here(now, step) }
+    }
+
     /// The fields that a key has with their sums, sorted by name, wherever they are kept; `None`: there is no such key, or
     /// it cannot be reached.
     pub async fn all_of(&self, now: u64, key: BString) -> Option<Vec<(BString, i32)>> {

@@ -48,11 +48,6 @@ impl Db {
         self.0.outside.store(true, Ordering::Relaxed);
     }
 
-    /// The configuration that said so is not used.
-    pub fn stays_here(&self) {
-        self.0.outside.store(self.remote().is_some(), Ordering::Relaxed);
-    }
-
     /// Whether its counts are, or will be, kept outside.
     pub fn is_outside(&self) -> bool {
         self.0.outside.load(Ordering::Relaxed)

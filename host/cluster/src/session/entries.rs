@@ -1,14 +1,15 @@
 //! List entries between nodes: of two changes of an entry the later one counts.
 //!
-//! Each node notes of every entry when it was changed, and of deleted ones that they were (a *tombstone*), for as long as
-//! some node might still have the entry. That is a map of last-writer-wins registers: whatever order changes arrive in, all
-//! nodes end with the same.
+//! Each node notes of every entry when it was changed, and of one that is gone that it was (a *tombstone*), for as long as
+//! some node might still have what was there before. That is a map of last-writer-wins registers, each beside a time that
+//! only grows: whatever order changes arrive in, all nodes end with the same. That an entry's time is over is no change: each
+//! node finds it out by its own clock, and what it notes stays the same.
 
 mod change;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -35,16 +36,17 @@ const MAX_TOMBSTONES: usize = 200_000;
 struct Note {
     stamp: Stamp,
     what: What,
-    /// Until when others may still have what was there before it, unix seconds.
+    /// Until when others may still have what was there before it, unix seconds; at least until it is over itself.
     longest: u64,
+    /// It is not in the list (any more): deleted, or its time is over here.
+    gone: bool,
 }
 
 #[derive(Default)]
 struct Notes {
     of: HashMap<Id, Note>,
-    /// Tombstones by when they go.
-    tombstones: BTreeMap<(u64, u64), Id>,
-    next: u64,
+    /// Those that are gone, by when they are forgotten.
+    tombstones: BTreeSet<(u64, Id)>,
 }
 
 /// The notes of a node, beside its lists.
@@ -72,7 +74,8 @@ impl Entries {
                 for entry in self.caps.lists.list(colour).entries(kind) {
                     let id = Id { colour, kind, key: entry.key };
                     let what = What::Listed(entry.expiration);
-                    let note = Note { stamp: Stamp::default(), what, longest: entry.expiration };
+                    let longest = entry.expiration;
+                    let note = Note { stamp: Stamp::default(), what, longest, gone: false };
                     self.notes.lock().of.entry(id).or_insert(note);
                 }
             }
@@ -92,12 +95,14 @@ impl Entries {
         let known = notes.of.get(id).copied();
         let what = What::Listed(expiration);
         match origin {
-            Origin::Local => notes.put(id.clone(), self.later(known, now_ms), what),
-            Origin::Loaded if known.is_none() => notes.put(id.clone(), Stamp::default(), what),
+            Origin::Local => notes.put(id.clone(), Note::listed(self.later(known, now_ms), expiration)),
+            Origin::Loaded if known.is_none() => {
+                notes.put(id.clone(), Note::listed(Stamp::default(), expiration));
+            }
             Origin::Loaded => {}
             // A session noted it already; a packet did not.
-            Origin::Replicated if known.is_some_and(|known| known.what == what) => {}
-            Origin::Replicated => notes.put(id.clone(), packet(known, now_ms), what),
+            Origin::Replicated if known.is_some_and(|known| known.what == what && !known.gone) => {}
+            Origin::Replicated => notes.put(id.clone(), Note::listed(packet(known, now_ms), expiration)),
         }
         origin == Origin::Local
     }
@@ -110,32 +115,30 @@ impl Entries {
         let mut notes = self.notes.lock();
         let known = notes.of.get(id).copied();
         let now = now_ms / 1000;
-        let until = match known.map(|known| known.what) {
-            Some(What::Listed(expiration)) => expiration.clamp(now + SHORTEST, now + LONGEST),
-            Some(What::Deleted(until)) => until.max(now + SHORTEST),
-            None => now + UNKNOWN,
-        };
-        let what = What::Deleted(until);
+        let until = known.map_or(now + UNKNOWN, |known| known.longest.clamp(now + SHORTEST, now + LONGEST));
         match origin {
-            Origin::Replicated if matches!(known, Some(Note { what: What::Deleted(_), .. })) => {}
-            Origin::Replicated => notes.put(id.clone(), packet(known, now_ms), what),
-            Origin::Local | Origin::Loaded => notes.put(id.clone(), self.later(known, now_ms), what),
+            Origin::Replicated if known.is_some_and(|known| known.gone) => {}
+            Origin::Replicated => notes.put(id.clone(), Note::deleted(packet(known, now_ms), until)),
+            Origin::Local | Origin::Loaded => {
+                notes.put(id.clone(), Note::deleted(self.later(known, now_ms), until));
+            }
         }
         origin == Origin::Local
     }
 
-    /// An entry's time is over. If it took the place of one with more time left, whoever has only heard of that still has it.
+    /// An entry's time is over. If it took the place of one with more time left, whoever has only heard of that still has it:
+    /// so it is remembered.
     pub(super) fn expired(&self, id: &Id) {
         if !self.is_noting() {
             return;
         }
         let mut notes = self.notes.lock();
         match notes.of.get(id).copied() {
-            Some(Note { stamp, what: What::Listed(expiration), longest }) if longest > expiration => {
-                notes.put(id.clone(), stamp, What::Deleted(longest.min(expiration + LONGEST)));
+            Some(note) if note.gone => {}
+            Some(note) if note.until() > note.what.until() => {
+                notes.put(id.clone(), Note { gone: true, ..note });
             }
-            Some(Note { what: What::Listed(_), .. }) => _ = notes.of.remove(id),
-            _ => {}
+            _ => _ = notes.of.remove(id),
         }
     }
 
@@ -143,7 +146,7 @@ impl Entries {
     pub(super) fn crowded_out(&self, id: &Id) {
         if self.is_noting() {
             let mut notes = self.notes.lock();
-            if matches!(notes.of.get(id), Some(Note { what: What::Listed(_), .. })) {
+            if notes.of.get(id).is_some_and(|note| !note.gone) {
                 notes.of.remove(id);
             }
         }
@@ -163,7 +166,7 @@ impl Entries {
     /// Forgets tombstones whose time is over. `now`: unix seconds.
     pub fn prune(&self, now: u64) {
         let mut notes = self.notes.lock();
-        while notes.tombstones.first_key_value().is_some_and(|((until, _), _)| *until <= now) {
+        while notes.tombstones.first().is_some_and(|(until, _)| *until <= now) {
             notes.drop_tombstone();
         }
     }
@@ -172,52 +175,41 @@ impl Entries {
     pub(super) fn change(&self, id: &Id) -> Option<EntryChange> {
         let note = self.notes.lock().of.get(id).copied();
         let id = id.clone();
-        match note {
-            Some(Note { stamp, what: What::Deleted(until), .. }) => {
-                Some(EntryChange { id, stamp, what: What::Deleted(until), reason: Vec::new().into() })
-            }
-            note => {
-                let entry = self.caps.lists.list(id.colour).find(id.kind, &id.key)?;
-                let stamp = note.map_or_else(Stamp::default, |note| note.stamp);
-                Some(EntryChange { id, stamp, what: What::Listed(entry.expiration), reason: entry.reason })
-            }
+        if let Some(Note { stamp, what, longest, gone: true }) = note {
+            return Some(EntryChange { id, stamp, what, longest, reason: Vec::new().into() });
         }
+        let Entry { expiration, reason, .. } = self.caps.lists.list(id.colour).find(id.kind, &id.key)?;
+        let (stamp, longest) = note.map_or_else(Default::default, |note| (note.stamp, note.longest));
+        let what = What::Listed(expiration);
+        Some(EntryChange { id, stamp, what, longest: longest.max(expiration), reason })
     }
 
     /// Takes over what a sibling says of an entry, if that is later than what is known here. Whether it was.
     pub(super) fn merge(&self, now: u64, change: EntryChange) -> bool {
         self.begin();
-        let EntryChange { id, stamp, mut what, reason } = change;
-        let note = Note { stamp, what, longest: what.until() };
-        let list = self.caps.lists.list(id.colour);
-        if what.until() <= now {
-            // What it took the place of is over as well.
-            match self.notes.lock().of.get(&id) {
-                Some(known) if known.longest > now && note.order() > known.order() => {
-                    what = What::Deleted(known.longest.min(now + LONGEST));
-                }
-                _ => return false,
+        let EntryChange { id, stamp, what, longest, reason } = change;
+        let over = what.until() <= now;
+        let gone = over || matches!(what, What::Deleted(_));
+        let note = Note { stamp, what, longest: longest.max(what.until()), gone };
+        if over {
+            // What it took the place of may not be.
+            let known = self.notes.lock().of.get(&id).map_or(0, |known| known.longest);
+            if (Note { longest: note.longest.max(known), ..note }).until() <= now {
+                return false;
             }
         }
-        let admit = || {
-            let mut notes = self.notes.lock();
-            let known = notes.of.get(&id);
-            let newer = known.is_none_or(|known| note.order() > known.order());
-            if newer {
-                notes.put(id.clone(), stamp, what);
-            }
-            newer
-        };
+        let admit = || self.notes.lock().join(&id, note);
+        let list = self.caps.lists.list(id.colour);
         match what {
-            What::Listed(expiration) => {
+            What::Listed(expiration) if !over => {
                 let entry = Entry { key: id.key.clone(), expiration, reason };
                 list.put_if(now, id.kind, entry, Origin::Replicated, admit)
             }
-            What::Deleted(_) if list.find(id.kind, &id.key).is_some() => {
+            _ if list.find(id.kind, &id.key).is_some() => {
                 list.remove_if(id.kind, &id.key, Origin::Replicated, admit)
             }
             // Nothing to be taken off: no reason to write a line about it.
-            What::Deleted(_) => admit(),
+            _ => admit(),
         }
     }
 
@@ -229,7 +221,7 @@ impl Entries {
         let lines: Vec<(u64, u64)> = notes
             .of
             .iter()
-            .filter(|(_, note)| note.what.until() > now)
+            .filter(|(_, note)| note.until() > now)
             .map(|(id, note)| {
                 let hash = secret.key(&id.bytes());
                 ids.insert(hash, id.clone());
@@ -257,38 +249,74 @@ fn packet(known: Option<Note>, now_ms: u64) -> Stamp {
 }
 
 impl Note {
+    fn listed(stamp: Stamp, expiration: u64) -> Self {
+        Self { stamp, what: What::Listed(expiration), longest: expiration, gone: false }
+    }
+
+    fn deleted(stamp: Stamp, until: u64) -> Self {
+        Self { stamp, what: What::Deleted(until), longest: until, gone: true }
+    }
+
     /// The greater one counts. Of two without a stamp the one that lasts longer.
     fn order(&self) -> (Stamp, bool, u64) {
         (self.stamp, matches!(self.what, What::Deleted(_)), self.what.until())
     }
 
+    /// Until when it has to be known. The same on all nodes, whatever their clocks.
+    fn until(&self) -> u64 {
+        self.what.until().max(self.longest.min(self.stamp.time_ms / 1000 + LONGEST))
+    }
+
     fn digest(&self, secret: &Secret) -> u64 {
-        let mut bytes = [0; 25];
+        let mut bytes = [0; 33];
         bytes[..8].copy_from_slice(&self.stamp.time_ms.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.stamp.origin.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.what.until().to_le_bytes());
-        bytes[24] = u8::from(matches!(self.what, What::Deleted(_)));
+        bytes[24..32].copy_from_slice(&self.longest.to_le_bytes());
+        bytes[32] = u8::from(matches!(self.what, What::Deleted(_)));
         secret.key(&bytes).max(1)
     }
 }
 
 impl Notes {
-    fn put(&mut self, id: Id, stamp: Stamp, what: What) {
-        if let What::Deleted(until) = what {
-            self.next += 1;
-            self.tombstones.insert((until, self.next), id.clone());
+    /// Notes this; how long others may have what was there before is not forgotten.
+    fn put(&mut self, id: Id, note: Note) {
+        let mut longest = note.longest;
+        if let Some(before) = self.of.get(&id).copied() {
+            longest = longest.max(before.longest);
+            if before.gone {
+                self.tombstones.remove(&(before.until(), id.clone()));
+            }
         }
-        let before = self.of.get(&id).map_or(0, |note| note.longest);
-        self.of.insert(id, Note { stamp, what, longest: before.max(what.until()) });
+        let note = Note { longest, ..note };
+        if note.gone {
+            self.tombstones.insert((note.until(), id.clone()));
+        }
+        self.of.insert(id, note);
         while self.tombstones.len() > MAX_TOMBSTONES {
             self.drop_tombstone();
         }
     }
 
-    /// Forgets the tombstone that goes first, unless the entry was changed since.
+    /// Notes this if it is later than what is known. Whether it is.
+    fn join(&mut self, id: &Id, note: Note) -> bool {
+        match self.of.get(id).copied() {
+            Some(known) if note.order() <= known.order() => {
+                if note.longest > known.longest {
+                    self.put(id.clone(), Note { longest: note.longest, ..known });
+                }
+                false
+            }
+            _ => {
+                self.put(id.clone(), note);
+                true
+            }
+        }
+    }
+
+    /// Forgets the tombstone that goes first.
     fn drop_tombstone(&mut self) {
-        let Some(((until, _), id)) = self.tombstones.pop_first() else { return };
-        if self.of.get(&id).is_some_and(|note| note.what == What::Deleted(until)) {
+        if let Some((_, id)) = self.tombstones.pop_first() {
             self.of.remove(&id);
         }
     }

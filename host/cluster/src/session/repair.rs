@@ -15,6 +15,9 @@ const LEAF_KEYS: usize = 8;
 /// Fewest and most bits of a leaf's number.
 const BITS: std::ops::RangeInclusive<u8> = 4..=17;
 
+/// Lines of a message at most: with the numbers of its leaves they fit into a frame.
+pub(super) const MAX_LINES: usize = 15 * MAX_ITEMS;
+
 /// What is compared.
 pub(super) enum Subject<'a> {
     Db(&'a StatsDb),
@@ -220,6 +223,9 @@ impl Answers {
                 let own = [self.catalogue.leaf(bits, leaf), self.catalogue.empty_leaf(bits, leaf)];
                 lines.extend(own.into_iter().flatten().map(|line| (line.key, line.digest)));
             }
+            // A leaf of a dialer that knows little can be larger than a frame. What is left out it sends itself, or hears of
+            // in the next comparison, when its leaves are smaller.
+            lines.truncate(MAX_LINES);
             let last = complete && self.leaves.is_empty();
             self.told |= last;
             return Some(Message::Lines { db: self.db, leaves, lines, last });
@@ -278,4 +284,25 @@ fn fill(
     }
     let blocks = if writer.is_empty() { Vec::new() } else { vec![(number, writer.finish())] };
     (keys > 0).then_some(Filled { blocks, entries, keys })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::MAX_TEXT;
+    use super::*;
+
+    /// A sibling that knows little asks with few leaves, of which each holds more than a frame.
+    #[test]
+    fn a_leaf_that_is_larger_than_a_frame_is_cut() {
+        let lines = (0..100_000).map(|key| (key, key + 1));
+        let none = Answers::none(0, Secret([0; 16]), 4).unwrap();
+        let mut answers = Answers { catalogue: Catalogue::of(lines), absent: false, ..none };
+        assert!(answers.sums(4, 0, &[0; 16]));
+        let message = answers.message().unwrap();
+        let Message::Lines { leaves, lines, last, .. } = &message else { panic!("{message:?}") };
+        assert_eq!((leaves.as_slice(), lines.len(), *last), (&[0][..], MAX_LINES, true));
+        assert!(message.encode().len() <= MAX_TEXT);
+        assert!(answers.want(&[5]), "and the comparison goes on");
+    }
 }

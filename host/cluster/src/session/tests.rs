@@ -79,9 +79,9 @@ fn an_end_says_why_it_gives_up() {
     };
     assert_eq!(accept(&Message::Ping), Err(SessionError::Unexpected));
     let hello = |version, origin| Message::Hello { version, origin, known: 0 };
-    assert_eq!(accept(&hello(2, 200)), Err(SessionError::Version(2)));
-    assert_eq!(accept(&hello(1, 100)), Err(SessionError::Oneself));
-    assert_eq!(accept(&hello(1, 200)), Ok(()));
+    assert_eq!(accept(&hello(VERSION + 1, 200)), Err(SessionError::Version(VERSION + 1)));
+    assert_eq!(accept(&hello(VERSION, 100)), Err(SessionError::Oneself));
+    assert_eq!(accept(&hello(VERSION, 200)), Ok(()));
     let mut dialer = Dialer::new(journal(100), Secret([1; 16]));
     let (a, _) = pair(1, 1);
     dialer.connected(a, 1000);

@@ -171,6 +171,7 @@ impl Desk {
         };
         let chain = Arc::new(Chain::new(capabilities.clone(), executor, chain));
         chain.set_components(components);
+        settings.seal();
         Ok(Desk { capabilities, settings, chain, source, runtime })
     }
 

@@ -174,11 +174,11 @@ impl Remote {
         let json: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
         match (status.as_u16(), json) {
             (200, Some(json)) => Ok(json),
-            // Its API speaks JSON, whatever the status.
-            (status, None) if body.trim_ascii_start().starts_with(b"<") => {
+            (401, _) => Err(RemoteError::Unauthorized(shown)),
+            // Its API speaks JSON, whatever the status; but a proxy in front of it says in HTML that it is away.
+            (status @ ..500, None) if body.trim_ascii_start().starts_with(b"<") => {
                 Err(RemoteError::Foreign(shown, self.daemon, status))
             }
-            (401, _) => Err(RemoteError::Unauthorized(shown)),
             (404, _) => Err(RemoteError::NotFound(shown, self.daemon)),
             (_, Some(json)) if json["reason"].is_string() => {
                 Err(RemoteError::Refused(json["reason"].as_str().unwrap_or_default().to_owned()))

@@ -153,7 +153,7 @@ fn change<'a>(
 ) -> Result<Ret<'a>, Fault> {
     if effects::kept_back(state) && !state.host.settings.made_resolver(resolver) {
         let resolver = Arc::clone(resolver);
-        return effects::later(state, 0, move |_| change(&resolver));
+        return effects::once(state, 0, move |_| change(&resolver));
     }
     change(resolver);
     Ok(Ret::None)

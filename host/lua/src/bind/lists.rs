@@ -87,7 +87,7 @@ fn add<'a, const WHITE: bool>(
             return Err(Fault::caught(EmptyNetmask.to_string()));
         }
         let (kind, key, reason) = (subject.kind(), subject.key(), BString::from(reason));
-        return effects::later(state, key.len() + reason.len(), move |caps| {
+        return effects::once(state, key.len() + reason.len(), move |caps| {
             let list = caps.lists.list(colour::<WHITE>());
             list.add_key(caps.clock.now(), kind, &key, seconds, &reason, Origin::Local);
         });
@@ -133,7 +133,7 @@ fn add_ip_ja3<'a, const WHITE: bool>(state: &'a State, args: &Args<'a>) -> Resul
 fn delete<'a, const WHITE: bool>(state: &'a State, subject: Subject<'_>) -> Result<Ret<'a>> {
     if effects::kept_back(state) {
         let (kind, key) = (subject.kind(), subject.key());
-        return effects::later(state, key.len(), move |caps| {
+        return effects::once(state, key.len(), move |caps| {
             caps.lists.list(colour::<WHITE>()).delete_key(kind, &key, Origin::Local);
         });
     }

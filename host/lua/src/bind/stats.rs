@@ -133,24 +133,34 @@ fn create<'a>(state: &'a State, args: &Args<'a>, shards: i32, options: i32) -> R
         countmin,
     };
     let name = schema.name.clone();
+    let kept_back = effects::kept_back(state);
+    if kept_back && state.host.caps.stats.get(&name).is_some_and(|live| !schema.counts_like(live.schema())) {
+        let text = format!(
+            "stats DB {name}: its windows or fields differ from those it was made with, and stay as they were until a restart"
+        );
+        super::doubt(state, &text);
+    }
     let (db, made) =
         state.host.caps.stats.create_or_find(schema).map_err(|error| Fault::caught(error.to_string()))?;
-    let kept_back = effects::kept_back(state);
     if made && kept_back {
         state.host.settings.note_made(Made::Db(db.clone()));
     }
+    // Components that run are linked for where the counts are, and counts do not move.
+    let late = state.host.settings.sealed() || kept_back && !state.host.settings.made_db(&db);
     if let Some(options) = options {
         match StatsOptions::parse(options) {
+            Ok(_) if late && !db.is_outside() => {
+                super::doubt(state, &format!("{name}: its counts stay in memory until a restart"));
+            }
             Ok(options) => {
-                if kept_back && !db.is_outside() {
-                    state.host.settings.note_made(Made::Outside(db.clone()));
-                }
                 db.will_be_outside();
-                state.host.settings.note_waiting();
                 state.host.settings.change(|values| values.remote_stats.push((name, options)));
             }
             Err(error) => super::complain(state, format!("{name}: {error}: its counts are kept in memory")),
         }
+    }
+    if db.is_outside() {
+        state.host.settings.note_waiting();
     }
     Ok(Ret::None)
 }
@@ -159,7 +169,7 @@ fn create<'a>(state: &'a State, args: &Args<'a>, shards: i32, options: i32) -> R
 fn set<'a>(state: &State, db: &Db, change: impl FnOnce(&Db) + Send + 'static) -> Result<Ret<'a>, Fault> {
     if effects::kept_back(state) {
         let db = db.clone();
-        return effects::later(state, 0, move |_| change(&db));
+        return effects::once(state, 0, move |_| change(&db));
     }
     change(db);
     Ok(Ret::None)
@@ -183,10 +193,9 @@ fn count_later<'a>(state: &'a State, args: &Args<'a>, field: BString, ask: Ask) 
         _ => 0,
     };
     let bytes = step.key.len() + step.field.len() + counted + size_of::<Step>();
-    let runtime = state.host.runtime.clone();
     effects::later(state, bytes, move |caps| {
         let key = addr.map_or(step.key, |addr| db.addr_key(&addr).to_vec().into());
-        if let Err(error) = runtime.block_on(db.ask(None, caps.clock.now(), vec![Step { key, ..step }])) {
+        if let Err(error) = db.in_memory(caps.clock.now(), &Step { key, ..step }) {
             caps.log
                 .warn(format!("stats DB {}: a change of the configuration's is lost: {error}", db.name()));
         }

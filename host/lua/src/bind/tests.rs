@@ -1,6 +1,7 @@
 //! What scripts see: snippets with the text they must come to, for each kind of Lua state.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod again;
 mod arguments;
 mod console;
 mod jobs;

@@ -15,7 +15,7 @@ const MOST_BYTES: usize = 256 << 20;
 /// Bytes of one, beside its texts.
 const ONE: usize = 128;
 
-/// One change, as it is made in the end: on a thread outside of the runtime.
+/// One change, as it is made in the end.
 pub(crate) type Effect = Box<dyn FnOnce(&Capabilities) + Send>;
 
 /// A file that changes more than can be kept back.
@@ -30,8 +30,6 @@ pub struct TooMuch;
 pub(crate) enum Made {
     /// A stats DB.
     Db(Db),
-    /// A stats DB that was there, and was to be kept outside from now on.
-    Outside(Db),
     /// A resolver.
     Resolver(BString, Arc<Resolver>),
 }
@@ -64,6 +62,10 @@ impl Deferred {
         self.made.push(made);
     }
 
+    pub fn made_db(&self, db: &Db) -> bool {
+        self.made.iter().any(|made| matches!(made, Made::Db(mine) if mine.is(db)))
+    }
+
     pub fn made_resolver(&self, resolver: &Arc<Resolver>) -> bool {
         self.made.iter().any(|made| matches!(made, Made::Resolver(_, mine) if Arc::ptr_eq(mine, resolver)))
     }
@@ -81,7 +83,6 @@ impl Deferred {
         for made in self.made.drain(..) {
             match made {
                 Made::Db(db) => stats.forget(&db),
-                Made::Outside(db) => db.stays_here(),
                 Made::Resolver(name, resolver) => dns.forget(&name, &resolver),
             }
         }
@@ -93,8 +94,7 @@ impl Deferred {
 pub struct Effects(Vec<Effect>);
 
 impl Effects {
-    /// Makes them, in the order of the file. It may wait for stats DBs that are kept outside: only on a thread outside of the
-    /// runtime.
+    /// Makes them, in the order of the file.
     pub fn apply(self, capabilities: &Capabilities) {
         self.0.into_iter().for_each(|effect| effect(capabilities));
     }

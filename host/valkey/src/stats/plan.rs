@@ -5,7 +5,7 @@ mod read;
 use std::collections::BTreeMap;
 
 use bstr::{BStr, BString};
-use capabilities::stats::{Ask, Found, Step};
+use capabilities::stats::{Ask, Step};
 use statsdb::outside::{EXACT_VALUES, REGISTER_BITS, Rows, parse_int, value_hash};
 use statsdb::{FieldKind, MAX_KEY, Schema};
 
@@ -25,11 +25,23 @@ pub(super) struct Plan {
 /// Arguments of one run of the script, and what its answers mean.
 #[derive(Debug)]
 pub(super) struct Run {
-    pub keys: Vec<Vec<u8>>,
+    keys: Vec<Vec<u8>>,
     pub arguments: Vec<Vec<u8>>,
     /// Of each answer: which step it is for, and how it is read.
     answers: Vec<(usize, Reading)>,
     places: BTreeMap<BString, usize>,
+    /// Partitions that are written.
+    written: Set,
+    /// It has one key, whose index the script does not touch.
+    alone: bool,
+}
+
+/// What has a run of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Each {
+    Call,
+    Partition,
+    Key,
 }
 
 /// How an answer is read.
@@ -92,20 +104,16 @@ impl Plan {
         keys.into_iter().fold(0, |set, key| set | 1 << Self::partition(cut(key)))
     }
 
-    /// Where a partition's keys begin. Windows of another length have other keys, so that nobody counts in them.
-    fn prefix(&self, partition: u64) -> Vec<u8> {
+    /// The index of a partition: its keys by the time they were written last. Their names begin with its name. Windows of another
+    /// length have other keys, so that nobody counts in them.
+    pub(super) fn index(&self, partition: u64) -> Vec<u8> {
         // A brace in the name would end the part that chooses the node.
         let name: BString =
             self.schema.name.iter().map(|byte| if b"{}".contains(byte) { b'_' } else { *byte }).collect();
-        let mut prefix = b"pcstats:{".to_vec();
-        prefix.extend_from_slice(&name);
-        prefix.extend_from_slice(format!(":{}:{partition}}}", self.window_secs()).as_bytes());
-        prefix
-    }
-
-    /// The index of a partition: its keys by the time they were written last.
-    pub(super) fn index(&self, partition: u64) -> Vec<u8> {
-        self.prefix(partition)
+        let mut index = b"pcstats:{".to_vec();
+        index.extend_from_slice(&name);
+        index.extend_from_slice(format!(":{}:{partition}}}", self.window_secs()).as_bytes());
+        index
     }
 
     /// The key under which all daemons find the same rows of sketches.
@@ -128,57 +136,62 @@ impl Plan {
         self.window_secs() * (self.windows() + 1)
     }
 
-    /// The runs that these steps need: one, or with `apart` one for each partition. What needs none is found at once.
+    /// The runs that these steps need, which have these numbers. Some need none.
     ///
     /// # Errors
     /// One of them is about a sketch, and the rows are not known.
-    pub(super) fn compile(
+    pub(super) fn compile<'s>(
         &self,
         moment: Moment,
         rows: Option<&Rows>,
-        steps: &[Step],
-        apart: bool,
-    ) -> Result<(Vec<Found>, Vec<Run>), NoRows> {
-        let mut found = Vec::with_capacity(steps.len());
-        let mut runs: BTreeMap<u64, Run> = BTreeMap::new();
-        for (number, step) in steps.iter().enumerate() {
-            found.push(step.ask.nothing());
-            let partition = Self::partition(cut(&step.key));
-            let run = runs.entry(if apart { partition } else { 0 }).or_insert_with(|| self.run(moment));
+        steps: impl IntoIterator<Item = (usize, &'s Step)>,
+        each: Each,
+    ) -> Result<Vec<Run>, NoRows> {
+        let mut runs: BTreeMap<(u64, &[u8]), Run> = BTreeMap::new();
+        for (number, step) in steps {
+            let key = cut(&step.key);
+            let partition = Self::partition(key);
+            let own = match each {
+                Each::Call => (0, &b""[..]),
+                Each::Partition => (partition, &b""[..]),
+                Each::Key => (partition, key),
+            };
+            let run = runs.entry(own).or_insert_with(|| self.run(moment, each == Each::Key));
             self.step(run, rows, partition, number, step)?;
         }
-        Ok((found, runs.into_values().filter(|run| !run.answers.is_empty()).collect()))
+        Ok(runs.into_values().filter(|run| !run.answers.is_empty()).collect())
     }
 
-    fn run(&self, moment: Moment) -> Run {
+    fn run(&self, moment: Moment, alone: bool) -> Run {
         let current = moment.now / self.window_secs();
-        let each = u64::from(moment.max_size).div_ceil(PARTITIONS);
-        let head = [current, self.windows(), self.life(), moment.now, each];
-        Run {
-            keys: Vec::new(),
-            arguments: head.map(|number| number.to_string().into_bytes()).to_vec(),
-            answers: Vec::new(),
-            places: BTreeMap::new(),
-        }
+        let share = u64::from(moment.max_size).div_ceil(PARTITIONS).to_string();
+        let most = if alone { "-1" } else { share.as_str() };
+        let head = [current, self.windows(), self.life(), moment.now];
+        let mut arguments = head.map(|number| number.to_string().into_bytes()).to_vec();
+        arguments.push(most.into());
+        Run { keys: Vec::new(), arguments, answers: Vec::new(), places: BTreeMap::new(), written: 0, alone }
     }
 
     /// The run for everything that is kept of a key.
     pub(super) fn all_of(&self, moment: Moment, key: &[u8]) -> Run {
-        let mut run = self.run(moment);
-        let place = self.place(&mut run, Self::partition(cut(key)), cut(key));
+        let mut run = self.run(moment, true);
+        let place = self.place(&mut run, Self::partition(cut(key)), cut(key), false);
         run.push(&[b"a", place.to_string().as_bytes()]);
         run
     }
 
-    fn place(&self, run: &mut Run, partition: u64, key: &[u8]) -> usize {
-        if let Some(place) = run.places.get(BStr::new(key)) {
-            return *place;
+    /// The place of a key's hash. What is written needs its index, too.
+    fn place(&self, run: &mut Run, partition: u64, key: &[u8], written: bool) -> usize {
+        let known = run.places.get(BStr::new(key)).copied();
+        let place = known.unwrap_or_else(|| {
+            run.keys.push([&self.index(partition)[..], b":", key].concat());
+            run.places.insert(key.into(), run.keys.len());
+            run.keys.len()
+        });
+        if written && run.written & 1 << partition == 0 {
+            run.written |= 1 << partition;
+            run.keys.push(self.index(partition));
         }
-        let index = self.prefix(partition);
-        run.keys.push([&index[..], b":", key].concat());
-        run.keys.push(index);
-        let place = run.keys.len() - 1;
-        run.places.insert(key.into(), place);
         place
     }
 
@@ -199,7 +212,8 @@ impl Plan {
                 None => return Ok(()),
             },
         };
-        let place = self.place(run, partition, cut(key)).to_string();
+        let written = matches!(ask, Ask::Add { .. } | Ask::AddCount { .. } | Ask::Sub { .. });
+        let place = self.place(run, partition, cut(key), written).to_string();
         let place = place.as_bytes();
         let reading = match (ask, kind) {
             (Ask::Reset, _) => {
@@ -261,6 +275,29 @@ impl Plan {
 }
 
 impl Run {
+    /// The steps that it is for, of all those of the call.
+    pub(super) fn steps<'s>(&self, all: &'s [Step]) -> impl Iterator<Item = (usize, &'s Step)> {
+        self.answers.iter().filter_map(move |(number, _)| Some((*number, all.get(*number)?)))
+    }
+
+    /// Whether it has one key, and so can go wherever the key goes.
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    /// The keys that the script may touch.
+    pub(super) fn of_script(&self) -> &[Vec<u8>] {
+        &self.keys[..if self.alone { self.keys.len().min(1) } else { self.keys.len() }]
+    }
+
+    /// Of a run with one key that it writes: that key, its index, now, and the seconds that both live.
+    pub(super) fn of_index(&self) -> Option<[&[u8]; 4]> {
+        match (&self.keys[..], &self.arguments[..]) {
+            ([key, index], [_, _, life, now, ..]) if self.alone => Some([key, index, now, life]),
+            _ => None,
+        }
+    }
+
     fn push(&mut self, words: &[&[u8]]) {
         self.arguments.extend(words.iter().map(|word| word.to_vec()));
     }

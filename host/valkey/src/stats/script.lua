@@ -1,10 +1,13 @@
 -- One call of a policy on the counts of some keys, all of it or nothing.
 --
--- KEYS: of each key, its hash and the index of its partition. ARGV: the current window's number, how many windows
--- there are, seconds that a key lives, now, the most keys of a partition (0: any number), then the steps.
+-- KEYS: of each key its hash, and of each partition that is written its index. ARGV: the current window's number, how
+-- many windows there are, seconds that a key lives, now, the most keys of a partition (0: any number; -1: the index is
+-- not there, and left alone), then the steps.
+--
+-- A hash never goes in the middle of a script: while its slot moves, the node could not make it again.
 --
 -- A hash has a field `w`, the window in which it was cleaned last, and counts under KIND WINDOW : CELL : FIELD.
-local current, windows = tonumber(ARGV[1]), tonumber(ARGV[2])
+local current, windows, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[5])
 local at, answers, written = 6, {}, {}
 
 local function take()
@@ -125,11 +128,11 @@ end
 
 function steps.r()
     local key = KEYS[tonumber(take())]
-    local lives = redis.call('TTL', key)
-    if lives > 0 then
-        redis.call('DEL', key)
+    if redis.call('TTL', key) > 0 then
         redis.call('HSET', key, 'w', ARGV[1])
-        redis.call('EXPIRE', key, lives)
+        for _, each in ipairs(redis.call('HKEYS', key)) do
+            if each ~= 'w' then redis.call('HDEL', key, each) end
+        end
     end
     return 0
 end
@@ -147,18 +150,22 @@ while at <= #ARGV do
 end
 
 for place in pairs(written) do
-    local key, index = KEYS[place], KEYS[place + 1]
+    local key = KEYS[place]
     redis.call('EXPIRE', key, ARGV[3])
-    redis.call('ZADD', index, ARGV[4], key)
-    redis.call('EXPIRE', index, ARGV[3])
-    local most = tonumber(ARGV[5])
-    if most > 0 and redis.call('ZCARD', index) > most then
-        redis.call('ZREMRANGEBYSCORE', index, '-inf', tonumber(ARGV[4]) - tonumber(ARGV[3]))
-        local surplus = redis.call('ZCARD', index) - most
-        if surplus > 0 then
-            local oldest = redis.call('ZRANGE', index, 0, math.min(surplus, 100) - 1)
-            redis.call('ZREM', index, unpack(oldest))
-            redis.call('UNLINK', unpack(oldest))
+    if most >= 0 then
+        -- The name of the index is where the names of its hashes begin.
+        local index = string.match(key, '^[^}]*}')
+        redis.call('ZADD', index, ARGV[4], key)
+        redis.call('EXPIRE', index, ARGV[3])
+        if most > 0 and redis.call('ZCARD', index) > most then
+            redis.call('ZREMRANGEBYSCORE', index, '-inf', tonumber(ARGV[4]) - tonumber(ARGV[3]))
+            local surplus = redis.call('ZCARD', index) - most
+            if surplus > 0 then
+                local oldest = redis.call('ZRANGE', index, 0, math.min(surplus, 100) - 1)
+                redis.call('ZREM', index, unpack(oldest))
+                -- While their slot moves they may be on another node, and go when their time is over.
+                redis.pcall('UNLINK', unpack(oldest))
+            end
         end
     end
 end

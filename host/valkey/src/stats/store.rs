@@ -1,6 +1,7 @@
 //! A stats DB in a server: calls that wait for its connection.
 
 mod connect;
+mod trouble;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -21,10 +22,11 @@ use tokio::task::JoinSet;
 use super::cache::Cache;
 use super::options::StatsOptions;
 use super::parts::{ALL, Parts, Set};
-use super::plan::{Moment, NoRows, PARTITIONS, Plan, Run, Senseless};
+use super::plan::{Each, Moment, NoRows, PARTITIONS, Plan, Run, Senseless};
 use crate::away::Away;
 use crate::nodes::Nodes;
 use crate::target::Mode;
+use trouble::{advice, is_elsewhere, is_lost, is_split};
 
 /// What the server runs; it does all steps of a call at once.
 const SCRIPT: &str = include_str!("script.lua");
@@ -48,8 +50,6 @@ struct Inner {
     ready: Mutex<Option<Ready>>,
     connected: watch::Sender<bool>,
     broken: Notify,
-    /// Of a cluster: the nodes that it had last.
-    known: tokio::sync::Mutex<Vec<(String, u16)>>,
     /// Of a cluster: what cannot be reached though the connection is there.
     parts: Parts,
     waiting: AtomicUsize,
@@ -101,7 +101,6 @@ impl StatsStore {
             ready: Mutex::default(),
             connected: watch::Sender::new(false),
             broken: Notify::new(),
-            known: tokio::sync::Mutex::default(),
             parts: Parts::default(),
             waiting: AtomicUsize::new(0),
             away: Away::default(),
@@ -177,14 +176,18 @@ impl Inner {
 
     fn complain(&self, broken: &Broken, touched: Set) -> Unreachable {
         self.metrics.refused.inc();
-        let text = format!("stats DB {}: {}: {broken}", self.name, self.options.target);
+        let advice = match broken {
+            Broken::Server(error) if !self.is_apart() => advice(error),
+            _ => "",
+        };
+        let text = format!("stats DB {}: {}: {broken}{advice}", self.name, self.options.target);
         self.capabilities.log.limited(&format!("stats DB {}", self.name), LOG_EVERY, Level::Err, &text);
         match broken {
-            Broken::Server(error) if is_lost(error) => {
+            Broken::Server(error) if is_lost(error) && (self.is_apart() || !is_elsewhere(error)) => {
                 self.give_up("the connection is lost", touched);
                 if error.is_timeout() { Unreachable::Timeout } else { Unreachable::Away }
             }
-            broken => Unreachable::Refused(broken.to_string()),
+            broken => Unreachable::Refused(format!("{broken}{advice}")),
         }
     }
 
@@ -218,38 +221,57 @@ impl Inner {
         moment: Moment,
         steps: &[Step],
     ) -> Result<Vec<Found>, Broken> {
-        let (mut found, mut runs) = self.plan.compile(moment, ready.rows.get(), steps, self.is_apart())?;
+        let mut found: Vec<Found> = steps.iter().map(|step| step.ask.nothing()).collect();
+        let rows = ready.rows.get();
+        // Puts answers where they belong. Keys that are on two nodes, because their slot moves, are asked for one by one.
+        let mut settle = |run: Run, answers: Result<Value, RedisError>| match answers {
+            Err(error) if is_split(&error) && !run.is_alone() => {
+                Ok(self.plan.compile(moment, rows, run.steps(steps), Each::Key)?)
+            }
+            answers => {
+                self.plan.read(&run, &answers?, &mut found)?;
+                Ok::<_, Broken>(Vec::new())
+            }
+        };
+        let each = if self.is_apart() { Each::Partition } else { Each::Call };
+        let mut runs = self.plan.compile(moment, rows, steps.iter().enumerate(), each)?;
         if runs.len() == 1
             && let Some(run) = runs.pop()
         {
-            let answers = self.run(&ready.nodes, &run).await?;
-            self.plan.read(&run, &answers, &mut found)?;
-            return Ok(found);
+            let answers = self.run(&ready.nodes, &run).await;
+            runs = settle(run, answers)?;
         }
         let mut all = JoinSet::new();
-        for run in runs {
-            let (inner, nodes) = (self.clone(), ready.nodes.clone());
-            all.spawn(async move { (inner.run(&nodes, &run).await, run) });
-        }
-        while let Some(done) = all.join_next().await {
-            let Ok((answers, run)) = done else { return Err(Senseless.into()) };
-            self.plan.read(&run, &answers?, &mut found)?;
+        loop {
+            for run in runs {
+                let (inner, nodes) = (self.clone(), ready.nodes.clone());
+                all.spawn(async move { (inner.run(&nodes, &run).await, run) });
+            }
+            let Some(done) = all.join_next().await else { break };
+            let (answers, run) = done.map_err(|_| Senseless)?;
+            runs = settle(run, answers)?;
         }
         Ok(found)
     }
 
     /// Runs the script, which the server may not know yet.
     async fn run(&self, nodes: &Nodes, run: &Run) -> Result<Value, RedisError> {
+        let keys = run.of_script();
         let command = |name: &str, script: &str| {
             let mut command = redis::cmd(name);
-            command.arg(script).arg(run.keys.len()).arg(&run.keys).arg(&run.arguments);
+            command.arg(script).arg(keys.len()).arg(keys).arg(&run.arguments);
             command
         };
         // All of them are in one slot, or there is only one server.
-        let key = run.keys.first().map_or(&[][..], Vec::as_slice);
+        let key = keys.first().map_or(&[][..], Vec::as_slice);
         let mut done = nodes.ask(key, &command("EVALSHA", &self.digest)).await;
         if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)) {
             done = nodes.ask(key, &command("EVAL", SCRIPT)).await;
+        }
+        if let (Ok(_), Some([key, index, now, life])) = (&done, run.of_index()) {
+            let (mut add, mut expire) = (redis::cmd("ZADD"), redis::cmd("EXPIRE"));
+            nodes.ask(index, add.arg(index).arg(now).arg(key)).await?;
+            nodes.ask(index, expire.arg(index).arg(life)).await?;
         }
         if nodes.is_stale() {
             self.broken.notify_one();
@@ -283,23 +305,6 @@ impl Drop for Waits<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
-}
-
-/// Whether an error means that the connection is of no use any more, or that it leads to the wrong server.
-fn is_lost(error: &RedisError) -> bool {
-    let kinds = [
-        ServerErrorKind::ReadOnly,
-        ServerErrorKind::BusyLoading,
-        ServerErrorKind::MasterDown,
-        ServerErrorKind::ClusterDown,
-        // To a node that is not known yet.
-        ServerErrorKind::Moved,
-    ];
-    error.is_io_error()
-        || error.kind() == ErrorKind::ClusterConnectionNotFound
-        || error.is_connection_dropped()
-        || error.is_timeout()
-        || kinds.into_iter().any(|kind| error.kind() == ErrorKind::Server(kind))
 }
 
 /// A number that nobody outside knows.

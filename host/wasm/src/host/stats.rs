@@ -1,6 +1,5 @@
 //! Time-window databases.
 
-mod counts;
 pub(crate) mod lent;
 pub(crate) mod waiting;
 

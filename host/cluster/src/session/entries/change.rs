@@ -1,7 +1,7 @@
 //! A change of a list entry, and its bytes.
 //!
 //! ```text
-//! change  list: u8, kind: u8, 0 listed or 1 deleted: u8, key, milliseconds, origin: u64, until, reason
+//! change  list: u8, kind: u8, 0 listed or 1 deleted: u8, key, milliseconds, origin: u64, until, longer by, reason
 //! ```
 //! Texts come after their lengths; numbers are LEB128 unless their width is told.
 
@@ -11,7 +11,7 @@ use statsdb::CodecError;
 use statsdb::codec::{put, put_bytes, split, take, take_bytes};
 
 /// Which entry.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Id {
     /// Which list.
     pub colour: Colour,
@@ -64,6 +64,8 @@ pub struct EntryChange {
     pub stamp: Stamp,
     /// What.
     pub what: What,
+    /// Until when somebody may still have what was there before it, unix seconds; at least [`What::until`].
+    pub longest: u64,
     /// Why it is listed.
     pub reason: BString,
 }
@@ -77,6 +79,7 @@ impl EntryChange {
         put(bytes, self.stamp.time_ms);
         bytes.extend_from_slice(&self.stamp.origin.to_le_bytes());
         put(bytes, self.what.until());
+        put(bytes, self.longest.saturating_sub(self.what.until()));
         put_bytes(bytes, &self.reason);
     }
 
@@ -101,9 +104,10 @@ impl EntryChange {
             1 => What::Deleted(until),
             _ => return Err(CodecError::Kind),
         };
+        let longest = until.saturating_add(take(rest)?);
         let most = rest.len();
         let reason = take_bytes(rest, most)?.into();
-        Ok(Self { id: Id { colour, kind, key }, stamp: Stamp { time_ms, origin }, what, reason })
+        Ok(Self { id: Id { colour, kind, key }, stamp: Stamp { time_ms, origin }, what, longest, reason })
     }
 }
 

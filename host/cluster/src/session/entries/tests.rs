@@ -28,23 +28,43 @@ fn delete(entries: &Entries, key: &str, ms: u64) {
     assert!(entries.deleted(&id(key), Origin::Local, ms));
 }
 
-/// Everything one node knows, told to the other.
-fn tell(from: &Entries, to: &Entries) -> usize {
-    let (_, ids) = from.catalogue(NOW, &Secret([3; 16]));
+/// Everything one node knows at its time, told to the other at that one's.
+fn tell_at((from, from_now): (&Entries, u64), (to, to_now): (&Entries, u64)) -> usize {
+    let (_, ids) = from.catalogue(from_now, &Secret([3; 16]));
     let mut bytes = Vec::new();
     for id in ids.values() {
         from.change(id).unwrap().encode(&mut bytes);
     }
-    decode(&bytes).unwrap().into_iter().filter(|change| to.merge(NOW, change.clone())).count()
+    decode(&bytes).unwrap().into_iter().filter(|change| to.merge(to_now, change.clone())).count()
+}
+
+fn tell(from: &Entries, to: &Entries) -> usize {
+    tell_at((from, NOW), (to, NOW))
+}
+
+/// It is that late now.
+fn turn(entries: &Entries, now: u64) {
+    for (kind, entry) in entries.caps.lists.black.purge(now) {
+        entries.expired(&Id { colour: Colour::Black, kind, key: entry.key });
+    }
+    entries.prune(now);
 }
 
 fn lines(entries: &Entries) -> Vec<(u64, u64)> {
-    let (catalogue, _) = entries.catalogue(NOW, &Secret([3; 16]));
+    lines_at(entries, NOW)
+}
+
+fn lines_at(entries: &Entries, now: u64) -> Vec<(u64, u64)> {
+    let (catalogue, _) = entries.catalogue(now, &Secret([3; 16]));
     catalogue.lines().iter().map(|line| (line.key, line.digest)).collect()
 }
 
 fn listed(entries: &Entries, key: &str) -> bool {
-    entries.caps.lists.black.check_login(NOW, key.as_bytes()).is_some()
+    listed_at(entries, key, NOW)
+}
+
+fn listed_at(entries: &Entries, key: &str, now: u64) -> bool {
+    entries.caps.lists.black.check_login(now, key.as_bytes()).is_some()
 }
 
 #[test]
@@ -94,10 +114,7 @@ fn the_end_of_a_short_entry_is_the_end_of_the_long_one_before_it() {
         list(&nodes.0, "joe", 10, MS + 5);
         nodes
     };
-    let over = |entries: &Entries| {
-        entries.caps.lists.black.purge(NOW + 10);
-        entries.expired(&id("joe"));
-    };
+    let over = |entries: &Entries| turn(entries, NOW + 10);
     // The other one hears of it when it is over.
     let (a, b) = both();
     assert!(late(&a, &b) && !listed(&b, "joe") && !late(&a, &b));
@@ -126,6 +143,57 @@ fn the_end_of_a_short_entry_is_the_end_of_the_long_one_before_it() {
     assert_eq!((a.len(), listed(&b, "joe")), ((0, 0), true));
 }
 
+/// Whoever deletes the short one, knowing of the long one before it or not.
+#[test]
+fn a_deleted_short_entry_does_not_leave_the_long_one_before_it_behind() {
+    for other_deletes in [false, true] {
+        let (a, b, away) = (node(100), node(200), node(300));
+        list(&a, "joe", 7 * 86_400, MS);
+        tell(&a, &away);
+        list(&a, "joe", 600, MS + 5);
+        // The other one hears of nothing but the short one.
+        tell(&a, &b);
+        let by = if other_deletes { &b } else { &a };
+        delete(by, "joe", MS + 10);
+        assert_eq!(tell(by, if other_deletes { &a } else { &b }), 1);
+        let later = NOW + 2 * SHORTEST;
+        for entries in [&a, &b] {
+            turn(entries, later);
+            assert_eq!(tell_at((&away, later), (entries, later)), 0);
+            assert!(!listed_at(entries, "joe", later), "{other_deletes}");
+        }
+        assert_eq!(tell_at((&b, later), (&away, later)), 1);
+        assert!(!listed_at(&away, "joe", later));
+    }
+}
+
+#[test]
+fn a_clock_that_is_ahead_ends_no_entry_elsewhere() {
+    let (a, ahead) = (node(100), node(200));
+    list(&a, "joe", 7200, MS);
+    assert_eq!(tell_at((&a, NOW), (&ahead, NOW + 900)), 1);
+    list(&a, "joe", 600, MS + 5);
+    // There its time is over before it is heard of.
+    assert_eq!(tell_at((&a, NOW), (&ahead, NOW + 900)), 1);
+    assert!(!listed_at(&ahead, "joe", NOW + 900));
+    assert_eq!(tell_at((&ahead, NOW + 900), (&a, NOW)), 0);
+    assert!(listed(&a, "joe"), "here it goes on");
+    assert_eq!(lines_at(&ahead, NOW + 900), lines(&a), "and both know the same of it");
+}
+
+#[test]
+fn an_entry_that_is_listed_shortly_again_and_again_is_remembered_once() {
+    let a = node(100);
+    list(&a, "joe", 7200, MS);
+    for again in 1..100 {
+        list(&a, "joe", 10, MS + again);
+        turn(&a, NOW + 10);
+        assert_eq!(a.len(), (1, 1));
+    }
+    turn(&a, NOW + 7200);
+    assert_eq!(a.len(), (0, 0));
+}
+
 #[test]
 fn what_is_over_is_not_taken_in() {
     let (a, b) = (node(100), node(200));
@@ -141,6 +209,7 @@ fn changes_survive_their_bytes_and_nonsense_is_refused() {
         id: Id { colour: Colour::White, kind: Kind::IpJa3, key: "192.0.2.1:abc".into() },
         stamp: Stamp { time_ms: MS, origin: 77 },
         what: What::Listed(NOW + 5),
+        longest: NOW + 500,
         reason: "too \"many\"".into(),
     };
     let mut bytes = Vec::new();
@@ -165,24 +234,33 @@ proptest! {
         let nodes = [node(100), node(200), node(300)];
         for (at, other, key, ms) in steps {
             let key = format!("user{key}");
-            match ms % 4 {
+            // The last one's clock is ahead, and some entries are over before the others'.
+            let now = |node: usize| NOW + 10 * (node as u64 / 2);
+            match ms % 6 {
                 0 => list(&nodes[at], &key, 600 + ms as u32, MS + ms),
-                1 => delete(&nodes[at], &key, MS + ms),
-                _ => _ = tell(&nodes[at], &nodes[other]),
+                1 => list(&nodes[at], &key, 5 + ms as u32, MS + ms),
+                2 => delete(&nodes[at], &key, MS + ms),
+                3 => turn(&nodes[at], now(at)),
+                _ => _ = tell_at((&nodes[at], now(at)), (&nodes[other], now(other))),
             }
         }
-        for _ in 0..2 {
-            for from in &nodes {
-                for to in &nodes {
-                    tell(from, to);
+        for now in [NOW + 20, NOW + 100] {
+            for node in &nodes {
+                turn(node, now);
+            }
+            for _ in 0..2 {
+                for from in &nodes {
+                    for to in &nodes {
+                        tell_at((from, now), (to, now));
+                    }
                 }
             }
-        }
-        for other in &nodes[1..] {
-            prop_assert_eq!(lines(other), lines(&nodes[0]));
-            for key in 0..4 {
-                let key = format!("user{key}");
-                prop_assert_eq!(listed(other, &key), listed(&nodes[0], &key));
+            for other in &nodes[1..] {
+                prop_assert_eq!(lines_at(other, now), lines_at(&nodes[0], now));
+                for key in 0..4 {
+                    let key = format!("user{key}");
+                    prop_assert_eq!(listed_at(other, &key, now), listed_at(&nodes[0], &key, now));
+                }
             }
         }
     }

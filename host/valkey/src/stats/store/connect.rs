@@ -7,9 +7,10 @@ use capabilities::log::Level;
 use redis::RedisError;
 use tokio::task::JoinSet;
 
-use super::{Inner, LOG_EVERY, Ready, is_lost, random};
+use super::trouble::{advice, is_lost};
+use super::{Inner, LOG_EVERY, Ready, random};
 use crate::link::{Limits, LinkError};
-use crate::nodes::Nodes;
+use crate::nodes::{Host, Nodes};
 use crate::stats::pace::{FIRST_PAUSE, LONGEST_PAUSE, Next, Pace, State};
 use crate::stats::parts::{ALL, Set};
 use crate::stats::plan::PARTITIONS;
@@ -22,22 +23,29 @@ impl Inner {
     /// Connects, again and again.
     pub(super) async fn connect(self: Arc<Self>) {
         let mut pause = FIRST_PAUSE;
+        // Of a cluster: the nodes that it had last.
+        let mut known = Vec::new();
         loop {
-            match self.open().await {
+            match self.open(&mut known).await {
                 Ok((ready, state)) => {
                     pause = FIRST_PAUSE;
                     let text =
                         format!("stats DB {}: its counts are kept in {}", self.name, self.options.target);
-                    self.capabilities.log.notice(text);
+                    let key = format!("stats DB kept {}", self.name);
+                    self.capabilities.log.limited(&key, LOG_EVERY, Level::Notice, &text);
                     self.away.is_back();
                     self.partly.store(false, Ordering::Relaxed);
                     self.note(state);
                     *self.ready.lock() = Some(ready.clone());
                     self.connected.send_replace(true);
-                    self.until_lost(ready, state).await;
+                    self.until_lost(ready, state, &mut known).await;
                 }
                 Err(error) => {
-                    let reason = error.to_string();
+                    let advice = match &error {
+                        LinkError::Server(error) if !self.is_apart() => advice(error),
+                        _ => "",
+                    };
+                    let reason = format!("{error}{advice}");
                     if self.away.is_news(&reason) {
                         let text = format!(
                             "stats DB {}: {} cannot be used: {reason}; trying again",
@@ -56,14 +64,14 @@ impl Inner {
     }
 
     /// Connects. Of a cluster some nodes may be away, also the one with the seed of the rows.
-    async fn open(&self) -> Result<(Ready, State), LinkError> {
-        let nodes = Nodes::open(&self.options.target, self.limits(), &mut *self.known.lock().await).await?;
+    async fn open(&self, known: &mut Vec<Host>) -> Result<(Ready, State), LinkError> {
+        let nodes = Nodes::open(&self.options.target, self.limits(), known).await?;
         let mut ready = Ready { nodes: Arc::new(nodes), rows: Arc::default() };
         if !self.is_apart() {
             self.seed(&ready).await?;
             return Ok((ready, State { away: 0, seeded: true }));
         }
-        let state = self.look(&mut ready).await?;
+        let state = self.look(&mut ready, known).await?;
         if state.away == ALL { Err(LinkError::Silent) } else { Ok((ready, state)) }
     }
 
@@ -78,7 +86,7 @@ impl Inner {
     }
 
     /// Waits until the connection is of no use any more. One to a cluster still is while some of its nodes answer.
-    async fn until_lost(&self, mut ready: Ready, mut state: State) {
+    async fn until_lost(&self, mut ready: Ready, mut state: State, known: &mut Vec<Host>) {
         let mut pace = Pace::default();
         loop {
             match pace.after(state) {
@@ -92,7 +100,7 @@ impl Inner {
             if !self.is_apart() {
                 return;
             }
-            match self.look(&mut ready).await {
+            match self.look(&mut ready, known).await {
                 Ok(found) => state = found,
                 Err(error) => return self.complain_of(&error.into()),
             }
@@ -109,15 +117,17 @@ impl Inner {
     ///
     /// # Errors
     /// The node with the seed refuses to tell it.
-    async fn look(&self, ready: &mut Ready) -> Result<State, RedisError> {
+    async fn look(&self, ready: &mut Ready, known: &mut Vec<Host>) -> Result<State, RedisError> {
         let mut away = self.away_now(&ready.nodes).await;
+        // Nobody waits for them while they are connected to anew.
+        self.parts.lose(away);
         if away != 0 || ready.nodes.is_stale() {
             let gone = (0..PARTITIONS).filter(|partition| away & 1 << partition != 0);
             let silent =
                 gone.filter_map(|partition| ready.nodes.place(&self.plan.index(partition))).collect();
             // If nobody tells how the cluster is now, it stays as it was.
             if let Ok(nodes) = ready.nodes.renewed(&self.options.target, self.limits(), &silent).await {
-                *self.known.lock().await = nodes.hosts();
+                *known = nodes.hosts();
                 ready.nodes = Arc::new(nodes);
                 away = self.away_now(&ready.nodes).await;
                 // Not if the connection is only about to be used.

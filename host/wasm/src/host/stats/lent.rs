@@ -9,11 +9,11 @@ use statsdb::AddrKey;
 use wasmtime::component::{ComponentType, Lift, Linker, Resource, WasmStr};
 use wasmtime::{Result, StoreContextMut};
 
-use super::counts::{Count, Counts};
 use super::{Handle, STEPS, Text, not_a_number};
 use crate::bindings::stats::Action;
 use crate::bindings::types::{Error, IpAddress};
 use crate::convert;
+use crate::lower::Counted;
 use crate::state::State;
 
 #[derive(ComponentType, Lift)]
@@ -68,7 +68,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
             store.data_mut().host_call()?;
             let (db, now) = found(&store, &handle)?;
             let (of, field) = (key(&store, db, &k)?, field.to_str(&store)?);
-            Ok((Count(Ok(db.get(now, &of, field.as_bytes()))),))
+            Ok((Counted(Ok(db.get(now, &of, field.as_bytes()))),))
         },
     )?;
     stats.func_wrap(
@@ -77,16 +77,16 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
             store.data_mut().host_call()?;
             let (db, now) = found(&store, &handle)?;
             if operations.len() > STEPS {
-                return Ok((Counts(Err(Error::Limit(format!("{STEPS} steps of a batch")))),));
+                return Ok((Counted(Err(Error::Limit(format!("{STEPS} steps of a batch")))),));
             }
             let mut counts = Vec::with_capacity(operations.len());
             for operation in &operations {
                 match step(&store, db, now, operation)? {
                     Ok(count) => counts.push(count),
-                    Err(error) => return Ok((Counts(Err(error)),)),
+                    Err(error) => return Ok((Counted(Err(error)),)),
                 }
             }
-            Ok((Counts(Ok(counts)),))
+            Ok((Counted(Ok(counts)),))
         },
     )
 }
