@@ -124,14 +124,14 @@ impl StateDir {
         let mut file = BufWriter::with_capacity(1 << 14, Spread::new(recycled(tmp)?));
         let mut saved = save::write(&mut file, stats, lists, now, pause)?;
         saved.bytes = file.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;
-        rename_if_there(&before, &spare)?;
-        // A link first: at no instant is there no complete snapshot under either name.
-        match std::fs::hard_link(&last, &before) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+        // Without a last one (it was damaged) the one before is all there is until this one has its name.
+        if last.try_exists()? {
+            rename_if_there(&before, &spare)?;
+            // A link first: at no instant is there no complete snapshot under either name.
+            if std::fs::hard_link(&last, &before).is_err() {
                 // A file system without links.
                 std::fs::rename(&last, &before)?;
             }
-            _ => {}
         }
         std::fs::rename(tmp, &last)?;
         File::open(&self.path)?.sync_all()?;
@@ -182,10 +182,15 @@ impl StateDir {
 }
 
 /// The file to write to. What is there already is written over: giving back the room of a large file, and taking it again,
-/// keeps a core for tens of milliseconds.
+/// keeps a core for tens of milliseconds. But not a file that has another name as well (the reserve, after a crash in the wrong
+/// instant; somebody's backup), or that others may read.
 fn recycled(path: &Path) -> io::Result<File> {
-    // After a crash in the wrong instant it may be the reserve as well.
-    if std::fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.nlink() > 1) {
+    if let Ok(there) = std::fs::symlink_metadata(path)
+        && there.is_file()
+        && (there.nlink() > 1
+            || there.mode() & 0o777 != MODE
+            || there.uid() != rustix::process::geteuid().as_raw())
+    {
         std::fs::remove_file(path)?;
     }
     private().open(path)
@@ -198,10 +203,13 @@ fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// Of the files.
+const MODE: u32 = 0o600;
+
 /// Files that only the daemon's user may read: they hold logins and addresses.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).mode(0o600);
+    options.write(true).create(true).mode(MODE);
     options
 }
 

@@ -158,7 +158,7 @@ impl Shared {
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            " (make room for a second snapshot beside the last one)"
+            " (there must be room for three snapshots)"
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             " (the daemon's user must be able to write there)"

@@ -152,6 +152,14 @@ fn a_snapshot_takes_the_room_of_an_older_one_that_nobody_needs() {
         std::fs::read_dir(place.file("")).unwrap().map(|file| file.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["lock", "state", "state.1", "state.spare"]);
+    // One that others may read is not used again.
+    for name in ["state", "state.1", "state.spare"] {
+        std::fs::set_permissions(place.file(name), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    for keys in [5, 6, 7] {
+        place.save(keys);
+        assert_eq!(std::fs::metadata(place.file("state")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
     // A crash may leave one file under two names: the one that is kept is not written over.
     std::fs::remove_file(place.file("state.spare")).unwrap();
     std::fs::hard_link(place.file("state"), place.file("state.spare")).unwrap();
@@ -160,6 +168,20 @@ fn a_snapshot_takes_the_room_of_an_older_one_that_nobody_needs() {
     assert_eq!(std::fs::read(place.file("state.1")).unwrap(), last);
     let (_, _, restored) = place.restore();
     assert_eq!((restored.damaged, restored.keys), (0, 9));
+}
+
+/// What would be left if the process ended right before the new snapshot gets its name.
+#[test]
+fn a_reserve_that_is_all_there_is_stays_until_the_next_snapshot_is_whole() {
+    let place = Place::new();
+    place.save(5);
+    place.save(20);
+    std::fs::remove_file(place.file("state")).unwrap();
+    let reserve = std::fs::read(place.file("state.1")).unwrap();
+    place.save(30);
+    assert_eq!(std::fs::read(place.file("state.1")).unwrap(), reserve, "it was not moved away meanwhile");
+    let (_, _, restored) = place.restore();
+    assert_eq!(restored.keys, 30);
 }
 
 #[test]

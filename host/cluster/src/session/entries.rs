@@ -30,6 +30,10 @@ const LONGEST: u64 = 30 * 86_400;
 const UNKNOWN: u64 = 86_400;
 /// Most tombstones; those that would go first make room.
 const MAX_TOMBSTONES: usize = 200_000;
+/// Most memory that they take, about, bytes.
+const MAX_TOMBSTONE_BYTES: usize = 64 << 20;
+/// How far a sibling's clock may be ahead, milliseconds. Whatever it says of later than that is no change.
+const AHEAD_MS: u64 = 86_400_000;
 
 /// What is noted of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +51,8 @@ struct Notes {
     of: HashMap<Id, Note>,
     /// Those that are gone, by when they are forgotten.
     tombstones: BTreeSet<(u64, Id)>,
+    /// Of the tombstones.
+    bytes: usize,
 }
 
 /// The notes of a node, beside its lists.
@@ -159,7 +165,7 @@ impl Entries {
 
     /// A stamp later than that of what is known.
     fn later(&self, known: Option<Note>, now_ms: u64) -> Stamp {
-        let time_ms = known.map_or(now_ms, |known| now_ms.max(known.stamp.time_ms + 1));
+        let time_ms = known.map_or(now_ms, |known| now_ms.max(known.stamp.time_ms.saturating_add(1)));
         Stamp { time_ms, origin: self.origin }
     }
 
@@ -188,6 +194,9 @@ impl Entries {
     pub(super) fn merge(&self, now: u64, change: EntryChange) -> bool {
         self.begin();
         let EntryChange { id, stamp, what, longest, reason } = change;
+        if stamp.time_ms > now.saturating_mul(1000).saturating_add(AHEAD_MS) {
+            return false;
+        }
         let over = what.until() <= now;
         let gone = over || matches!(what, What::Deleted(_));
         let note = Note { stamp, what, longest: longest.max(what.until()), gone };
@@ -245,7 +254,8 @@ impl Entries {
 /// The stamp of what a packet asked for: all nodes that got it give about the same one.
 fn packet(known: Option<Note>, now_ms: u64) -> Stamp {
     let time_ms = now_ms / 1000 * 1000;
-    Stamp { time_ms: known.map_or(time_ms, |known| time_ms.max(known.stamp.time_ms + 1)), origin: CLASSIC }
+    let after = |known: Note| time_ms.max(known.stamp.time_ms.saturating_add(1));
+    Stamp { time_ms: known.map_or(time_ms, after), origin: CLASSIC }
 }
 
 impl Note {
@@ -264,7 +274,11 @@ impl Note {
 
     /// Until when it has to be known. The same on all nodes, whatever their clocks.
     fn until(&self) -> u64 {
-        self.what.until().max(self.longest.min(self.stamp.time_ms / 1000 + LONGEST))
+        let longest = self.stamp.time_ms / 1000 + LONGEST;
+        match self.what {
+            What::Listed(expiration) => expiration.max(self.longest.min(longest)),
+            What::Deleted(_) => self.longest.min(longest),
+        }
     }
 
     fn digest(&self, secret: &Secret) -> u64 {
@@ -284,16 +298,17 @@ impl Notes {
         let mut longest = note.longest;
         if let Some(before) = self.of.get(&id).copied() {
             longest = longest.max(before.longest);
-            if before.gone {
-                self.tombstones.remove(&(before.until(), id.clone()));
+            if before.gone && self.tombstones.remove(&(before.until(), id.clone())) {
+                self.bytes -= weight(&id);
             }
         }
         let note = Note { longest, ..note };
         if note.gone {
+            self.bytes += weight(&id);
             self.tombstones.insert((note.until(), id.clone()));
         }
         self.of.insert(id, note);
-        while self.tombstones.len() > MAX_TOMBSTONES {
+        while self.tombstones.len() > MAX_TOMBSTONES || self.bytes > MAX_TOMBSTONE_BYTES {
             self.drop_tombstone();
         }
     }
@@ -317,7 +332,13 @@ impl Notes {
     /// Forgets the tombstone that goes first.
     fn drop_tombstone(&mut self) {
         if let Some((_, id)) = self.tombstones.pop_first() {
+            self.bytes -= weight(&id);
             self.of.remove(&id);
         }
     }
+}
+
+/// Bytes that a tombstone takes, about: its key is in the map and in the order.
+fn weight(id: &Id) -> usize {
+    2 * (size_of::<Id>() + id.key.len()) + size_of::<Note>() + size_of::<u64>()
 }

@@ -195,6 +195,48 @@ fn an_entry_that_is_listed_shortly_again_and_again_is_remembered_once() {
 }
 
 #[test]
+fn tombstones_of_very_long_keys_take_no_more_memory_than_others() {
+    let a = node(100);
+    for number in 0..200 {
+        delete(&a, &format!("{number}{}", "x".repeat(1 << 20)), MS + number);
+    }
+    let (notes, tombstones) = a.len();
+    assert!(notes == tombstones && (10..40).contains(&notes), "{notes}");
+    assert!(a.notes.lock().bytes <= MAX_TOMBSTONE_BYTES);
+    // The last one is among them, and the room is there again when they are forgotten.
+    assert!(a.change(&id(&format!("199{}", "x".repeat(1 << 20)))).is_some());
+    a.prune(NOW + 2 * LONGEST);
+    assert_eq!((a.len(), a.notes.lock().bytes), ((0, 0), 0));
+}
+
+#[test]
+fn a_time_that_no_clock_shows_is_no_change() {
+    let (a, liar) = (node(100), node(200));
+    list(&a, "joe", 600, MS);
+    for time_ms in [MS + AHEAD_MS + 1, u64::MAX] {
+        for what in [What::Deleted(u64::MAX), What::Listed(u64::MAX)] {
+            let stamp = Stamp { time_ms, origin: 200 };
+            let reason = "lies".into();
+            let change = EntryChange { id: id("joe"), stamp, what, longest: u64::MAX, reason };
+            assert!(!a.merge(NOW, change));
+        }
+    }
+    assert!(listed(&a, "joe"));
+    // One that a clock can show: it is forgotten in its time, whatever it says, and gives way to what is later.
+    let stamp = Stamp { time_ms: MS + AHEAD_MS, origin: 200 };
+    let what = What::Deleted(u64::MAX);
+    assert!(a.merge(NOW, EntryChange { id: id("joe"), stamp, what, longest: u64::MAX, reason: "".into() }));
+    assert!(!listed(&a, "joe"));
+    assert_eq!((tell(&a, &liar), liar.len()), (1, (1, 1)));
+    list(&a, "joe", 600, MS + 1);
+    assert_eq!(tell(&a, &liar), 1);
+    assert!(listed(&a, "joe") && listed(&liar, "joe"));
+    liar.prune(NOW + LONGEST + 2 * 86_400);
+    a.prune(NOW + LONGEST + 2 * 86_400);
+    assert_eq!((a.len().1, liar.len().1), (0, 0));
+}
+
+#[test]
 fn what_is_over_is_not_taken_in() {
     let (a, b) = (node(100), node(200));
     list(&a, "joe", 10, MS);
