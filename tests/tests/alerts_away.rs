@@ -140,6 +140,47 @@ fn a_dry_run_blocks_nobody_and_calls_no_webhook() {
     assert!(!receiver.has_more() && !denied(&wforce.client(), "ada"));
 }
 
+#[test]
+fn a_dry_run_begins_and_ends_with_sighup_and_on_the_console() {
+    let (receiver, wforce) = (Receiver::start("200 OK"), Daemon::start(""));
+    let daemon = Daemon::start(&format!(
+        "addAlertWebhook(\"siem\", {{ url = \"{}\", secret = \"s\" }})\n\
+         addAlertBlock{{ url = \"http://{}\", password = \"{PASSWORD}\", seconds = 600 }}\n-- dry\n{POLICY}",
+        receiver.url(),
+        wforce.http,
+    ));
+    let mut times = 0;
+    let mut read_again = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(daemon.config()).unwrap();
+        assert!(text.contains(from));
+        std::fs::write(daemon.config(), text.replace(from, to)).unwrap();
+        daemon.process.signal("HUP");
+        times += 1;
+        daemon.log().wait_for_count("wforce.conf: loaded again", times);
+    };
+    let (dry, wet) = ("alerts: dry run from now on", "alerts: no longer a dry run");
+    read_again("-- dry\n", "setAlertDryRun(true)\n");
+    daemon.log().wait_for(dry);
+    tell(&daemon, "a", "siem");
+    tell(&daemon, "b", "block");
+    daemon.log().wait_for_count("dry run, nothing is sent: ", 2);
+    assert!(!receiver.has_more() && !denied(&wforce.client(), "ada"));
+
+    // The same again is no change, and a file without the line ends it.
+    read_again("setAlertDryRun(true)\n", "setAlertDryRun(true) -- still\n");
+    assert_eq!((daemon.log().count(dry), daemon.log().count(wet)), (1, 0));
+    read_again("setAlertDryRun(true) -- still\n", "");
+    daemon.log().wait_for(wet);
+    tell(&daemon, "c", "block");
+    daemon.log().wait_for("192.0.2.1 with ada blocked for 600 s");
+
+    daemon.execute("setAlertDryRun(true)");
+    daemon.log().wait_for_count(dry, 2);
+    tell(&daemon, "d", "siem");
+    daemon.log().wait_for_count("dry run, nothing is sent: ", 3);
+    assert!(!receiver.has_more());
+}
+
 /// At the end of the daemon what waits for its next attempt gets the last one at once.
 #[test]
 fn what_waits_is_tried_once_more_at_the_end() {

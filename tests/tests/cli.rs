@@ -106,7 +106,7 @@ fn a_bad_configuration_is_told_with_its_place() {
 }
 
 /// What the daemon logs and goes on without: the file, and what the check must name.
-const DUBIOUS: [(&str, &[&str]); 17] = [
+const DUBIOUS: [(&str, &[&str]); 20] = [
     (
         "-- one\naddListener(\"nowhere:1\", false, \"\", \"\", {})\n",
         &["wforce.conf:2: addListener: ", "nowhere"],
@@ -154,17 +154,31 @@ const DUBIOUS: [(&str, &[&str]); 17] = [
         &["wforce.conf:1: setPolicyBudget: -1 is not between 1 and 4294967295, what was set before stays"],
     ),
     ("setPolicyCache(\"noise\")\n", &["wforce.conf:1: setPolicyCache: noise is no folder"]),
+    (
+        "-- one\nlocal db = getStringStatsDB(\"typo\")\n",
+        &["wforce.conf:2: getStringStatsDB: no stats DB named \"typo\""],
+    ),
+    (
+        "getStringStatsDB(\"x\"):twEnableReplication()\nnewStringStatsDB(\"x\", 60, 5, { n = \"int\" })\n",
+        &["wforce.conf:1: getStringStatsDB: no stats DB named \"x\""],
+    ),
+    (
+        "initGeoIPCityDB()\nnewGeoIP2DB(\"Country\", \"City.mmdb\")\n",
+        &["wforce.conf:1: initGeoIPCityDB: no GeoIP2 database is open under any of the names City, "],
+    ),
 ];
 
 #[test]
 fn what_would_only_be_logged_fails_the_check() {
     let database = tools::workspace().join("host/capabilities/testdata/GeoIP2-City-Test.mmdb");
-    let mut zeroed = std::fs::read(database).unwrap();
+    let city = std::fs::read(database).unwrap();
+    let mut zeroed = city.clone();
     zeroed[..1000].fill(0);
     let files = |config: &str| {
         Launch::new(config)
             .file("noise", "nothing useful")
             .file("zeroed.mmdb", &zeroed)
+            .file("City.mmdb", &city)
             .file("more.lua", "-- one\naddSibling(\"nowhere\")\n")
     };
     for (config, parts) in DUBIOUS {
@@ -178,6 +192,26 @@ fn what_would_only_be_logged_fails_the_check() {
         // wforce starts with all of these, and so do existing installations.
         assert_eq!(files(config).start().client().get("/command/ping").status, 200, "{config:?}");
     }
+}
+
+#[test]
+fn a_geoip_database_may_be_opened_below_the_line_that_asks_for_it() {
+    let city = tools::workspace().join("host/capabilities/testdata/GeoIP2-City-Test.mmdb");
+    let config = "initGeoIPDB()\ninitGeoIPCityDB()\nnewGeoIP2DB(\"City\", \"City.mmdb\")\n";
+    let output =
+        Launch::new(config).file("City.mmdb", std::fs::read(city).unwrap()).args(&["--check-config"]).run();
+    assert_eq!(output.status.code(), Some(0), "{}", all_output(&output));
+}
+
+#[test]
+fn a_component_that_is_not_there_is_named_with_its_folder() {
+    let launch = Launch::new("-- one\nloadPolicy(\"p\", \"guard.wasm\")\n").args(&["--check-config"]);
+    let output = launch.run();
+    let text = all_output(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let file = launch.folder().canonicalize().unwrap().join("guard.wasm");
+    let expected = format!("cannot read {}: there is no such file: is it built", file.display());
+    assert!(text.contains(&expected), "{expected}: {text}");
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! From a policy's alert to those who are told.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use capabilities::alerts::{Alert, AlertError, Outlet, Severity, Taken};
+use capabilities::alerts::{Alert, AlertError, Outlet, Taken};
 use capabilities::{Capabilities, Level};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -18,7 +17,7 @@ use crate::courier::Courier;
 use crate::gate::Gate;
 use crate::memory::{self, Found};
 use crate::settings::{ConfigError, Settings};
-use crate::story::Story;
+use crate::story::{self, Story};
 use crate::templates::{Audience, TemplateError, Templates};
 
 /// Mail to operators.
@@ -58,6 +57,8 @@ struct Line {
 
 struct Shared {
     settings: Settings,
+    /// As the settings say at first.
+    dry_run: AtomicBool,
     lines: BTreeMap<String, Line>,
     /// Who is told by alerts that name no channel.
     usual: Vec<String>,
@@ -111,6 +112,7 @@ impl Dispatch {
             return Err(StartError::Unknown("setAlertConfirm: on_bad", name.clone()));
         }
         Ok(Dispatch(Arc::new(Shared {
+            dry_run: AtomicBool::new(settings.dry_run),
             settings,
             lines,
             usual,
@@ -189,7 +191,7 @@ impl Outlet for Dispatch {
         let now = capabilities.clock.now();
         let taken = shared.admit(now, &alert);
         // Then the log alone has it.
-        let nobody = taken == Taken::Queued && shared.lines.is_empty() && !shared.settings.dry_run;
+        let nobody = taken == Taken::Queued && shared.lines.is_empty() && !shared.is_dry();
         let word = if nobody { "unavailable" } else { taken.word() };
         capabilities.metrics.families.alerts.with_label_values(&[word]).inc();
         if taken != Taken::Queued {
@@ -204,8 +206,8 @@ impl Outlet for Dispatch {
             return Ok(taken);
         }
         let raised = capabilities.clock.precise();
-        let story = Story { id: id(), raised, alert, found: None, confirm: None };
-        log_alert(&capabilities, &story, &names);
+        let story = Story { id: story::id(), raised, alert, found: None, confirm: None };
+        story.log(&capabilities, &names);
         if nobody {
             return Err(AlertError::Unavailable);
         }
@@ -226,9 +228,26 @@ impl Outlet for Dispatch {
         });
         Ok(taken)
     }
+
+    fn set_dry_run(&self, dry: bool) {
+        let before = self.0.dry_run.swap(dry, Ordering::AcqRel);
+        if let Some(capabilities) = self.0.capabilities.upgrade()
+            && before != dry
+        {
+            capabilities.log.notice(if dry {
+                "alerts: dry run from now on, nothing is sent"
+            } else {
+                "alerts: no longer a dry run, they are sent from now on"
+            });
+        }
+    }
 }
 
 impl Shared {
+    fn is_dry(&self) -> bool {
+        self.dry_run.load(Ordering::Acquire)
+    }
+
     fn admit(&self, now: u64, alert: &Alert) -> Taken {
         let limits = &self.settings.limits;
         if self.outstanding.load(Ordering::Acquire) >= limits.queue as usize {
@@ -309,14 +328,19 @@ impl Shared {
         let waiting = families.alerts_waiting.with_label_values(&[&name]);
         let log = &capabilities.log;
         waiting.inc();
-        let result = if self.settings.dry_run {
+        let result = if self.is_dry() {
             line.channel.plan(&story).map_err(|failed| failed.why).map(|plan| {
                 log.notice(format!("alert {}: dry run, nothing is sent: {plan}", story.id));
                 "dry_run"
             })
         } else {
             let courier = Courier { slots: line.slots.clone(), closing: self.closing.subscribe() };
-            let attempt = || attempt(&line.channel, &story, &capabilities);
+            let attempt = || async {
+                if self.is_dry() {
+                    return Err(Failed::for_good("a dry run began while it waited for its next attempt"));
+                }
+                attempt(&line.channel, &story, &capabilities).await
+            };
             let again = |why: &str| {
                 families.alert_retries.with_label_values(&[&name]).inc();
                 let text = format!("alert {}: {name} failed and is tried again: {why}", story.id);
@@ -363,33 +387,4 @@ async fn attempt(channel: &Channel, story: &Story, capabilities: &Capabilities) 
         }
     }
     Ok(())
-}
-
-/// The line that tells of an alert, whoever else is told.
-fn log_alert(capabilities: &Capabilities, story: &Story, names: &[String]) {
-    let Story { alert, id, .. } = story;
-    let mut fields = vec![
-        ("id".to_owned(), id.clone()),
-        ("reason".to_owned(), alert.reason.clone()),
-        ("severity".to_owned(), alert.severity.word().to_owned()),
-        ("login".to_owned(), alert.login.clone()),
-        ("remote".to_owned(), alert.ip.map(|ip| ip.to_string()).unwrap_or_default()),
-        ("text".to_owned(), alert.text.clone()),
-        ("channels".to_owned(), names.join(",")),
-    ];
-    fields.extend(alert.fields.iter().cloned());
-    let level = if alert.severity == Severity::Info { Level::Info } else { Level::Notice };
-    capabilities.log.log_fields(level, b"alert", &fields);
-}
-
-/// Names one telling.
-fn id() -> String {
-    let mut bytes = [0_u8; 12];
-    // Without random numbers TLS would not work either; the id is then not unique, but the alert is told.
-    let _ = getrandom::fill(&mut bytes);
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -1,6 +1,9 @@
 //! What is told about an alert, in the words of templates and webhooks.
 
-use capabilities::alerts::Alert;
+use std::fmt::Write as _;
+
+use capabilities::alerts::{Alert, Severity};
+use capabilities::{Capabilities, Level};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
@@ -23,6 +26,23 @@ pub(crate) struct Story {
 }
 
 impl Story {
+    /// The line that tells of it, whoever else is told.
+    pub(crate) fn log(&self, capabilities: &Capabilities, names: &[String]) {
+        let Story { alert, id, .. } = self;
+        let mut fields = vec![
+            ("id".to_owned(), id.clone()),
+            ("reason".to_owned(), alert.reason.clone()),
+            ("severity".to_owned(), alert.severity.word().to_owned()),
+            ("login".to_owned(), alert.login.clone()),
+            ("remote".to_owned(), alert.ip.map(|ip| ip.to_string()).unwrap_or_default()),
+            ("text".to_owned(), alert.text.clone()),
+            ("channels".to_owned(), names.join(",")),
+        ];
+        fields.extend(alert.fields.iter().cloned());
+        let level = if alert.severity == Severity::Info { Level::Info } else { Level::Notice };
+        capabilities.log.log_fields(level, b"alert", &fields);
+    }
+
     /// Values for templates; times are of this zone.
     pub(crate) fn values(&self, zone: &TimeZone) -> Values {
         let Story { alert, id, raised, found, confirm } = self;
@@ -110,6 +130,18 @@ fn place(found: &Found) -> String {
 fn clock(seconds: f64, zone: &TimeZone) -> String {
     let at = Timestamp::from_millisecond((seconds * 1000.0) as i64).unwrap_or(Timestamp::UNIX_EPOCH);
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
+}
+
+/// Names one telling.
+pub(crate) fn id() -> String {
+    let mut bytes = [0_u8; 12];
+    // Without random numbers TLS would not work either; the id is then not unique, but the alert is told.
+    let _ = getrandom::fill(&mut bytes);
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing into a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

@@ -154,6 +154,9 @@ pub trait Outlet: Send + Sync {
     /// # Errors
     /// It names a channel that there is not.
     fn take(&self, alert: Alert) -> Result<Taken, AlertError>;
+
+    /// From now on nothing is sent, or all is again; says so if that is a change.
+    fn set_dry_run(&self, dry: bool);
 }
 
 /// The door of a daemon's alerts.
@@ -167,6 +170,13 @@ impl Alerts {
     pub fn attach(&self, outlet: Arc<dyn Outlet>) {
         // A second one would be a mistake of the program's; the first one stays.
         let _ = self.outlet.set(outlet);
+    }
+
+    /// Whether nothing is sent from now on. Without an outlet there is nothing to send.
+    pub fn set_dry_run(&self, dry: bool) {
+        if let Some(outlet) = self.outlet.get() {
+            outlet.set_dry_run(dry);
+        }
     }
 
     /// Tells somebody. The alert of a policy that only plays (a shadow) goes nowhere.
@@ -246,6 +256,8 @@ mod tests {
             self.0.lock().push(alert);
             Ok(Taken::Queued)
         }
+
+        fn set_dry_run(&self, _: bool) {}
     }
 
     fn alert(reason: &str) -> Alert {

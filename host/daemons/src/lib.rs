@@ -19,6 +19,7 @@ pub mod program;
 pub mod reader;
 pub mod reload;
 pub mod replacement;
+mod restart;
 pub mod serve;
 pub mod service;
 pub mod shadow;

@@ -26,7 +26,7 @@ use crate::flavour::Flavour;
 use crate::outgoing::keep_outside;
 use crate::shadow::{self, ShadowError};
 use crate::start::{self, Started};
-use crate::{check, program};
+use crate::{check, program, restart};
 
 /// How long each pass of the file may take: more than any that works, less than an operator's patience.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -231,6 +231,9 @@ fn put_in_place(
     let effects = settings.settle()?;
     settings.seal();
     lost(started, &settings, hooks);
+    waiting(started, &settings);
+    // Before anything of the new file can raise one.
+    started.capabilities.alerts.set_dry_run(settings.read(|values| values.alerts.dry_run));
     components.follow(&*started.chain.components());
     keep_outside(&started.capabilities, &settings, started.runtime.handle());
     // Before the policies that count on them.
@@ -281,8 +284,41 @@ fn lost(started: &Started, settings: &Settings, hooks: policy::Hooks) {
         );
     }
     let some = |hooks: policy::Hooks| hooks.allow || hooks.report || hooks.reset || hooks.canonicalize;
-    if some(chain.hooks()) && !some(hooks) {
+    let before = chain.hooks();
+    if some(before) && !some(hooks) {
         warn("no longer sets any hook: no policy is asked any more");
+        return;
+    }
+    for (had, has, text) in [
+        (before.allow, hooks.allow, "allow: every login that the lists let through is allowed"),
+        (before.report, hooks.report, "report: no policy hears of reports any more"),
+        (before.reset, hooks.reset, "reset: no policy is told to forget anything"),
+        (before.canonicalize, hooks.canonicalize, "canonicalize: logins are taken as they are spelt"),
+    ] {
+        if had && !has {
+            warn(&format!("no longer sets {text}"));
+        }
+    }
+}
+
+/// Warns of what the new configuration sets otherwise, without effect until a restart.
+fn waiting(started: &Started, settings: &Settings) {
+    let Started { capabilities, cluster, place, .. } = started;
+    let mut functions = started.settings.read(|before| settings.read(|now| restart::waiting(before, now)));
+    let now = settings.read(|values| values.key.clone()).map(|key| key.0);
+    // The console may have changed it since the start.
+    let before = match cluster {
+        Some(cluster) => cluster.context().security.key().map(|key| (*key).clone()),
+        None => started.settings.read(|values| values.key.clone()).map(|key| key.0),
+    };
+    if before != now {
+        functions.push("setKey");
+    }
+    if !functions.is_empty() {
+        let (config, functions) = (place.config.display(), functions.join(", "));
+        capabilities.log.warn(format!(
+            "{config} has other settings than this daemon was started with ({functions}): these stay as they were until a restart"
+        ));
     }
 }
 

@@ -39,6 +39,7 @@ use crate::convert::Fault;
 use crate::settings::{Complaint, Settings};
 use crate::stack::{Args, Bound, HostFn, Ret, State};
 use crate::surface::{self, Does, Entry, Kind};
+pub(crate) use geo::without_database;
 
 /// What a Lua state is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

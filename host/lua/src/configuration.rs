@@ -50,7 +50,8 @@ pub fn load(source: &Source, host: Host) -> Result<Configuration, LoadError> {
     for _ in 0..states {
         engines.push(Box::new(workers.open()?));
     }
-    for complaint in host.settings.read(Values::unknown_jobs) {
+    let unknown_jobs = host.settings.read(Values::unknown_jobs);
+    for complaint in unknown_jobs.into_iter().chain(bind::without_database(&host)) {
         host.caps.log.error(&complaint.text);
         host.settings.change(|values| values.complaints.add(complaint));
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bstr::BString;
+use capabilities::geoip::Legacy;
 use capabilities::{Access, Dns, StatsRegistry};
 use cluster::Cluster;
 use parking_lot::Mutex;
@@ -223,6 +224,8 @@ pub struct Values {
     pub alerts: alerts::Settings,
     /// Names of policies that may ask the report store, as far as the configuration says so.
     pub asks_reports: Vec<String>,
+    /// Kinds of GeoIP databases that the file wants to look up by wforce's old functions.
+    pub legacy_geoip: Vec<Legacy>,
     /// What was wrong with the file without keeping it from loading.
     pub complaints: Complaints,
     /// Stats DBs whose counts are kept in a server, by name.
@@ -265,6 +268,7 @@ impl Default for Values {
             webhooks: WebHooks::default(),
             alerts: alerts::Settings::default(),
             asks_reports: Vec::new(),
+            legacy_geoip: Vec::new(),
             complaints: Complaints::default(),
             remote_stats: Vec::new(),
             blacklist_redis: Redis::default(),

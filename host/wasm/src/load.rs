@@ -30,7 +30,14 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     let fail = |reason: String| LoadError::Read { path: path.display().to_string(), reason };
     let missing = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => {
-            fail("there is no such file (`make policies` builds those that Portcullis comes with)".to_owned())
+            let text = if path.is_absolute() {
+                "there is no such file"
+            } else {
+                "there is no such file: is it built, and where a relative name starts, in the folder of the configuration?"
+            };
+            // Whoever reads that wants to know where it was looked for.
+            let looked = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            LoadError::Read { path: looked.display().to_string(), reason: text.to_owned() }
         }
         _ => fail(error.to_string()),
     };

@@ -31,6 +31,10 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     }),
     ("setAlertDryRun", |state, args| {
         let dry = args.boolean(1)?;
+        if state.host.settings.sealed() {
+            // On the console.
+            state.host.caps.alerts.set_dry_run(dry);
+        }
         change(state, |settings| settings.dry_run = dry)
     }),
     ("setAlertLimits", |state, args| {

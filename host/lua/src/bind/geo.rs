@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 
 use bstr::{BStr, BString, ByteSlice};
-use capabilities::geoip::{GeoDb, Legacy};
+use capabilities::geoip::{GeoDb, GeoIp, Legacy};
 use capabilities::log::Level;
 
 use super::objects::GeoRecord;
+use super::{Host, Role};
 use crate::convert::Fault;
+use crate::settings::Complaint;
 use crate::stack::{Args, HostFn, Ret, State};
 
 pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
@@ -42,9 +44,9 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         let (db, ip) = of(args)?;
         Ok(Ret::Number(db.double(ip, &args.list(3)?)))
     }),
-    ("initGeoIPDB", |state, _| Ok(init(state, "initGeoIPDB", Legacy::Country))),
-    ("initGeoIPCityDB", |state, _| Ok(init(state, "initGeoIPCityDB", Legacy::City))),
-    ("initGeoIPISPDB", |state, _| Ok(init(state, "initGeoIPISPDB", Legacy::Isp))),
+    ("initGeoIPDB", |state, _| Ok(init(state, Legacy::Country))),
+    ("initGeoIPCityDB", |state, _| Ok(init(state, Legacy::City))),
+    ("initGeoIPISPDB", |state, _| Ok(init(state, Legacy::Isp))),
     ("lookupCountry", |state, args| {
         Ok(Ret::Text(state.host.caps.geoip.legacy_country(args.addr(1)?.ip).into()))
     }),
@@ -82,15 +84,47 @@ fn get<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     Ok(Ret::GeoDb(db))
 }
 
-fn init<'a>(state: &'a State, function: &str, kind: Legacy) -> Ret<'a> {
-    if state.host.caps.geoip.legacy(kind).is_dead() {
-        let names = kind.names().join(", ");
-        super::complain(
-            state,
-            format!("{function}: no GeoIP2 database is open under any of the names {names}"),
-        );
+/// Whether a database is open under one of its names is asked when the whole file was read: it may open it further below.
+fn init<'a>(state: &'a State, kind: Legacy) -> Ret<'a> {
+    let settings = &state.host.settings;
+    if state.role == Role::Config && settings.sealed() {
+        if let Some(missing) = missing(&state.host.caps.geoip, kind) {
+            super::complain(state, missing);
+        }
+    } else if state.role == Role::Config {
+        settings.change(|values| {
+            if !values.legacy_geoip.contains(&kind) {
+                values.legacy_geoip.push(kind);
+            }
+        });
     }
     Ret::None
+}
+
+/// The function of wforce that opens a database of this kind.
+fn initializer(kind: Legacy) -> &'static str {
+    match kind {
+        Legacy::Country => "initGeoIPDB",
+        Legacy::City => "initGeoIPCityDB",
+        Legacy::Isp => "initGeoIPISPDB",
+    }
+}
+
+fn missing(geoip: &GeoIp, kind: Legacy) -> Option<String> {
+    geoip.legacy(kind).is_dead().then(|| {
+        let (function, names) = (initializer(kind), kind.names().join(", "));
+        format!("{function}: no GeoIP2 database is open under any of the names {names}")
+    })
+}
+
+/// What the file wants to look up, and has opened no database for.
+pub(crate) fn without_database(host: &Host) -> Vec<Complaint> {
+    let wanted = host.settings.read(|values| values.legacy_geoip.clone());
+    let complaint = |kind: Legacy| {
+        let text = missing(&host.caps.geoip, kind)?.into();
+        Some(Complaint { text, place: host.settings.place_of(&[initializer(kind)]) })
+    };
+    wanted.into_iter().filter_map(complaint).collect()
 }
 
 fn reload<'a>(state: &'a State, _: &Args<'a>) -> Result<Ret<'a>, Fault> {

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use bstr::BString;
+use bstr::{BStr, BString};
 use capabilities::context::{self, Context};
 use capabilities::stats::{Ask, Db, Found, OnUnreachable, Question, Step};
 use login::AddrText;
@@ -11,9 +11,9 @@ use statsdb::{AddrKey, CountMinShape, FieldKind, NotANumber, Schema, clamp_hll_b
 use valkey::StatsOptions;
 
 use super::wait::{Answer, Wait};
-use super::{effects, now};
+use super::{Role, effects, now};
 use crate::convert::{Bytes, Fault};
-use crate::settings::Made;
+use crate::settings::{Complaint, Made};
 use crate::stack::{Args, HostFn, Ret, State, TextOrAddr};
 
 pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
@@ -33,7 +33,7 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         state.host.settings.change(|values| values.countmin = shape);
         Ok(Ret::None)
     }),
-    ("getStringStatsDB", |state, args| Ok(Ret::Stats(state.host.caps.stats.get_or_none(&args.text(1)?)))),
+    ("getStringStatsDB", by_name),
     ("StringStatsDB:twAdd", add),
     ("StringStatsDB:twSub", sub),
     ("StringStatsDB:twGet", get),
@@ -387,4 +387,15 @@ impl Want {
             }
         }
     }
+}
+
+/// A name that there is not gives a DB onto nothing; in the file itself it is a mistake.
+fn by_name<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
+    let name = args.text(1)?;
+    let (stats, settings) = (&state.host.caps.stats, &state.host.settings);
+    if state.role == Role::Config && !settings.sealed() && stats.get(&name).is_none() {
+        let text = format!("getStringStatsDB: no stats DB named \"{}\"", BStr::new(&*name));
+        settings.change(|values| values.complaints.add(Complaint { text: text.into(), place: args.place() }));
+    }
+    Ok(Ret::Stats(stats.get_or_none(&name)))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bstr::BString;
 
 /// A Redis server for one list.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Redis {
     /// Host and port, if it was given so.
     pub server: Option<(BString, u32)>,

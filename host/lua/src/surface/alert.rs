@@ -31,7 +31,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Who is told by alerts that name no channels. Not in wforce.").start_only().not_in_client()
         .default("`mail` and all webhooks"),
     Entry::config(G, "setAlertDryRun", &[param("dry", Bool)],
-        "With true nothing is sent: the log tells what would be. Not in wforce.").start_only().not_in_client().default("false"),
+        "With true nothing is sent: the log tells what would be. SIGHUP takes it over from the file, and the console changes it, too. Not in wforce.")
+        .not_in_client().default("false"),
     Entry::config(G, "setAlertLimits", &[param("limits", Table)],
         "How much is told: `window` (seconds in which alerts of one reason about one login are told once), `per_login` and `per_hour` \
          (alerts in an hour), `queue` (that may wait), `attempts` and `pause_ms` (before the second; doubled each time, ten \

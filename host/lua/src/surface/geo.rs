@@ -33,7 +33,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         .returns("number"),
     Entry::config(G, "initGeoIPDB", &[],
         "Legacy. Checks that a database is open for `lookupCountry`: the first of the names `Country`, `GeoLite2-Country`, \
-         `GeoIP2-Country`, `City`, `GeoLite2-City`, `GeoIP2-City` given to `newGeoIP2DB`. Otherwise a line in the log."),
+         `GeoIP2-Country`, `City`, `GeoLite2-City`, `GeoIP2-City` given to `newGeoIP2DB` anywhere in the file. Otherwise a line in the log."),
     Entry::config(G, "initGeoIPCityDB", &[],
         "Legacy. The same for `lookupCity`: `City`, `GeoLite2-City` or `GeoIP2-City`."),
     Entry::config(G, "initGeoIPISPDB", &[], "Legacy. The same for `lookupISP`: `ISP` or `GeoIP2-ISP`."),

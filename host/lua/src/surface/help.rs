@@ -64,7 +64,12 @@ mod tests {
     fn a_console_tells_what_it_has() {
         let all = help(Daemon::Wforce, None);
         let begins = |lines: &[String], text: &str| lines.iter().any(|line| line.starts_with(text));
-        assert!(begins(&all, "stats()") && begins(&all, "explain(login, remote, [options])"), "{all:#?}");
+        assert!(
+            begins(&all, "stats()")
+                && begins(&all, "shutdown()")
+                && begins(&all, "explain(login, remote, [options])"),
+            "{all:#?}"
+        );
         assert!(!begins(&all, "runBackground("), "not a function of wforce");
         assert!(begins(&help(Daemon::Trackalert, None), "runBackground("));
         let lists = help(Daemon::Wforce, Some("BLACKLIST"));

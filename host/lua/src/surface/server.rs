@@ -90,7 +90,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         .default("ja3")
         .daemons(Daemons::WFORCE),
     Entry::anywhere(G, "shutdown", &[],
-        "Ends the process at once with exit status 0, also while the configuration is being loaded.").daemons(Daemons::ALL),
+        "Ends the process at once with exit status 0, also while the configuration is being loaded.").console().daemons(Daemons::ALL),
     Entry::config(G, "showACL", &[], "Prints the ACL, one netmask a line, `!` in front of those kept out, in the order they were added.")
         .console().daemons(Daemons::ALL),
     Entry::config(G, "showVersion", &[], "Prints the name and version of the server.").console().daemons(Daemons::ALL),

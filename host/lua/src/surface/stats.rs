@@ -35,7 +35,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         .default("0.2, 0.05"),
     Entry::anywhere(G, "getStringStatsDB", &[param("name", Text)],
         "A handle onto a DB. An unknown name gives, with a warning in the log, a DB called `none` without fields: adds to it are \
-         ignored, reads give 0.")
+         ignored, reads give 0. In the file itself, outside of functions, `--check-config` refuses it.")
         .returns("StringStatsDB"),
     Entry::method(G, DB, "StringStatsDB:twAdd",
         &[param("key", TextOrAddr), param("field", Text), param("value", TextOrAddr), optional("count", Int)],
