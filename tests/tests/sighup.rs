@@ -348,7 +348,7 @@ fn settings_that_wait_for_a_restart_are_told_in_one_line() {
     assert!(line.contains(named), "{line}");
     change(&daemon, more, "", 3);
     assert_eq!(daemon.log().count(waits), 1);
-    change(&daemon, "setKey(", "setKey('AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=') -- (", 4);
+    change(&daemon, "setKey(", "setKey('Ay9KXgU3g4ygK+qWT0Ut4gH8PPz02gbtPeXWPdjD0HE=') -- (", 4);
     let lines = daemon.log().wait_for_count(waits, 2);
     assert!(lines[1].contains("(setKey)"), "{lines:?}");
 }

@@ -85,7 +85,7 @@ fn get<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
 }
 
 /// Whether a database is open under one of its names is asked when the whole file was read: it may open it further below.
-fn init<'a>(state: &'a State, kind: Legacy) -> Ret<'a> {
+fn init(state: &State, kind: Legacy) -> Ret<'_> {
     let settings = &state.host.settings;
     if state.role == Role::Config && settings.sealed() {
         if let Some(missing) = missing(&state.host.caps.geoip, kind) {

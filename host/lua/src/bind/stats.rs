@@ -392,10 +392,10 @@ impl Want {
 /// A name that there is not gives a DB onto nothing; in the file itself it is a mistake.
 fn by_name<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let name = args.text(1)?;
-    let (stats, settings) = (&state.host.caps.stats, &state.host.settings);
-    if state.role == Role::Config && !settings.sealed() && stats.get(&name).is_none() {
+    let (dbs, settings) = (&state.host.caps.stats, &state.host.settings);
+    if state.role == Role::Config && !settings.sealed() && dbs.get(&name).is_none() {
         let text = format!("getStringStatsDB: no stats DB named \"{}\"", BStr::new(&*name));
         settings.change(|values| values.complaints.add(Complaint { text: text.into(), place: args.place() }));
     }
-    Ok(Ret::Stats(stats.get_or_none(&name)))
+    Ok(Ret::Stats(dbs.get_or_none(&name)))
 }
