@@ -47,6 +47,17 @@ impl From<ChannelError> for Ended {
 }
 
 impl Ended {
+    /// What may be the reason if a session did not even begin, for the end of a log line.
+    fn advice(&self) -> &'static str {
+        match self {
+            Self::Session(SessionError::Version(_)) => {
+                ": it runs another version of Portcullis, and is sent packets until both run the same"
+            }
+            Self::Session(SessionError::Oneself) => "",
+            _ => ": has it another key?",
+        }
+    }
+
     /// What the sibling did wrong, in one word for the metrics; `None` if nothing.
     fn reason(&self) -> Option<&'static str> {
         let error = match self {
@@ -71,4 +82,16 @@ impl Ended {
 /// What is said first, and the nonce.
 fn opening_bytes(first: &[u8], nonce: &[u8; NONCE_BYTES]) -> Vec<u8> {
     [first, nonce].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_is_about_what_happened() {
+        let of = |error: SessionError| Ended::from(error).advice();
+        assert!(of(SessionError::Version(3)).contains("another version of Portcullis"));
+        assert!(of(ChannelError::Rejected.into()).contains("another key"));
+    }
 }

@@ -13,6 +13,7 @@
 //!   everything they know and exchange the keys that differ.
 
 mod acceptor;
+mod asked;
 mod channel;
 mod dialer;
 mod entries;
@@ -63,6 +64,8 @@ pub enum SessionError {
     Silent,
 }
 
+#[cfg(test)]
+mod liars;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]

@@ -194,6 +194,14 @@ impl Sessions {
                 journal.forget(acked);
             }
         }
+        for db in journal.dbs().iter().filter(|db| db.local().take_refused_origins() > 0) {
+            let name = db.name();
+            let text = format!(
+                "the stats DB {name} has heard of as many starts of nodes as it can tell apart: what others counted is left \
+                 out here, or counts as one sibling's, until this daemon is restarted"
+            );
+            context.complain(&format!("origins {name}"), text);
+        }
         let status = journal.status();
         let metrics = &context.caps.metrics.sessions;
         metrics.journal_bytes.set(status.bytes as i64);

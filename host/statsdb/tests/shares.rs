@@ -388,3 +388,28 @@ fn parts_from_wrong_clocks_are_left_out() {
     b.merge(START + 200_000, &cell, &same(&b), Room::Make);
     assert_eq!(b.get(START + 200_000, b"k", b"i"), 0);
 }
+
+/// A part of an origin that did not count anything, and one of another that did.
+#[test]
+fn origins_without_counts_take_no_place_among_those_that_are_told_apart() {
+    let db = node(100);
+    let (field, window) = (db.field(b"i").unwrap().0, db.window(START));
+    let hear = |origin: u64, n: i32| {
+        let amount = portcullis_statsdb::Amount::Int(n);
+        let part = portcullis_statsdb::Part { field, window, origin, version: 1, amount };
+        let share = KeyShare { key: b"k".into(), resets: Vec::new(), parts: vec![part] };
+        db.merge(START, &share, &same(&db), Room::Make)
+    };
+    for origin in 0..70_000 {
+        assert_eq!(hear(1 << 40 | origin, 0), Merged::Known);
+    }
+    assert_eq!(hear(200, 5), Merged::Changed);
+    assert_eq!((db.get(START, b"k", b"i"), db.take_refused_origins()), (5, 0));
+    for origin in 0..60_000 {
+        hear(1 << 41 | origin, 1);
+    }
+    let refused = db.take_refused_origins();
+    assert!(refused > 0, "there is an end to them, which is told");
+    assert_eq!(db.get(START, b"k", b"i"), 5 + 60_000 - refused as i32);
+    assert_eq!(db.take_refused_origins(), 0);
+}

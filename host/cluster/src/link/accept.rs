@@ -93,12 +93,16 @@ impl Serving<'_> {
         self.write(&mut stream, &opening_bytes(ANSWER, &own)).await?;
         let channel = Channel::accepted(&key, &own, &theirs);
         let mut acceptor = Acceptor::new(Arc::clone(&parts.journal), Arc::clone(&parts.heard), channel);
-        acceptor.receive(&bytes[all..], now(), self.sessions.now_ms())?;
+        acceptor.feed(&bytes[all..]);
         let mut buffer = vec![0; READ];
         let mut counted = (0, 0);
         // The frame that is half here, and until when it has to be whole.
         let mut half: Option<(u64, Instant)> = None;
         loop {
+            while acceptor.advance(now(), self.sessions.now_ms())? {
+                // Others on this thread have something to do, too, and a few bytes can ask for much.
+                tokio::task::yield_now().await;
+            }
             self.note(&acceptor, &mut counted);
             while let Some(frame) = acceptor.produce(now())? {
                 self.write(&mut stream, &frame).await?;
@@ -114,22 +118,22 @@ impl Serving<'_> {
                 (true, Some((_, due))) => (due, Ended::Slow(patience.as_secs())),
                 (true, None) => (Instant::now() + SILENCE, io::Error::from(ErrorKind::TimedOut).into()),
             };
+            let wait = acceptor.wait_ms(self.sessions.now_ms());
             let read = tokio::select! {
                 read = timeout_at(due, stream.read(&mut buffer)) => read,
+                () = tokio::time::sleep(Duration::from_millis(wait.unwrap_or(0))), if wait.is_some() => continue,
                 () = self.peer.queue.closed() => return Err(Ended::Removed),
             };
             match read.map_err(|_| late)? {
                 Ok(0) if acceptor.is_between_frames() => return Ok(()),
                 Ok(0) => return Err(Ended::Truncated),
-                Ok(read) => acceptor.receive(&buffer[..read], now(), self.sessions.now_ms())?,
+                Ok(read) => acceptor.feed(&buffer[..read]),
                 // How the end looks if it came before what was written to it.
                 Err(error) if error.kind() == ErrorKind::ConnectionReset && !acceptor.is_between_frames() => {
                     return Err(Ended::Truncated);
                 }
                 Err(error) => return Err(error.into()),
             }
-            // Others on this thread have something to do, too.
-            tokio::task::yield_now().await;
         }
     }
 

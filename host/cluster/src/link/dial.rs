@@ -35,6 +35,8 @@ const DOUBT: Duration = Duration::from_secs(15);
 const GATHER: Duration = Duration::from_millis(2);
 /// How often something is looked at that nobody tells of.
 const LOOK: Duration = Duration::from_secs(1);
+/// Reads in one round: a sibling that says more than is heard must not keep the thread from others.
+const READS: usize = 4;
 /// Bytes that are made before they are written.
 const OUT: usize = 256 << 10;
 
@@ -201,8 +203,7 @@ impl Dialing<'_> {
             self.pause = FIRST_PAUSE;
             return self.longer();
         }
-        let text =
-            format!("a session with the sibling {addr} cannot be opened ({ended}): has it another key?");
+        let text = format!("a session with the sibling {addr} cannot be opened ({ended}){}", ended.advice());
         self.context.complain(&format!("session not opened {addr}"), text);
         if self.peer.standing.kind() != Kind::Lost || !self.in_doubt() {
             self.classic();
@@ -297,7 +298,7 @@ impl Dialing<'_> {
             *at = 0;
         }
         let mut heard = false;
-        loop {
+        for _ in 0..READS {
             match stream.try_read(buffer) {
                 Ok(0) => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
                 Ok(read) => {

@@ -7,10 +7,11 @@ use capabilities::stats::Db;
 use parking_lot::Mutex;
 use statsdb::{Amount, CodecError, KeyShare, Merged, Part, Reader, Room, StatsDb, Translation, translate};
 
+use super::asked::{Asked, Question};
 use super::entries::decode;
 use super::journal::LISTS;
 use super::message::Message;
-use super::repair::{Answers, Filled, Subject};
+use super::repair::Filled;
 use super::{Channel, Journal, MAX_TEXT, SessionError, VERSION};
 
 /// Most databases that a dialer may number.
@@ -27,7 +28,7 @@ pub struct Heard {
 impl Heard {
     /// The position plus one; 0 if the origin was never heard of.
     fn known(&self, origin: u64) -> u64 {
-        self.positions.lock().get(&origin).map_or(0, |(position, _)| position + 1)
+        self.positions.lock().get(&origin).map_or(0, |(position, _)| position.saturating_add(1))
     }
 
     /// Forgets a journal: its owner has to be asked for a repair.
@@ -61,7 +62,7 @@ pub struct Acceptor {
     said_hello: bool,
     /// For each number of the dialer's: this node's number of the database, and how shares are read.
     dbs: Vec<Option<(usize, Translation)>>,
-    answers: Option<Answers>,
+    asked: Asked,
     /// An acknowledgement is due.
     ack: bool,
     position: u64,
@@ -82,7 +83,7 @@ impl Acceptor {
             dialer: None,
             said_hello: false,
             dbs: Vec::new(),
-            answers: None,
+            asked: Asked::default(),
             ack: false,
             position: 0,
             applied: 0,
@@ -127,11 +128,31 @@ impl Acceptor {
     /// # Errors
     /// If the connection has to be closed.
     pub fn receive(&mut self, bytes: &[u8], now: u64, now_ms: u64) -> Result<(), SessionError> {
-        self.channel.feed(bytes);
-        while let Some(text) = self.channel.next_text()? {
-            self.message(Message::decode(&text)?, now, now_ms)?;
-        }
+        self.feed(bytes);
+        while self.advance(now, now_ms)? {}
         Ok(())
+    }
+
+    /// Takes in bytes; what they say is heard by [`Acceptor::advance`].
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.channel.feed(bytes);
+    }
+
+    /// Hears the next message, as [`Acceptor::receive`] does with all of them; whether there was a whole one. One may take
+    /// long: others should have their turn after each.
+    ///
+    /// # Errors
+    /// If the connection has to be closed.
+    pub fn advance(&mut self, now: u64, now_ms: u64) -> Result<bool, SessionError> {
+        self.asked.advance(&self.journal, now_ms);
+        let Some(text) = self.channel.next_text()? else { return Ok(false) };
+        self.message(Message::decode(&text)?, now, now_ms)?;
+        Ok(true)
+    }
+
+    /// Milliseconds after which [`Acceptor::advance`] has something to do even if nothing arrives.
+    pub fn wait_ms(&self, now_ms: u64) -> Option<u64> {
+        self.asked.wait_ms(now_ms)
     }
 
     fn message(&mut self, message: Message, now: u64, now_ms: u64) -> Result<(), SessionError> {
@@ -180,12 +201,13 @@ impl Acceptor {
                     }
                 }
                 let listed = merge_entries(&self.journal, &entries, now, repair)?;
-                self.applied += counts.parts;
+                self.applied = self.applied.saturating_add(counts.parts);
                 if repair {
-                    self.repaired += counts.changed + listed;
+                    self.repaired = self.repaired.saturating_add(counts.changed + listed);
                 } else {
                     if !blocks.is_empty() || !entries.is_empty() {
-                        self.received += position.saturating_sub(self.position);
+                        let heard = position.saturating_sub(self.position);
+                        self.received = self.received.saturating_add(heard);
                     }
                     self.position = position;
                     self.heard.note(dialer, position, now_ms);
@@ -194,40 +216,27 @@ impl Acceptor {
             }
             Message::Ping => self.ack = true,
             Message::Sums { db, secret, now, bits, first, sums } => {
-                if first == 0 {
-                    let own = self.journal.dbs();
-                    let subject = match (db, self.dbs.get(usize::from(db))) {
-                        (LISTS, _) => self.journal.lists().map(Subject::Lists),
-                        (_, None) => return Err(SessionError::Unexpected),
-                        // Not here, or of other windows, or not to be shared: there is nothing to compare with.
-                        (_, Some(None)) => None,
-                        (_, Some(Some((place, _)))) => {
-                            own.get(*place).filter(|db| db.replicates()).map(|db| Subject::Db(db.local()))
-                        }
-                    };
-                    self.answers = match subject {
-                        None => Answers::none(db, secret, bits),
-                        Some(subject) => Answers::new(db, &subject, now, secret, bits),
-                    };
-                }
-                let answers = self.answers.as_mut().filter(|answers| answers.db == db);
-                if !answers.is_some_and(|answers| answers.sums(bits, first, &sums)) {
-                    return Err(SessionError::Unexpected);
-                }
+                let place = self.place(db).ok_or(SessionError::Unexpected)?;
+                let question = Question { db, place, secret, now, bits };
+                self.asked.sums(&self.journal, question, (first, sums), now_ms)?;
             }
             Message::Want { db, keys } => {
-                let answers = self.answers.as_mut().filter(|answers| answers.db == db);
-                if !answers.is_some_and(|answers| answers.want(&keys)) {
+                if !self.asked.of(db)?.want(&keys) {
                     return Err(SessionError::Unexpected);
                 }
             }
-            Message::Repaired { db } => match self.answers.as_mut().filter(|answers| answers.db == db) {
-                Some(answers) => answers.finish(),
-                None => return Err(SessionError::Unexpected),
-            },
+            Message::Repaired { db } => self.asked.of(db)?.finish(),
             _ => return Err(SessionError::Unexpected),
         }
         Ok(())
+    }
+
+    /// This end's number of a database, if it is here; `None` if the dialer never named it.
+    fn place(&self, db: u16) -> Option<Option<usize>> {
+        match db {
+            LISTS => Some(Some(usize::from(LISTS))),
+            db => self.dbs.get(usize::from(db)).map(|entry| entry.as_ref().map(|(place, _)| *place)),
+        }
     }
 
     /// The next frame to be sent; `None` if there is nothing to say until something arrives.
@@ -252,23 +261,19 @@ impl Acceptor {
         if std::mem::take(&mut self.ack) {
             return Some(Message::Ack { position: self.position });
         }
-        let answers = self.answers.as_mut()?;
+        let db = self.asked.current()?.db;
+        let place = self.place(db).flatten();
+        let answers = self.asked.current()?;
         if let Some(message) = answers.message() {
             return Some(message);
         }
-        let place = match (answers.db, self.dbs.get(usize::from(answers.db))) {
-            (LISTS, _) => Some(usize::from(LISTS)),
-            (_, Some(Some((place, _)))) => Some(*place),
-            _ => None,
-        };
         if let Some(Filled { blocks, entries, .. }) =
             place.and_then(|place| answers.keys(&self.journal, place, now))
         {
             return Some(Message::Shares { position: 0, repair: true, blocks, entries });
         }
         if answers.is_done() {
-            let db = answers.db;
-            self.answers = None;
+            self.asked.end();
             return Some(Message::Repaired { db });
         }
         None

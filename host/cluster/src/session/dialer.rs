@@ -199,7 +199,7 @@ impl Dialer {
             Message::Lines { db, leaves, lines, last } => {
                 let comparison = connection.comparison.as_mut().filter(|comparison| comparison.db == db);
                 let comparison = comparison.ok_or(SessionError::Unexpected)?;
-                comparison.compare(&leaves, &lines, last);
+                comparison.compare(&leaves, &lines, last)?;
             }
             Message::Shares { repair: true, blocks, entries, .. } => {
                 let dbs = self.journal.dbs();

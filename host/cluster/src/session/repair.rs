@@ -8,7 +8,7 @@ use super::acceptor::shorten;
 use super::entries::Id;
 use super::journal::{Blocks, LISTS};
 use super::message::{MAX_ITEMS, Message};
-use super::{Entries, FRAME_BYTES, Journal};
+use super::{Entries, FRAME_BYTES, Journal, SessionError};
 
 /// Keys in a leaf, about, when the database was counted.
 const LEAF_KEYS: usize = 8;
@@ -17,6 +17,9 @@ const BITS: std::ops::RangeInclusive<u8> = 4..=17;
 
 /// Lines of a message at most: with the numbers of its leaves they fit into a frame.
 pub(super) const MAX_LINES: usize = 15 * MAX_ITEMS;
+
+/// Keys that may wait to be asked for. More than that come with the next comparison, or with one that the other end begins.
+const MAX_WANTED: usize = 1 << 22;
 
 /// What is compared.
 pub(super) enum Subject<'a> {
@@ -48,6 +51,8 @@ pub(super) struct Comparison {
     send: VecDeque<Line>,
     /// Keys to be asked for.
     want: Vec<u64>,
+    /// The leaves before this one were told, or do not differ.
+    told: u32,
     /// The acceptor has told all its lines.
     all_told: bool,
     /// The end was announced.
@@ -74,6 +79,7 @@ impl Comparison {
             next: 0,
             send,
             want,
+            told: 0,
             all_told: false,
             announced: false,
         }
@@ -108,12 +114,30 @@ impl Comparison {
     }
 
     /// Compares the acceptor's lines of some leaves with its own.
-    pub fn compare(&mut self, leaves: &[u32], theirs: &[(u64, u64)], last: bool) {
+    ///
+    /// # Errors
+    /// If these are not the lines of leaves that were asked for, each of them once and in order: whoever told the same
+    /// again and again would have the same keys sent again and again.
+    pub fn compare(&mut self, leaves: &[u32], theirs: &[(u64, u64)], last: bool) -> Result<(), SessionError> {
+        if self.all_told || (leaves.is_empty() && !last) {
+            return Err(SessionError::Unexpected);
+        }
+        for leaf in leaves {
+            if *leaf < self.told || *leaf >= self.next {
+                return Err(SessionError::Unexpected);
+            }
+            self.told = leaf + 1;
+        }
+        let bits = u32::from(self.bits);
+        if theirs.iter().any(|(key, _)| leaves.binary_search(&leaf_of(*key, bits)).is_err()) {
+            return Err(SessionError::Unexpected);
+        }
         let mut theirs = theirs.to_vec();
         theirs.sort_unstable();
+        theirs.dedup_by_key(|line| line.0);
         let known = |key: u64| theirs.binary_search_by_key(&key, |line| line.0).map(|at| theirs[at].1).ok();
         for leaf in leaves {
-            for line in self.catalogue.leaf(u32::from(self.bits), *leaf) {
+            for line in self.catalogue.leaf(bits, *leaf) {
                 if known(line.key) != Some(line.digest) {
                     self.send.push_back(*line);
                 }
@@ -123,18 +147,26 @@ impl Comparison {
             // A key that is not there is one of which nothing is known, as an empty one.
             let own = self.catalogue.find(*key);
             if own.map_or(0, |line| line.digest) != *digest {
-                self.want.push(*key);
+                if self.want.len() < MAX_WANTED {
+                    self.want.push(*key);
+                }
                 // What once was something and is nothing now: that has to be told, too.
                 self.send.extend(own.filter(|line| line.digest == 0));
             }
         }
         self.all_told |= last;
+        Ok(())
     }
 
     /// Whether the acceptor has to say [`Message::Repaired`] next.
     pub fn is_announced(&self) -> bool {
         self.announced
     }
+}
+
+/// The leaf that a key's hash is in. `bits`: of [`BITS`].
+fn leaf_of(key: u64, bits: u32) -> u32 {
+    (key >> (u64::BITS - bits)) as u32
 }
 
 /// The acceptor's side.

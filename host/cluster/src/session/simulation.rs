@@ -261,6 +261,9 @@ impl World {
                 return false;
             }
         }
+        if link.end.receive(&[], acceptor_now, now_ms).is_err() {
+            return false;
+        }
         while link.back.front().is_some_and(|(due, _)| *due <= now_ms) {
             let (_, frame) = link.back.pop_front().unwrap();
             if dialer.receive(&frame, dialer_now, now_ms).is_err() {

@@ -13,7 +13,7 @@ fn key(byte: u8) -> Key {
     Key::from_bytes(&[byte; 32]).unwrap()
 }
 
-fn pair(dialer: u8, acceptor: u8) -> (Channel, Channel) {
+pub(super) fn pair(dialer: u8, acceptor: u8) -> (Channel, Channel) {
     let (ours, theirs) = (opening().unwrap(), opening().unwrap());
     (Channel::dialed(&key(dialer), &ours, &theirs), Channel::accepted(&key(acceptor), &theirs, &ours))
 }
@@ -90,7 +90,7 @@ fn an_end_says_why_it_gives_up() {
 }
 
 /// A node with one database.
-fn counting(origin: u64) -> (StatsRegistry, Db, Arc<Journal>) {
+pub(super) fn counting(origin: u64) -> (StatsRegistry, Db, Arc<Journal>) {
     let stats = StatsRegistry::new(Log::discard()).unwrap();
     let schema = Schema {
         name: "db".into(),

@@ -146,7 +146,7 @@ impl Target<'_> {
             self.record.add_int(at, value);
             return value != 0;
         }
-        let Some(number) = self.origins.number(self.named(origin)) else { return false };
+        let Some(number) = self.number(origin, value == 0) else { return false };
         // Each node has nothing to tell of most windows that others know of: no reason to remember it.
         if value == 0 && self.overlay.ints.get((field, window, number)).is_none() {
             return false;
@@ -173,12 +173,18 @@ impl Target<'_> {
             self.record.set_sketch(at, handle);
             return true;
         }
-        let Some(number) = self.origins.number(self.named(origin)) else { return false };
+        let Some(number) = self.number(origin, sketch.is_empty()) else { return false };
         let known = self.overlay.sketches.get((field, window, number));
         if sketch.is_empty() && known.is_none() || known.is_some_and(|known| **known == sketch) {
             return false;
         }
         self.overlay.sketches.replace((field, window, number), version, Box::new(sketch))
+    }
+
+    /// The number of an origin. One that has nothing to say gets none: they are few, and nobody needs them back.
+    fn number(&self, origin: u64, nothing: bool) -> Option<u16> {
+        let origin = self.named(origin);
+        if nothing { self.origins.known(origin) } else { self.origins.number(origin) }
     }
 
     /// What a snapshot from a time without siblings says nobody in particular counted is told to siblings as the part of an

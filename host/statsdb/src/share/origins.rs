@@ -1,6 +1,7 @@
 //! Origins in 16 bits.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
@@ -12,6 +13,8 @@ const MAX: usize = 60_000;
 /// Numbers for origins, given in the order of their first appearance. The own origin has none.
 pub(crate) struct Origins {
     table: RwLock<Table>,
+    /// Parts that were left out for want of a number.
+    refused: AtomicU64,
 }
 
 struct Table {
@@ -26,7 +29,7 @@ pub(crate) const CLASSIC_NUMBER: u16 = 0;
 impl Default for Origins {
     fn default() -> Self {
         let table = Table { own: NOBODY, ids: vec![CLASSIC], numbers: HashMap::from([(CLASSIC, 0)]) };
-        Self { table: RwLock::new(table) }
+        Self { table: RwLock::new(table), refused: AtomicU64::new(0) }
     }
 }
 
@@ -51,6 +54,7 @@ impl Origins {
             return Some(number);
         }
         if table.ids.len() >= MAX {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         let number = table.ids.len() as u16;
@@ -62,6 +66,11 @@ impl Origins {
     /// The number of an origin that has one.
     pub fn known(&self, origin: u64) -> Option<u16> {
         self.table.read().numbers.get(&origin).copied()
+    }
+
+    /// How many parts were left out for want of a number since it was last asked.
+    pub fn take_refused(&self) -> u64 {
+        self.refused.swap(0, Ordering::Relaxed)
     }
 
     /// The origins by number.

@@ -86,6 +86,12 @@ impl StatsDb {
         int.map(|_| ())
     }
 
+    /// How many changes and parts of other nodes found no place among the origins that are told apart (60,000 until the process
+    /// ends) since it was last asked. Such parts are left out; such changes by packets all count as one sibling's.
+    pub fn take_refused_origins(&self) -> u64 {
+        self.origins().take_refused()
+    }
+
     /// A field's number and kind by its name.
     pub fn field(&self, name: &[u8]) -> Option<(u16, FieldKind)> {
         self.layout().field(name)
