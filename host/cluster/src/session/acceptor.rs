@@ -216,7 +216,7 @@ impl Acceptor {
             }
             Message::Ping => self.ack = true,
             Message::Sums { db, secret, now, bits, first, sums } => {
-                let place = self.place(db).ok_or(SessionError::Unexpected)?;
+                let place = self.place(db)?;
                 let question = Question { db, place, secret, now, bits };
                 self.asked.sums(&self.journal, question, (first, sums), now_ms)?;
             }
@@ -231,12 +231,13 @@ impl Acceptor {
         Ok(())
     }
 
-    /// This end's number of a database, if it is here; `None` if the dialer never named it.
-    fn place(&self, db: u16) -> Option<Option<usize>> {
-        match db {
-            LISTS => Some(Some(usize::from(LISTS))),
-            db => self.dbs.get(usize::from(db)).map(|entry| entry.as_ref().map(|(place, _)| *place)),
+    /// This end's number of a database that the dialer named, if it is here.
+    fn place(&self, db: u16) -> Result<Option<usize>, SessionError> {
+        if db == LISTS {
+            return Ok(Some(usize::from(LISTS)));
         }
+        let entry = self.dbs.get(usize::from(db)).ok_or(SessionError::Unexpected)?;
+        Ok(entry.as_ref().map(|(place, _)| *place))
     }
 
     /// The next frame to be sent; `None` if there is nothing to say until something arrives.
@@ -262,7 +263,7 @@ impl Acceptor {
             return Some(Message::Ack { position: self.position });
         }
         let db = self.asked.current()?.db;
-        let place = self.place(db).flatten();
+        let place = self.place(db).ok().flatten();
         let answers = self.asked.current()?;
         if let Some(message) = answers.message() {
             return Some(message);

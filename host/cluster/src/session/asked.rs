@@ -126,8 +126,8 @@ impl Asked {
 }
 
 fn subject<'a>(journal: &'a Journal, dbs: &'a [Db], place: usize) -> Option<Subject<'a>> {
-    match place == usize::from(LISTS) {
-        true => journal.lists().map(Subject::Lists),
-        false => dbs.get(place).filter(|db| db.replicates()).map(|db| Subject::Db(db.local())),
+    if place == usize::from(LISTS) {
+        return journal.lists().map(Subject::Lists);
     }
+    dbs.get(place).filter(|db| db.replicates()).map(|db| Subject::Db(db.local()))
 }
