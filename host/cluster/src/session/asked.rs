@@ -1,7 +1,7 @@
 //! The comparisons that a dialer asks for: one at a time, and of the same database not too often, because each looks at all
 //! of its keys.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use capabilities::stats::Db;
 use statsdb::Secret;
@@ -10,9 +10,11 @@ use super::journal::LISTS;
 use super::repair::{Answers, Subject};
 use super::{Journal, SessionError};
 
-/// Milliseconds from one comparison of a database to the next one over the same connection. A dialer that has lost something
-/// meanwhile asks again at once: it is answered, but only then.
-pub(super) const EVERY_MS: u64 = 5_000;
+/// Comparisons of a database over the same connection that may follow each other at once: a dialer that has lost something
+/// meanwhile asks again, and nodes that were apart want to be equal soon.
+pub(super) const BURST: usize = 4;
+/// Milliseconds in which there are no more than these. Who asks for more is answered, but only then.
+pub(super) const BURST_MS: u64 = 20_000;
 
 /// What is to be compared, and how.
 #[derive(Clone, Copy)]
@@ -37,8 +39,8 @@ struct Held {
 pub(super) struct Asked {
     held: Option<Held>,
     answers: Option<Answers>,
-    /// When the last comparison of a database began, by this end's number: a dialer may give one several.
-    begun: HashMap<usize, u64>,
+    /// When the last comparisons of a database began, by this end's number: a dialer may give one several.
+    begun: HashMap<usize, VecDeque<u64>>,
 }
 
 impl Asked {
@@ -56,8 +58,9 @@ impl Asked {
             let dbs = journal.dbs();
             match question.place.filter(|place| subject(journal, &dbs, *place).is_some()) {
                 Some(place) => {
-                    let last = self.begun.get(&place);
-                    let due_ms = last.map_or(now_ms, |last| last.saturating_add(EVERY_MS));
+                    let full = self.begun.get(&place).filter(|begun| begun.len() >= BURST);
+                    let first = full.and_then(|begun| begun.front());
+                    let due_ms = first.map_or(now_ms, |first| first.saturating_add(BURST_MS));
                     self.held = Some(Held { question, due_ms, sums: Vec::new() });
                 }
                 // Not here, or of other windows, or not to be shared: there is nothing to compare with.
@@ -94,7 +97,11 @@ impl Asked {
         let dbs = journal.dbs();
         self.answers = match place.and_then(|place| Some((place, subject(journal, &dbs, place)?))) {
             Some((place, subject)) => {
-                self.begun.insert(place, now_ms);
+                let begun = self.begun.entry(place).or_default();
+                begun.push_back(now_ms);
+                if begun.len() > BURST {
+                    begun.pop_front();
+                }
                 Answers::new(db, &subject, now, secret, bits)
             }
             None => Answers::none(db, secret, bits),

@@ -71,7 +71,7 @@ impl World {
         let mut dice = Dice(seed);
         let journal_bytes = if seed.is_multiple_of(3) { 2_000 } else { 1 << 20 };
         let nodes = (0..NODES).map(|number| Node::new(number, 0, dice.below(4), journal_bytes)).collect();
-        Self {
+        let world = Self {
             now_ms: 0,
             nodes,
             links: Vec::new(),
@@ -84,7 +84,11 @@ impl World {
             short: seed % 3 == 2,
             key: Key::from_bytes(&[9; 32]).unwrap(),
             dice,
+        };
+        for node in 0..NODES {
+            world.set_clock(node);
         }
+        world
     }
 
     fn now(&self, node: usize) -> u64 {
