@@ -43,8 +43,8 @@ impl Lane {
     ) -> Result<T, StoreError> {
         let (done, answer) = oneshot::channel();
         let work = Box::new(move || {
+            // If nobody waits any more there is nobody to tell, and nothing to do.
             if !done.is_closed() {
-                // Nobody waits any more: nobody to tell.
                 let _ = done.send(work());
             }
         });
