@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Weak;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -27,9 +28,11 @@ const STACK: usize = 512 << 10;
 const ASYNC_STACK: usize = 2 << 20;
 
 /// An engine, with the thread that makes its time pass.
+#[expect(clippy::struct_field_names, reason = "it is the one of the library that has this name")]
 pub struct Engine {
     pub(crate) engine: wasmtime::Engine,
     pub(crate) metered: bool,
+    ticks: AtomicU64,
 }
 
 impl Engine {
@@ -42,13 +45,19 @@ impl Engine {
         let engine = wasmtime::Engine::new(config(metered).allocation_strategy(pooling()))
             .or_else(|_| wasmtime::Engine::new(&config(metered)))
             .map_err(EngineError)?;
-        let engine = Arc::new(Engine { engine, metered });
+        let engine = Arc::new(Engine { engine, metered, ticks: AtomicU64::new(0) });
         let weak = Arc::downgrade(&engine);
         std::thread::Builder::new()
             .name("epoch".into())
             .spawn(move || tick(&weak))
             .map_err(|error| EngineError(error.into()))?;
         Ok(engine)
+    }
+
+    /// How often its time has passed.
+    #[inline]
+    pub(crate) fn ticks(&self) -> u64 {
+        self.ticks.load(Ordering::Relaxed)
     }
 }
 
@@ -92,6 +101,7 @@ fn pooling() -> InstanceAllocationStrategy {
 fn tick(engine: &Weak<Engine>) {
     while let Some(engine) = engine.upgrade() {
         engine.engine.increment_epoch();
+        engine.ticks.fetch_add(1, Ordering::Relaxed);
         drop(engine);
         std::thread::park_timeout(TICK);
     }

@@ -62,7 +62,7 @@ impl Recipe {
 
     /// Makes an instance.
     pub(crate) async fn start(&self, stop: Option<&Arc<Stop>>) -> Result<Instance, Trouble> {
-        let mut state = State::new(self.common.clone(), self.wasi);
+        let mut state = State::new(self.common.clone(), self.engine.clone(), self.wasi);
         state.stats_wait = self.stats_wait;
         let mut store = Store::new(&self.engine.engine, state);
         store.limiter(|state| &mut state.limits);
@@ -70,9 +70,7 @@ impl Recipe {
         store.set_max_component_handles(self.common.options.handles.saturating_add(16));
         // At each tick: is there time left?
         store.epoch_deadline_callback(|store| {
-            let state = store.data();
-            let over =
-                Instant::now() >= state.deadline || state.stop.as_ref().is_some_and(|stop| stop.is_set());
+            let over = store.data().is_over();
             Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) })
         });
         store.set_epoch_deadline(1);

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use capabilities::Capabilities;
 use policy::Stop;
 use wasmtime::component::ResourceTable;
-use wasmtime::{ResourceLimiter, Result};
+use wasmtime::{ResourceLimiter, Result, Trap};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::types::Error;
-use crate::engine::MAX_TABLE;
+use crate::engine::{Engine, MAX_TABLE};
 use crate::error::Overrun;
 use crate::options::{Kind, Options};
 
@@ -58,9 +58,16 @@ impl ResourceLimiter for Limits {
     }
 }
 
+/// The steps of one host call.
+pub(crate) struct Steps {
+    /// The engine's ticks at the last look at the time.
+    seen: u64,
+}
+
 /// The store's data.
 pub(crate) struct State {
     pub(crate) common: Arc<Common>,
+    engine: Arc<Engine>,
     pub(crate) table: ResourceTable,
     pub(crate) limits: Limits,
     /// The login of the running call.
@@ -90,7 +97,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(common: Arc<Common>, wasi: bool) -> State {
+    pub(crate) fn new(common: Arc<Common>, engine: Arc<Engine>, wasi: bool) -> State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(common.options.handles);
         State {
@@ -109,6 +116,7 @@ impl State {
             granted: Duration::ZERO,
             stop: None,
             stats_wait: false,
+            engine,
             common,
         }
     }
@@ -145,6 +153,27 @@ impl State {
             self.common.capabilities.log.warn(text);
             self.lines_left_out = 0;
         }
+    }
+
+    /// Whether the call has to end: its time is up, or somebody stopped it.
+    pub(crate) fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline || self.stop.as_ref().is_some_and(|stop| stop.is_set())
+    }
+
+    /// For a host call of many steps, which [`State::in_time`] is asked before.
+    pub(crate) fn steps(&self) -> Steps {
+        Steps { seen: self.engine.ticks() }
+    }
+
+    /// Ends such a call as code that loops is ended: at the first tick of the engine at which its time is up.
+    #[inline]
+    pub(crate) fn in_time(&self, steps: &mut Steps) -> Result<()> {
+        let ticks = self.engine.ticks();
+        if ticks == steps.seen {
+            return Ok(());
+        }
+        steps.seen = ticks;
+        if self.is_over() { Err(Trap::Interrupt.into()) } else { Ok(()) }
     }
 
     /// Counts a host call.

@@ -78,6 +78,56 @@ fn nor_does_it_take_an_answer_of_any_size() {
 }
 
 #[test]
+fn a_batch_ends_in_time() {
+    // So many steps: reads of what is slow to read, and at last an add to `n`.
+    let batch = |steps: u32| {
+        let body = format!(
+            r#"(local $at i32)
+            ;; (import "portcullis:policy/stats@0.1.0" "open" (func $open (param i32 i32 i32)))
+            ;; (import "portcullis:policy/stats@0.1.0" "[method]db.batch" (func $batch (param i32 i32 i32 i32)))
+            (i64.store (i32.const 0) (i64.const 0x656772616c)) (i32.store8 (i32.const 8) (i32.const 0x6b))
+            (i32.store (i32.const 12) (i32.const 0x6f6877)) (i32.store8 (i32.const 16) (i32.const 0x6e))
+            (local.set $at (i32.const 65536))
+            (loop $more
+                (i32.store8 (local.get $at) (i32.const 2))
+                (i32.store offset=8 (local.get $at) (i32.const 8)) (i32.store offset=12 (local.get $at) (i32.const 1))
+                (i32.store offset=28 (local.get $at) (i32.const 12)) (i32.store offset=32 (local.get $at) (i32.const 3))
+                (local.set $at (i32.add (local.get $at) (i32.const 64)))
+                (br_if $more (i32.lt_u (local.get $at) (i32.const 129536))))
+            (i32.store8 (i32.const 129472) (i32.const 0))
+            (i32.store (i32.const 129500) (i32.const 16)) (i32.store (i32.const 129504) (i32.const 1))
+            (call $open (i32.const 0) (i32.const 5) (i32.const 64))
+            (call $batch (i32.load (i32.const 68)) (i32.const {}) (i32.const {steps}) (i32.const 64)) {}"#,
+            129_536 - 64 * steps,
+            decide(1)
+        );
+        allow(&body)
+    };
+    // The same functions as in a configuration of which some stats DB is kept in a server, and as in all others.
+    for waits in [false, true] {
+        let world = World::new();
+        world.with_large_db();
+        if waits {
+            world.with_db();
+            world.caps.stats.get(b"db").unwrap().will_be_outside();
+        }
+        let options = json!({"deadline_ms": 200, "on_error": "deny"});
+        let slow = world.load("slow", &batch(1000), &options);
+        assert_eq!(status(world.allow(&slow)), Some(-1), "{}", world.log());
+        assert!(world.logged("policy slow: allow failed (time): policy deadline of 200 ms exceeded"));
+        let large = world.caps.stats.get(b"large").unwrap();
+        assert_eq!(
+            large.get(world.caps.clock.now(), b"k", b"n"),
+            0,
+            "it came to its last step, waits: {waits}"
+        );
+        let options = json!({"deadline_ms": PATIENT, "on_error": "deny"});
+        assert_eq!(status(world.allow(&world.load("short", &batch(2), &options))), Some(1));
+        assert_eq!(large.get(world.caps.clock.now(), b"k", b"n"), 1, "a short one does");
+    }
+}
+
+#[test]
 fn log_lines_of_a_call_are_limited() {
     let body = format!(
         r#"(local $left i32)

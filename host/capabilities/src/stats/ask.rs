@@ -122,7 +122,10 @@ impl Db {
     }
 
     /// Does a step in the context of the call on this thread, for a DB in memory.
-    fn here(&self, now: u64, step: &Step) -> Result<Found, NotANumber> {
+    ///
+    /// # Errors
+    /// See [`Db::add`].
+    pub fn here(&self, now: u64, step: &Step) -> Result<Found, NotANumber> {
         let (key, field) = (&step.key, &step.field);
         Ok(match &step.ask {
             Ask::Add { value } => self.add(now, key, field, value).map(|()| Found::Done)?,

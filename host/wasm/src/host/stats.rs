@@ -179,10 +179,16 @@ impl HostDb for State {
         if operations.len() > STEPS {
             return Ok(Err(Error::Limit(format!("{STEPS} steps of a batch"))));
         }
-        let found = operations.into_iter().map(|Operation { action, key: of, field, value: with }| {
-            step(db, now, action, (&key(db, of), field.as_bytes(), with.map(value).as_deref()))
-        });
-        Ok(found.collect())
+        let db = db.clone();
+        let (mut steps, mut counts) = (self.steps(), Vec::with_capacity(operations.len()));
+        for Operation { action, key: of, field, value: with } in operations {
+            self.in_time(&mut steps)?;
+            match step(&db, now, action, (&key(&db, of), field.as_bytes(), with.map(value).as_deref())) {
+                Ok(count) => counts.push(count),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        Ok(Ok(counts))
     }
 
     fn reset(&mut self, db: Resource<Handle>, k: Key) -> Result<Result<(), Error>> {

@@ -78,6 +78,29 @@ impl World {
         self.caps.stats.create(schema).unwrap();
     }
 
+    /// Makes the stats DB `large` with the fields `n` and `who`; of the key `k`, `who` is as large as it gets: 40 windows of
+    /// 262,144 registers each.
+    pub fn with_large_db(&self) {
+        let fields = [("n", statsdb::FieldKind::Int), ("who", statsdb::FieldKind::Hll)];
+        let schema = statsdb::Schema {
+            name: "large".into(),
+            window_secs: 60,
+            windows: 40,
+            fields: fields.map(|(name, kind)| (name.into(), kind)).into(),
+            shards: 1,
+            start: 0,
+            hll_bits: 30,
+            countmin: statsdb::CountMinShape::default(),
+        };
+        let db = self.caps.stats.create(schema).unwrap();
+        let now = self.caps.clock.now();
+        for window in (0..40).rev() {
+            for value in 0..300 {
+                db.add(now - 60 * window, b"k", b"who", format!("{window} {value}").as_bytes()).unwrap();
+            }
+        }
+    }
+
     /// Where look-ups run.
     pub fn runtime(&self) -> &tokio::runtime::Handle {
         self.runtime.handle()

@@ -80,7 +80,9 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
                 return Ok((Counted(Err(Error::Limit(format!("{STEPS} steps of a batch")))),));
             }
             let mut counts = Vec::with_capacity(operations.len());
+            let mut steps = store.data().steps();
             for operation in &operations {
+                store.data().in_time(&mut steps)?;
                 match step(&store, db, now, operation)? {
                     Ok(count) => counts.push(count),
                     Err(error) => return Ok((Counted(Err(error)),)),

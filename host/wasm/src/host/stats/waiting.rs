@@ -168,17 +168,29 @@ async fn many(
     let state = store.data_mut();
     let (db, now) = state.db(handle)?;
     let (db, steps) = (db.clone(), steps(db));
+    if db.remote().is_none() {
+        return here(state, &db, now, &steps);
+    }
     let left = state.deadline.saturating_duration_since(std::time::Instant::now());
     let context = context::current();
     let ask = db.ask(context.as_deref(), now, steps);
-    if db.remote().is_none() {
-        // It is done at once, and needs no clock.
-        return Ok(ask.await.map_err(failed));
-    }
     match tokio::time::timeout(left, ask).await {
         Ok(found) => Ok(found.map_err(failed)),
         Err(_) => Err(wasmtime::Trap::Interrupt.into()),
     }
+}
+
+/// Asks a DB whose counts are in memory, which does not have to be waited for.
+fn here(state: &State, db: &Db, now: u64, steps: &[Step]) -> Result<Result<Vec<Found>, Error>> {
+    let (mut looks, mut found) = (state.steps(), Vec::with_capacity(steps.len()));
+    for step in steps {
+        state.in_time(&mut looks)?;
+        match db.here(now, step) {
+            Ok(one) => found.push(one),
+            Err(error) => return Ok(Err(super::not_a_number(error))),
+        }
+    }
+    Ok(Ok(found))
 }
 
 async fn size(store: &mut Handed<'_>, handle: &Resource<Handle>) -> Result<Result<u32, Error>> {
