@@ -83,6 +83,29 @@ fn list_changes_and_hits() {
 }
 
 #[test]
+fn a_long_value_is_cut_and_the_rest_of_its_line_is_there() {
+    let daemon = start();
+    let client = daemon.client();
+    let long = format!("long{}", "x".repeat(900_000));
+    let cut = format!("{}...({} bytes cut)", &long[..4096], long.len() - 4096);
+    client.allow(&json!({"login": long, "remote": "192.0.2.1", "protocol": "imap"}));
+    let line = daemon.log().wait_for("allowLog fine");
+    let head = format!(
+        "allowLog fine: allow=\"0\" remote=\"192.0.2.1\" login=\"{cut}\" protocol=\"imap\" device_id=\"\" session_id=\"\" "
+    );
+    assert!(text(&line).starts_with(&head) && line.ends_with(" attrs={} rattrs={}"), "{line}");
+    assert_eq!(text(&daemon.log().wait_for("looking")), format!("looking: login=\"{cut}\" "));
+    client.report(&json!({"login": long, "remote": "192.0.2.1", "protocol": "imap"}));
+    let line = daemon.log().wait_for("reportLog");
+    assert!(line.contains(&format!("login=\"{cut}\" success=\"0\"")) && line.contains("protocol=\"imap\""));
+    client.post("/command/addBLEntry", &json!({"login": long, "expire_secs": 60, "reason": "why"}));
+    assert_eq!(
+        text(&daemon.log().wait_for("addBLEntry")),
+        format!("addBLEntry login_bl: login={cut} expire_secs=60 reason=\"why\"")
+    );
+}
+
+#[test]
 fn quiet_without_being_asked() {
     let mut daemon = Daemon::start("setAllow(function(lt) return 0, \"\", \"fine\", {} end)");
     daemon.client().allow(&json!({"login": "a"}));

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+use login::clip::{self, clip};
 use parking_lot::Mutex;
 
 use limit::Limits;
@@ -224,17 +225,29 @@ impl Log {
         Arc::new(Self { shared, verbose: false, writer: None, limits: Mutex::default() })
     }
 
-    /// Writes one line, which may hold any bytes: control characters are escaped where it is written.
+    /// Writes one line, which may hold any bytes: control characters are escaped where it is written. Of one longer than
+    /// [`clip::LINE`] the beginning is written, and how much is missing.
     pub fn log(&self, level: Level, text: impl AsRef<[u8]>) {
         self.push(level, text.as_ref(), Vec::new());
     }
 
     /// Writes a line with named values: `TEXT: k="v" k="v" ` (each pair followed by a blank, quotes not escaped; without
-    /// pairs just the text). In JSON lines the pairs are an object of their own.
+    /// pairs just the text). In JSON lines the pairs are an object of their own. Long values are cut ([`clip::VALUE`]), and of
+    /// more pairs than fit into a line the last ones are left out: `left_out` is then how many.
     pub fn log_fields<K: AsRef<[u8]>, V: AsRef<[u8]>>(&self, level: Level, text: &[u8], fields: &[(K, V)]) {
-        let fields =
-            fields.iter().map(|(key, value)| (key.as_ref().to_vec(), value.as_ref().to_vec())).collect();
-        self.push(level, text, fields);
+        let mut kept = Vec::with_capacity(fields.len().min(64));
+        let mut room = clip::LINE;
+        for (at, (key, value)) in fields.iter().enumerate() {
+            let (key, value) = (clip::value(key.as_ref()), clip::value(value.as_ref()));
+            let bytes = key.len() + value.len();
+            if bytes > room {
+                kept.push((b"left_out".to_vec(), (fields.len() - at).to_string().into_bytes()));
+                break;
+            }
+            room -= bytes;
+            kept.push((key.into_owned(), value.into_owned()));
+        }
+        self.push(level, text, kept);
     }
 
     /// An error line.
@@ -308,7 +321,7 @@ impl Log {
         if self.writer.is_none() {
             return;
         }
-        let line = Line { at: SystemTime::now(), level, text: text.to_vec(), fields };
+        let line = Line { at: SystemTime::now(), level, text: clip(text, clip::LINE).into_owned(), fields };
         if !self.shared.queue.push(line) {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }

@@ -7,6 +7,7 @@
 
 pub mod addr;
 pub mod attrs;
+pub mod clip;
 pub mod decision;
 pub mod device;
 pub mod json;

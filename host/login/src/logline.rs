@@ -1,9 +1,9 @@
-//! The two lines mail operators search their logs for, byte for byte those of wforce. Nothing in them is escaped here:
-//! control characters are, by the log, in every line it writes.
-
-use bstr::BString;
+//! The two lines mail operators search their logs for, byte for byte those of wforce, but for values of more than
+//! [`VALUE`](crate::clip::VALUE) bytes. Nothing in them is escaped here: control characters are, by the log, in every line
+//! it writes.
 
 use crate::attrs::{Attrs, MultiAttrs};
+use crate::clip;
 use crate::{Decision, Login};
 
 /// `allowLog PHRASE: allow="-1" remote="..." ... rattrs={k="v" }`: the answer to an `allow` request. The phrase is
@@ -11,7 +11,7 @@ use crate::{Decision, Login};
 pub fn allow_line(phrase: &[u8], login: &Login, decision: &Decision) -> Vec<u8> {
     let mut line = Vec::with_capacity(256);
     line.extend_from_slice(b"allowLog ");
-    line.extend_from_slice(phrase);
+    line.extend_from_slice(&clip::value(phrase));
     line.extend_from_slice(b": allow=\"");
     line.extend_from_slice(itoa::Buffer::new().format(decision.status).as_bytes());
     line.push(b'"');
@@ -56,10 +56,9 @@ fn field(line: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 }
 
 fn pair(line: &mut Vec<u8>, name: &[u8], text: &[u8]) {
-    line.extend_from_slice(name);
-    line.extend_from_slice(b"=\"");
-    line.extend_from_slice(text);
-    line.push(b'"');
+    line.extend_from_slice(&clip::value(name));
+    line.push(b'=');
+    quoted(line, text);
 }
 
 fn known(line: &mut Vec<u8>, login: &Login) {
@@ -85,7 +84,7 @@ fn singles(line: &mut Vec<u8>, attrs: &Attrs) {
 fn multiples(line: &mut Vec<u8>, attrs: &MultiAttrs) {
     for (key, values) in attrs {
         line.extend_from_slice(b", ");
-        line.extend_from_slice(key);
+        line.extend_from_slice(&clip::value(key));
         line.extend_from_slice(b"=[");
         for (at, one) in values.iter().enumerate() {
             if at > 0 {
@@ -97,9 +96,9 @@ fn multiples(line: &mut Vec<u8>, attrs: &MultiAttrs) {
     }
 }
 
-fn quoted(line: &mut Vec<u8>, text: &BString) {
+fn quoted(line: &mut Vec<u8>, text: &[u8]) {
     line.push(b'"');
-    line.extend_from_slice(text);
+    line.extend_from_slice(&clip::value(text));
     line.push(b'"');
 }
 

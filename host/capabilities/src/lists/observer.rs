@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bstr::{BStr, ByteVec};
+use login::clip;
 
 use super::{Colour, Entry, Kind};
 use crate::log::{Level, Log};
@@ -48,7 +49,7 @@ impl LogObserver {
 
     fn delete_line(&self, colour: Colour, kind: Kind, key: &[u8]) {
         let mut line = head("delete", colour, kind);
-        line.push_str(key);
+        line.push_str(clip::value(key));
         self.log.log(Level::Notice, line);
     }
 }
@@ -69,9 +70,9 @@ impl ListObserver for LogObserver {
             return;
         }
         let mut line = head("add", colour, kind);
-        line.push_str(&entry.key);
+        line.push_str(clip::value(&entry.key));
         line.push_str(format!(" expire_secs={expire_secs} reason=\""));
-        line.push_str(&entry.reason);
+        line.push_str(clip::value(&entry.reason));
         line.push_str("\"");
         self.log.log(Level::Notice, line);
     }

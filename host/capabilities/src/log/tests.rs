@@ -214,11 +214,31 @@ fn huge_lines_are_bounded_by_bytes() {
     let (free, stuck) = mpsc::channel();
     let log = Log::start_with(options(), Box::new(Stuck(stuck))).unwrap();
     let huge = vec![b'x'; 1 << 20];
-    for _ in 0..100 {
+    for _ in 0..1000 {
         log.info(&huge);
     }
-    assert!(log.dropped() >= 84, "{}", log.dropped());
+    assert!(log.dropped() >= 700, "{}", log.dropped());
     drop(free);
+}
+
+#[test]
+fn long_texts_and_values_are_cut() {
+    let long = "\u{e9}".repeat(500_000);
+    let write = |log: &Log| {
+        log.info(&long);
+        log.log_fields(Level::Info, b"msg", &[("a", long.as_str()), ("b", "2")]);
+        let many = vec![("k", &long[..4096]); 1000];
+        log.log_fields(Level::Info, b"many", &many);
+    };
+    let text = logged(options(), write);
+    let cut = |most: usize| format!("{}...({} bytes cut)", &long[..most], long.len() - most);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[..2], [cut(60 << 10), format!("msg: a=\"{}\" b=\"2\" ", cut(4096))]);
+    assert!(lines[2].starts_with("many: k=") && lines[2].ends_with("\" left_out=\"986\" "));
+    assert!(lines[2].len() < 64 << 10);
+    let json = logged(Options { format: Format::Json, ..options() }, write);
+    let line: serde_json::Value = serde_json::from_str(json.lines().nth(1).unwrap()).unwrap();
+    assert_eq!((&line["fields"]["a"], &line["fields"]["b"]), (&cut(4096).into(), &"2".into()));
 }
 
 #[test]

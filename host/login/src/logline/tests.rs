@@ -91,3 +91,26 @@ fn bytes_pass_as_they_are() {
     let login = Login { login: b"caf\xe9\"".into(), ..Login::default() };
     assert!(report_line(&login, true).contains_str(b" login=\"caf\xe9\"\" "));
 }
+
+#[test]
+fn one_long_value_leaves_the_others_whole() {
+    let long: bstr::BString = "x".repeat(900_000).into();
+    let login = Login {
+        login: long.clone(),
+        attrs: vec![("a".into(), long.clone())],
+        attrs_mv: vec![(long.clone(), vec![long.clone(), "y".into()])],
+        ..login()
+    };
+    let line = report_line(&login, true);
+    let cut = format!("{}...({} bytes cut)", "x".repeat(crate::clip::VALUE), 900_000 - crate::clip::VALUE);
+    assert!(line.contains_str(format!(" login=\"{cut}\" success=\"1\"")), "{}", line.as_bstr());
+    assert!(line.contains_str(format!(
+        " session_id=\"s1\" device_attrs={{}} attrs={{a=\"{cut}\", {cut}=[\"{cut}\", \"y\"]}} "
+    )));
+    let decision = Decision { attrs: vec![("reason".into(), long.clone())], ..Decision::default() };
+    let line = allow_line(&long, &login, &decision);
+    assert!(line.starts_with(
+        format!("allowLog {cut}: allow=\"0\" remote=\"2001:db8::25\" login=\"{cut}\"").as_bytes()
+    ));
+    assert!(line.ends_with(format!("rattrs={{reason=\"{cut}\" }}").as_bytes()));
+}
