@@ -21,6 +21,7 @@ mod journal;
 mod kept;
 mod message;
 mod repair;
+mod too_long;
 
 pub use acceptor::{Acceptor, Heard};
 pub use channel::{Channel, ChannelError, NONCE_BYTES, opening};
@@ -28,6 +29,7 @@ pub use dialer::{Dialer, DialerStatus};
 pub use entries::{Entries, EntryChange, Id, Stamp, What};
 pub use journal::{Journal, JournalStatus};
 pub use message::{Message, MessageError};
+pub use too_long::LeftOut;
 
 /// The version of the protocol; another one is refused.
 pub const VERSION: u64 = 2;

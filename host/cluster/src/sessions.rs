@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use capabilities::log::Level;
 use parking_lot::Mutex;
 use statsdb::{ORIGINS_END, RESERVED, Secret};
 use tokio::runtime::{Handle, Runtime};
@@ -13,7 +14,7 @@ use crate::apply::now;
 use crate::context::Context;
 use crate::link;
 use crate::peer::Peer;
-use crate::session::{Entries, Heard, Journal, opening};
+use crate::session::{Entries, Heard, Journal, LeftOut, opening};
 use crate::standing::Kind;
 use crate::table::Table;
 
@@ -21,6 +22,8 @@ use crate::table::Table;
 const THREADS: usize = 2;
 /// Bytes of changes that are kept for siblings unless the configuration says otherwise.
 pub(crate) const JOURNAL_BYTES: usize = 64 << 20;
+/// How often what is too long to be told is named in the log.
+const TOO_LONG_EVERY: Duration = Duration::from_mins(10);
 /// Seconds between two looks for tombstones that are over.
 const PRUNE_EVERY: u64 = 60;
 
@@ -37,6 +40,7 @@ pub(crate) struct Sessions {
     /// Held over a decision whether changes are kept.
     deciding: Mutex<()>,
     overflowed: Mutex<u64>,
+    left_out: Mutex<LeftOut>,
 }
 
 /// What is made once it is certain that there are sessions.
@@ -58,6 +62,7 @@ impl Sessions {
             begun: Instant::now(),
             deciding: Mutex::default(),
             overflowed: Mutex::default(),
+            left_out: Mutex::default(),
         }
     }
 
@@ -208,6 +213,21 @@ impl Sessions {
         let mut counted = self.overflowed.lock();
         metrics.journal_overflowed.inc_by(status.overflowed.saturating_sub(*counted));
         *counted = status.overflowed;
+        drop(counted);
+        self.tell_left_out(context, &journal.left_out());
+    }
+
+    /// What siblings were not told of in this second.
+    fn tell_left_out(&self, context: &Context, now: &LeftOut) {
+        let before = std::mem::replace(&mut *self.left_out.lock(), now.clone());
+        let too_long = &context.caps.metrics.sessions.too_long;
+        for (what, count) in [("entry", now.entries - before.entries), ("key", now.keys - before.keys)] {
+            too_long.with_label_values(&[what]).inc_by(count);
+        }
+        if let Some(last) = &now.last {
+            let text = format!("siblings are told of 512 KiB of one thing at most, and it is longer: {last}");
+            context.caps.log.limited("too long for siblings", TOO_LONG_EVERY, Level::Warning, text);
+        }
     }
 }
 

@@ -38,9 +38,9 @@ pub use schema::{
     CountMinShape, FieldKind, NotANumber, Schema, SchemaError, ShapeError, UnknownKind, clamp_hll_bits,
 };
 pub use share::{
-    ALL_FIELDS, Amount, Blocks, CLASSIC, Catalogue, CodecError, KeyShare, Line, Merged, NOBODY, ORIGINS_END,
-    Outline, Part, RESERVED, Reader, Reset, Room, Scope, Secret, SiblingChange, Translation, Writer,
-    classic_origin, codec, translate,
+    ALL_FIELDS, Amount, Blocks, CLASSIC, Catalogue, CodecError, KeyShare, Line, Merged, Mismatch, NOBODY,
+    ORIGINS_END, Outline, Part, RESERVED, Reader, Reset, Room, Scope, Secret, SiblingChange, Translation,
+    Writer, classic_origin, codec, translate,
 };
 pub use together::Together;
 pub use wire::{FieldState, KeyState, RestoreError, Slot};

@@ -107,6 +107,8 @@ pub struct SessionMetrics {
     pub rejected: IntCounterVec,
     /// `portcullis_session_packets_ignored_total{sibling}`.
     pub packets_ignored: IntCounterVec,
+    /// `portcullis_session_too_long_total{what}`: `entry` or `key`.
+    pub too_long: IntCounterVec,
     /// `portcullis_session_journal_bytes`.
     pub journal_bytes: IntGauge,
     /// `portcullis_session_journal_overflowed_total`.

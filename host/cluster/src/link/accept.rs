@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use capabilities::log::Level;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -21,6 +22,8 @@ use crate::sessions::Sessions;
 const BEGIN: Duration = Duration::from_secs(10);
 /// How long nothing may come; dialers say something every few seconds.
 const SILENCE: Duration = Duration::from_mins(1);
+/// How often the same difference between two stats DBs is told.
+const MISMATCH_EVERY: Duration = Duration::from_hours(1);
 /// How long one write may take.
 const WRITE: Duration = Duration::from_secs(30);
 
@@ -103,7 +106,7 @@ impl Serving<'_> {
                 // Others on this thread have something to do, too, and a few bytes can ask for much.
                 tokio::task::yield_now().await;
             }
-            self.note(&acceptor, &mut counted);
+            self.note(&mut acceptor, &mut counted);
             while let Some(frame) = acceptor.produce(now())? {
                 self.write(&mut stream, &frame).await?;
             }
@@ -146,7 +149,7 @@ impl Serving<'_> {
         }
     }
 
-    fn note(&mut self, acceptor: &Acceptor, counted: &mut (u64, u64)) {
+    fn note(&mut self, acceptor: &mut Acceptor, counted: &mut (u64, u64)) {
         if self.known.is_none() && acceptor.dialer().is_some() {
             self.peer.standing.accepted.fetch_add(1, Ordering::AcqRel);
             self.known = Some(Known(self.peer));
@@ -161,5 +164,11 @@ impl Serving<'_> {
             metrics.repaired_keys.with_label_values(&[&addr]).inc_by(repaired - counted.1);
         }
         *counted = (received, repaired);
+        for (db, mismatch) in acceptor.take_mismatches() {
+            let addr = self.peer.addr();
+            let text = format!("the stats DB {db} differs from that of the sibling {addr}: {mismatch}");
+            let log = &self.receiver.context.caps.log;
+            log.limited(&text, MISMATCH_EVERY, Level::Warning, &text);
+        }
     }
 }

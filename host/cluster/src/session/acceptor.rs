@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bstr::BString;
 use capabilities::stats::Db;
 use parking_lot::Mutex;
-use statsdb::{Amount, CodecError, KeyShare, Merged, Part, Reader, Room, StatsDb, Translation, translate};
+use statsdb::{CodecError, Merged, Mismatch, Reader, Room, StatsDb, Translation, translate};
 
 use super::asked::{Asked, Question};
 use super::entries::decode;
 use super::journal::LISTS;
 use super::message::Message;
 use super::repair::Filled;
-use super::{Channel, Journal, MAX_TEXT, SessionError, VERSION};
+use super::{Channel, Journal, SessionError, VERSION};
 
 /// Most databases that a dialer may number.
 const MAX_DBS: usize = 4096;
@@ -71,6 +72,8 @@ pub struct Acceptor {
     repaired: u64,
     /// Databases that this end had when the dialer's were looked up.
     own: usize,
+    /// Databases that are not as the dialer's of the same name are.
+    mismatches: Vec<(BString, Mismatch)>,
 }
 
 impl Acceptor {
@@ -90,6 +93,7 @@ impl Acceptor {
             received: 0,
             repaired: 0,
             own: 0,
+            mismatches: Vec::new(),
         }
     }
 
@@ -106,6 +110,11 @@ impl Acceptor {
     /// Keys and entries of lists that a repair brought.
     pub fn repaired(&self) -> u64 {
         self.repaired
+    }
+
+    /// Databases that differ from the dialer's of the same name, those named since the last call.
+    pub fn take_mismatches(&mut self) -> Vec<(BString, Mismatch)> {
+        std::mem::take(&mut self.mismatches)
     }
 
     /// Whether no frame is half here.
@@ -184,6 +193,11 @@ impl Acceptor {
                     self.own = own.len();
                 }
                 let place = own.iter().position(|db| *db.name() == outline.name);
+                if let Some(own) = place.and_then(|place| own.get(place)).filter(|own| own.replicates())
+                    && let Some(mismatch) = Mismatch::of(&outline, own.local())
+                {
+                    self.mismatches.push((outline.name.clone(), mismatch));
+                }
                 let entry = place.map(|place| (place, translate(&outline, own[place].local())));
                 self.dbs.push(entry.filter(|(_, how)| how.same_windows()));
             }
@@ -355,25 +369,4 @@ pub(super) fn merge_entries(
         }
     }
     Ok(news)
-}
-
-/// Leaves out the oldest windows of a key that would not fit in a frame: only distinct counts of very many registers get
-/// there.
-pub(super) fn shorten(mut share: KeyShare) -> KeyShare {
-    let size = |part: &Part| match &part.amount {
-        Amount::Int(_) => 32,
-        Amount::Sketch(bytes) => 32 + bytes.len(),
-        Amount::Values(values) => 32 + 8 * values.len(),
-        Amount::Registers { values, .. } => 32 + values.len(),
-    };
-    if share.parts.iter().map(size).sum::<usize>() > MAX_TEXT / 2 {
-        share.parts.sort_by_key(|part| std::cmp::Reverse(part.window));
-        let mut room = MAX_TEXT / 2;
-        share.parts.retain(|part| {
-            let fits = size(part) <= room;
-            room = room.saturating_sub(size(part));
-            fits
-        });
-    }
-    share
 }

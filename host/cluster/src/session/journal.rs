@@ -10,13 +10,13 @@ use bstr::BStr;
 use capabilities::lists::{Colour, Kind};
 use capabilities::stats::Db;
 use parking_lot::{Mutex, RwLock};
-use statsdb::{KeyShare, Reset, Scope, StatsDb, Writer};
+use statsdb::{KeyShare, Reset, Scope, Writer};
 use tokio::sync::Notify;
 
-use super::acceptor::shorten;
 use super::entries::Id;
 use super::kept::Kept;
-use super::{Entries, FRAME_BYTES, MAX_TEXT};
+use super::too_long::{self, LeftOut, TooLong};
+use super::{Entries, FRAME_BYTES};
 
 /// What an entry costs beside its key.
 const ENTRY_BYTES: usize = size_of::<Entry>();
@@ -96,6 +96,7 @@ pub struct Journal {
     count: AtomicUsize,
     lists: Option<Arc<Entries>>,
     entries: Mutex<Lines>,
+    too_long: TooLong,
     recording: AtomicBool,
     sleepers: AtomicUsize,
     wake: Notify,
@@ -111,6 +112,7 @@ impl Journal {
             count: AtomicUsize::new(0),
             lists: None,
             entries: Mutex::default(),
+            too_long: TooLong::default(),
             recording: AtomicBool::new(true),
             sleepers: AtomicUsize::new(0),
             wake: Notify::new(),
@@ -299,7 +301,7 @@ impl Journal {
                 } else {
                     let place = usize::from(entry.db);
                     if let (Some(db), Some(writer)) = (dbs.get(place), writers.get_mut(place))
-                        && let Some(share) = share(db.local(), &entry, now)
+                        && let Some(share) = self.share(db, &entry, now)
                     {
                         let before = writer.len();
                         writer.push(&share);
@@ -315,12 +317,38 @@ impl Journal {
         Some(Taken { position, blocks, entries: listed })
     }
 
+    /// What a database says now of what an entry is about.
+    fn share(&self, db: &Db, entry: &Entry, now: u64) -> Option<KeyShare> {
+        let local = db.local();
+        match entry.what {
+            What::Key => Some(self.fitting(db, local.share(now, &entry.key, Scope::Nodes)?)),
+            What::Cell { field, window } => local.own_cell(&entry.key, field, window),
+            What::Value { field, window, value } => local.own_value(&entry.key, field, window, value),
+            What::Reset { field, reset } => {
+                let key = entry.key.to_vec().into();
+                Some(KeyShare { key, resets: vec![(field, reset)], parts: Vec::new() })
+            }
+            What::Listed { .. } => None,
+        }
+    }
+
+    /// As much of what is known of a key as fits in a frame.
+    pub(super) fn fitting(&self, db: &Db, share: KeyShare) -> KeyShare {
+        self.too_long.fitting(db.name(), share)
+    }
+
     /// Appends what is to be told of an entry of a list. One that fits in no frame is not told of.
     pub(super) fn tell(&self, id: &Id, out: &mut Vec<u8>) {
-        let change = self.lists().and_then(|lists| lists.change(id));
-        if let Some(change) = change.filter(|change| change.size() < MAX_TEXT / 2) {
-            change.encode(out);
+        match self.lists().and_then(|lists| lists.change(id)) {
+            Some(change) if change.size() < too_long::MOST => change.encode(out),
+            Some(_) => self.too_long.entry(id),
+            None => {}
         }
+    }
+
+    /// What was left out because it was too long.
+    pub fn left_out(&self) -> LeftOut {
+        self.too_long.left_out()
     }
 }
 
@@ -337,18 +365,5 @@ impl<'a> Sleeper<'a> {
 impl Drop for Sleeper<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// What a database says now of what an entry is about.
-fn share(db: &StatsDb, entry: &Entry, now: u64) -> Option<KeyShare> {
-    match entry.what {
-        What::Key => db.share(now, &entry.key, Scope::Nodes).map(shorten),
-        What::Cell { field, window } => db.own_cell(&entry.key, field, window),
-        What::Value { field, window, value } => db.own_value(&entry.key, field, window, value),
-        What::Reset { field, reset } => {
-            Some(KeyShare { key: entry.key.to_vec().into(), resets: vec![(field, reset)], parts: Vec::new() })
-        }
-        What::Listed { .. } => None,
     }
 }

@@ -4,7 +4,6 @@ use std::collections::{HashMap, VecDeque};
 
 use statsdb::{Catalogue, Line, Secret, StatsDb, Writer};
 
-use super::acceptor::shorten;
 use super::entries::Id;
 use super::journal::{Blocks, LISTS};
 use super::message::{MAX_ITEMS, Message};
@@ -310,8 +309,10 @@ fn fill(
             if let Some(id) = ids.get(&line.key) {
                 journal.tell(id, &mut entries);
             }
-        } else if let Some(share) = dbs.get(place).and_then(|db| db.local().share_of(now, &line, secret)) {
-            writer.push(&shorten(share));
+        } else if let Some(db) = dbs.get(place)
+            && let Some(share) = db.local().share_of(now, &line, secret)
+        {
+            writer.push(&journal.fitting(db, share));
         }
     }
     let blocks = if writer.is_empty() { Vec::new() } else { vec![(number, writer.finish())] };

@@ -130,6 +130,43 @@ fn compare(dialing: &Arc<Journal>, accepting: &Arc<Journal>) {
     assert!(!dialer.status().needs_repair);
 }
 
+#[test]
+fn what_is_too_long_for_a_frame_is_counted_and_named() {
+    let ((_, _, told), (_, _, heard)) = (counting(100), counting(200));
+    let large = |journal: &Arc<Journal>| {
+        let stats = StatsRegistry::new(Log::discard()).unwrap();
+        let schema = Schema {
+            name: "large".into(),
+            window_secs: 600,
+            windows: 4,
+            fields: vec![("who".into(), FieldKind::Hll)],
+            shards: 1,
+            start: 0,
+            hll_bits: 18,
+            countmin: CountMinShape::default(),
+        };
+        let db = stats.create(schema).unwrap();
+        db.enable_replication();
+        journal.add_db(&db);
+        db
+    };
+    let (counter, other) = (large(&told), large(&heard));
+    // Two windows of 256 KiB, and what goes with them.
+    for window in 0..2 {
+        (0..300_u32).for_each(|value| {
+            counter.local().add(600 * window, b"k", b"who", &value.to_le_bytes()).unwrap();
+        });
+    }
+    compare(&told, &heard);
+    let left_out = told.left_out();
+    assert_eq!((left_out.entries, left_out.keys), (0, 1));
+    let last = left_out.last.unwrap();
+    assert_eq!(last, "the key \"k\" of the stats DB large: siblings are told of its newest windows only");
+    assert_eq!(told.left_out().last, None, "once");
+    assert!(other.local().get(1000, b"k", b"who") > 250, "of what fits");
+    assert_eq!(heard.left_out(), LeftOut::default());
+}
+
 /// The journals have heard of nothing here: only a comparison tells.
 #[test]
 fn a_comparison_tells_of_counts_that_are_nothing_again_whoever_dials() {

@@ -40,6 +40,11 @@ pub(super) fn sessions(ours: &Prefixed<'_>) -> Result<SessionMetrics, prometheus
             &sibling,
             "wforce packets of a sibling that has a session, which brings the same",
         )?,
+        too_long: ours.counters(
+            "session_too_long_total",
+            &["what"],
+            "Times that an entry of a list was told to no sibling, or a key without its oldest windows, because it is too long",
+        )?,
         journal_bytes: ours.gauge("session_journal_bytes", "Memory of the changes kept for siblings")?,
         journal_overflowed: ours.counter(
             "session_journal_overflowed_total",
