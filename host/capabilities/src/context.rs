@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 pub use overlay::Overlay;
-pub use step::{Read, Step};
+pub use step::{Missing, Read, Step};
 pub use trace::{MAX_STEPS, Timed, Trace};
 
 /// The context of one call.

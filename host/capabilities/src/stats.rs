@@ -46,7 +46,7 @@ impl StatsRegistry {
             hll_bits: 6,
             countmin: CountMinShape::default(),
         };
-        let none = Db::new(StatsDb::new(none)?, Arc::default());
+        let none = Db::stand_in(StatsDb::new(none)?);
         Ok(Self { log, none, dbs: RwLock::default(), observers: Arc::default() })
     }
 

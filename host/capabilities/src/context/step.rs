@@ -16,6 +16,25 @@ pub enum Read {
     Windows(Vec<i32>),
 }
 
+/// What a read found nothing of: it is told 0, as of a key that was never counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// There is no stats DB of the name that was asked for.
+    Db,
+    /// The DB has no field of this name.
+    Field,
+}
+
+impl Missing {
+    /// `db` or `field`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Db => "db",
+            Self::Field => "field",
+        }
+    }
+}
+
 /// One question or change of a policy call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -42,6 +61,8 @@ pub enum Step {
         value: Option<BString>,
         /// What it was told.
         read: Read,
+        /// What there is not.
+        missing: Option<Missing>,
     },
     /// Something was changed: a count, a list. What and how, in words of the Lua API.
     Change {
@@ -122,23 +143,25 @@ impl Step {
                         .str(b"reason", &hit.reason);
                 }
             }
-            Self::Stats { db, key, field, value, read } => {
+            Self::Stats { db, key, field, value, read, missing } => {
                 object.str(b"db", db).str(b"key", key).str(b"field", field);
                 if let Some(value) = value {
                     object.str(b"of", value);
                 }
                 match read {
-                    Read::Sum(count) => object.int(b"value", i64::from(*count)),
-                    Read::Current(count) => object.int(b"current", i64::from(*count)),
+                    Read::Sum(count) => _ = object.int(b"value", i64::from(*count)),
+                    Read::Current(count) => _ = object.int(b"current", i64::from(*count)),
                     Read::Windows(counts) => {
                         let mut list = ArrayWriter::new(object.member(b"windows"));
                         for count in counts {
                             write_int(list.item(), i64::from(*count));
                         }
                         list.finish();
-                        object
                     }
-                };
+                }
+                if let Some(missing) = missing {
+                    object.str(b"missing", missing.name().as_bytes());
+                }
             }
             Self::Change { what, arguments } => {
                 object.str(b"what", what.as_bytes());
@@ -209,15 +232,22 @@ impl std::fmt::Display for Step {
                     }
                 }
             }
-            Self::Stats { db, key, field, value, read } => {
+            Self::Stats { db, key, field, value, read, missing } => {
                 write!(out, "{db}: {field} of {key}")?;
                 if let Some(value) = value {
                     write!(out, " for {value}")?;
                 }
                 match read {
-                    Read::Sum(count) => write!(out, " = {count}"),
-                    Read::Current(count) => write!(out, " = {count} in this window"),
-                    Read::Windows(counts) => write!(out, " = {counts:?}"),
+                    Read::Sum(count) => write!(out, " = {count}")?,
+                    Read::Current(count) => write!(out, " = {count} in this window")?,
+                    Read::Windows(counts) => write!(out, " = {counts:?}")?,
+                }
+                match missing {
+                    None => Ok(()),
+                    Some(Missing::Db) => {
+                        out.write_str(" (there is no stats DB of the name that was asked for)")
+                    }
+                    Some(Missing::Field) => write!(out, " ({db} has no such field)"),
                 }
             }
             Self::Change { what, arguments } => {

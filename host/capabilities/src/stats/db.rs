@@ -22,12 +22,27 @@ struct Inner {
     outside: AtomicBool,
     remote: OnceLock<Arc<dyn Remote>>,
     observers: Arc<Observers>,
+    stand_in: bool,
 }
 
 impl Db {
     pub(super) fn new(local: StatsDb, observers: Arc<Observers>) -> Self {
-        let remote = OnceLock::new();
-        Self(Arc::new(Inner { local, outside: AtomicBool::new(false), remote, observers }))
+        Self::of(local, observers, false)
+    }
+
+    /// What is given to whoever asks for a name that there is not.
+    pub(super) fn stand_in(local: StatsDb) -> Self {
+        Self::of(local, Arc::default(), true)
+    }
+
+    fn of(local: StatsDb, observers: Arc<Observers>, stand_in: bool) -> Self {
+        let (outside, remote) = (AtomicBool::new(false), OnceLock::new());
+        Self(Arc::new(Inner { local, outside, remote, observers, stand_in }))
+    }
+
+    /// Whether it stands for a name that there is not.
+    pub fn is_stand_in(&self) -> bool {
+        self.0.stand_in
     }
 
     /// The DB in memory, for those that apply what a sibling sent, that dump or that restore: nobody is told of a change

@@ -6,7 +6,7 @@ use statsdb::{NotANumber, StatsDb, Together};
 use super::Db;
 use super::ask::{both, on};
 use super::remote::{Ask, Found, Step as Ordered};
-use crate::context::{Context, Read, Step};
+use crate::context::{Context, Missing, Read, Step};
 
 impl Context {
     pub(super) fn stats_add(
@@ -204,8 +204,13 @@ impl Context {
 }
 
 fn read(db: &Db, key: &[u8], field: &[u8], value: Option<&[u8]>, read: Read) -> Step {
+    let missing = match db.kind(field) {
+        _ if db.is_stand_in() => Some(Missing::Db),
+        None => Some(Missing::Field),
+        Some(_) => None,
+    };
     let (db, key, field) = (db.name().to_owned(), key.into(), field.into());
-    Step::Stats { db, key, field, value: value.map(BString::from), read }
+    Step::Stats { db, key, field, value: value.map(BString::from), read, missing }
 }
 
 fn change(verb: &str, db: &Db, arguments: &[&[u8]]) -> Step {
@@ -254,6 +259,35 @@ mod tests {
             context.trace().unwrap().steps().iter().map(|timed| timed.step.to_string()).collect();
         assert_eq!(told, ["add a k n 2", "a: n of k = 7", "a: n of k = [7, 0]"]);
         assert_eq!(db.get(1000, b"k", b"n"), 7, "a trace changes nothing");
+    }
+
+    #[test]
+    fn a_read_of_what_there_is_not_says_so() {
+        let registry = StatsRegistry::new(Log::discard()).unwrap();
+        let context = Arc::new(Context::traced());
+        {
+            let _entered = context.enter();
+            assert_eq!(registry.get_or_none(b"typo").get(1000, b"k", b"n"), 0);
+            let db = db();
+            assert_eq!(db.current(1000, b"k", b"typo", None), 0);
+            assert_eq!((db.windows(1000, b"k", b"typo", None), db.get(1000, b"k", b"n")), (vec![], 0));
+        }
+        let trace = context.trace().unwrap();
+        let told: Vec<String> = trace.steps().iter().map(|timed| timed.step.to_string()).collect();
+        assert_eq!(
+            told,
+            [
+                "none: n of k = 0 (there is no stats DB of the name that was asked for)",
+                "a: typo of k = 0 in this window (a has no such field)",
+                "a: typo of k = [] (a has no such field)",
+                "a: n of k = 0",
+            ]
+        );
+        let mut json = Vec::new();
+        trace.write_json(&mut json);
+        let steps: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        let missing: Vec<_> = steps.as_array().unwrap().iter().map(|step| step["missing"].as_str()).collect();
+        assert_eq!(missing, [Some("db"), Some("field"), Some("field"), None]);
     }
 
     #[test]
