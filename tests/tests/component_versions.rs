@@ -165,3 +165,23 @@ fn a_restart_does_not_compile_again() {
     assert_eq!(second.log().count("compiled in "), 0);
     assert_eq!(file(), compiled, "nothing was written");
 }
+
+#[test]
+fn a_cache_that_comes_too_late_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    let config = format!("{PLAIN}setPolicyCache('{}')\n", cache.display());
+    let launch = Launch::new(&config).file("p.wasm", allow(&decide(1)));
+    let late = "setPolicyCache: it comes after loadPolicy, so what was compiled of p is not kept";
+    let check = Launch::new(&config).file("p.wasm", allow(&decide(1))).args(&["--check-config"]).run();
+    let text = String::from_utf8_lossy(&check.stdout).into_owned() + &String::from_utf8_lossy(&check.stderr);
+    assert_eq!(check.status.code(), Some(1), "{text}");
+    assert!(text.contains(&format!("wforce.conf:4: {late}")), "{text}");
+    let daemon = launch.start();
+    daemon.log().wait_for(&format!("{}:4: {late}", daemon.config().display()));
+    assert_eq!((ask(&daemon, "joe"), daemon.log().count(late)), (1, 1));
+    // In its place nothing is said.
+    let early = Launch::new(&format!("setPolicyCache('{}')\n{PLAIN}", cache.display()));
+    let early = early.file("p.wasm", allow(&decide(1))).start();
+    assert_eq!((ask(&early, "joe"), early.log().count("setPolicyCache")), (1, 0));
+}

@@ -264,3 +264,72 @@ fn lua_errors_name_the_line() {
     let reason = response.json()["reason"].as_str().unwrap().to_owned();
     assert!(reason.starts_with("[string \"chunk\"]:2: boom\nstack traceback:\n"), "{reason}");
 }
+
+/// One of each kind of error, and of each kind of function.
+const BROKEN: &str = "dofile('more.lua')
+setAllow(function(lt)
+    error('boom')
+end)
+setReport(function(lt) other(lt) end)
+setReset(function(type, login, ip)
+    error('no position', 0)
+end)
+setCustomEndpoint('tables', false, function(args)
+    error({})
+end)
+setCustomGetEndpoint('overrun', function()
+    while true do end
+end)
+setCanonicalize(function(login)
+    if login == 'odd' then return {} end
+    return login
+end)
+";
+
+#[test]
+fn the_log_names_file_and_line_of_an_error() {
+    // With something to wait for, calls run in coroutines.
+    for first in ["", "newDNSResolver('names') "] {
+        let daemon = Launch::new(&format!("{first}{BROKEN}setPolicyBudget(500)\n"))
+            .file("more.lua", "function other(lt)\n    local x = lt.login + nil\nend\n")
+            .start();
+        let (client, config) = (daemon.client(), daemon.config().display().to_string());
+        for (command, body) in [
+            ("allow", json!({"login": "a"})),
+            ("report", json!({"login": "a"})),
+            ("reset", json!({"login": "a"})),
+            ("tables", json!({"attrs": {}})),
+            ("allow", json!({"login": "odd"})),
+        ] {
+            assert_eq!(client.post(&format!("/command/{command}"), &body).status, 500, "{command}");
+        }
+        assert_eq!(client.get("/command/overrun").status, 500);
+        for (head, part) in [
+            (
+                "Lua function [allow] exception: [string \"chunk\"]:3: boom",
+                format!("boom ({config}:3)\\nstack traceback:"),
+            ),
+            ("Lua function [report] exception: more.lua:2: ", String::new()),
+            (
+                "Lua reset function exception: no position",
+                format!("no position ({config}:7)\\nstack traceback:"),
+            ),
+            ("Lua custom function [tables] exception: ", format!(" ({config}:10)")),
+            (
+                "Lua custom function [overrun] exception: policy time budget of 500 ms exceeded",
+                // A coroutine that is stopped knows its line no more.
+                match first {
+                    "" => format!("exceeded ({config}:13)"),
+                    _ => format!("exceeded (in the function at {config}:12)"),
+                },
+            ),
+            (
+                "Exception in command [canonicalize] exception: unknown",
+                format!("unknown (in the function at {config}:15)"),
+            ),
+        ] {
+            let line = daemon.log().wait_for(head);
+            assert!(line.contains(&part), "{first}: no {part:?}: {line}");
+        }
+    }
+}

@@ -69,6 +69,23 @@ fn a_case_that_fails_shows_what_differs_and_why() {
 }
 
 #[test]
+fn a_policy_that_fails_is_told_with_file_and_line() {
+    let policy =
+        "setReport(function(lt) error('boom') end)\nsetAllow(function(lt)\n    error('bang', 0)\nend)\n";
+    let cases = "config = 'p.conf'\n[[case]]\nname = 'x'\n[[case.step]]\nreport = { login = 'joe' }\n\
+        [[case.step]]\nallow = { login = 'joe' }\nexpect = { status = 0 }\n";
+    let folder = folder(&[("p.conf", policy), ("cases.toml", cases)]);
+    let output = portcullis(folder.path(), &["test", "cases.toml"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for part in ["[string \"chunk\"]:1: boom (", "p.conf:1)", "bang (", "p.conf:3)"] {
+        assert!(text.contains(part), "no {part:?}: {text}");
+    }
+    let text = stdout(&portcullis(folder.path(), &["run", "p.conf", "--login", "joe"]));
+    assert!(text.matches("p.conf:3)").count() >= 2, "in the answer and in its trace: {text}");
+}
+
+#[test]
 fn a_policy_that_would_end_the_program_fails_its_test() {
     let cases = "config = 'p.conf'\n[[case]]\nname = 'x'\n[[case.step]]\nallow = { login = 'joe' }\nexpect = { status = 0 }\n";
     for (policy, code) in
@@ -106,6 +123,14 @@ fn wrong_usage_ends_with_two() {
     for arguments in [&[][..], &["nosuch"], &["run"], &["run", "p.conf", "--nosuch"], &["replay", "p.conf"]] {
         assert_eq!(portcullis(folder.path(), arguments).status.code(), Some(2), "{arguments:?}");
     }
+    let output = portcullis(
+        folder.path(),
+        &["history", "--login", "joe", "--limit", "0", "--url", "http://127.0.0.1:9/"],
+    );
+    assert_eq!(
+        (output.status.code(), stderr(&output).as_str()),
+        (Some(2), "portcullis: --limit: at least 1\n")
+    );
     assert_eq!(portcullis(folder.path(), &["--help"]).status.code(), Some(0));
     assert_eq!(portcullis(folder.path(), &["run", "--help"]).status.code(), Some(0));
 }

@@ -47,7 +47,10 @@ cronScheduleBackgroundFunc("30 4 * * MON-FRI", "tick", { timezone = "UTC", jitte
         (&json!("failed"), &json!(10), &json!("run once"))
     );
     assert!(bad["last"]["error"].as_str().unwrap().contains("it broke"), "{bad}");
-    daemon.log().wait_for("Lua background function [bad] exception: [string \"chunk\"]:3: it broke");
+    let config = daemon.config().display().to_string();
+    daemon.log().wait_for(&format!(
+        "Lua background function [bad] exception: [string \"chunk\"]:3: it broke ({config}:3)"
+    ));
     assert!(client.metric("portcullis_job_runs_total{job=\"bad\",result=\"failed\"}").unwrap() >= 1.0);
     assert!(client.metric("portcullis_job_last_success_timestamp_seconds{job=\"tick\"}").unwrap() > 1.7e9);
     assert_eq!(client.metric("portcullis_job_last_success_timestamp_seconds{job=\"bad\"}"), Some(0.0));

@@ -310,5 +310,15 @@ fn doubt(state: &State, text: &str) {
     }
 }
 
+/// The same of a call that comes too late for its whole effect; the line in the log has its place.
+fn late(state: &State, args: &Args<'_>, text: &str) {
+    if state.role == Role::Config {
+        let place = args.place();
+        let at = place.as_ref().map(|place| state.place_text(place) + ": ").unwrap_or_default();
+        state.host.caps.log.warn(format!("{at}{text}"));
+        state.host.settings.change(|values| values.complaints.add(Complaint { text: text.into(), place }));
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -94,7 +94,10 @@ fn evaluate(source: &Source, role: Role, host: &Arc<Host>) -> Result<Lua, LoadEr
     let wrap = |error| LoadError::new(&source.path, &error);
     let lua = vm::open().map_err(wrap)?;
     bind::install(&lua, role, host).map_err(wrap)?;
-    with_state(&lua, |state| state.rebuild(host.settings.sealed()));
+    with_state(&lua, |state| {
+        state.set_main(&source.path);
+        state.rebuild(host.settings.sealed());
+    });
     let limited = host.load_limit.map(|limit| Ok((Limited::start(&lua, limit)?, limit)));
     let limited = limited.transpose().map_err(wrap)?;
     if let Some(bytes) = host.load_memory {

@@ -6,14 +6,16 @@ mod suspend;
 use std::sync::Arc;
 
 use bstr::BString;
-use mlua::{Lua, MultiValue, Value};
+use mlua::{Function, Lua, MultiValue, Value};
 use policy::{Call, Failure, FailureKind, Interrupt, Policy, Progress, Reply, Stop};
 
 use crate::bind::hooks::{self, Hooks, Member};
 use crate::bind::reply;
 use crate::convert::Fault;
-use crate::error::{error_text, is_memory_error};
+use crate::error::{self, error_text, is_memory_error};
 use crate::interrupt::LuaInterrupt;
+use crate::settings::Place;
+use crate::stack::with_state;
 
 /// A worker state, or the configuration's own state.
 pub(crate) struct Engine {
@@ -74,7 +76,7 @@ impl Engine {
             // The line may have set others.
             self.hooks = hooks;
         }
-        result.map(|values| Reply::Text(shown(&values))).map_err(|error| failure(&error))
+        result.map(|values| Reply::Text(shown(&values))).map_err(|error| failure_of(&error))
     }
 }
 
@@ -98,8 +100,23 @@ fn one(object: mlua::AnyUserData) -> MultiValue {
     [Value::UserData(object)].into_iter().collect()
 }
 
+/// A Lua error as clients get it, and where it was raised for everybody else. `function`: the one that was called.
+#[cold]
+fn failure(lua: &Lua, error: &mlua::Error, function: &Function) -> Failure {
+    let place =
+        error::place(&error_text(error)).and_then(|place| with_state(lua, |state| state.place_text(&place)));
+    failure_of(error).at(place.or_else(|| defined(lua, function)))
+}
+
+/// Where a function is: for what has no place of its own.
+fn defined(lua: &Lua, function: &Function) -> Option<String> {
+    let info = function.info();
+    let place = Place { chunk: info.short_src?, line: u32::try_from(info.line_defined?).ok()? };
+    with_state(lua, |state| format!("in the function at {}", state.place_text(&place)))
+}
+
 /// A Lua error as clients get it.
-fn failure(error: &mlua::Error) -> Failure {
+fn failure_of(error: &mlua::Error) -> Failure {
     let kind = if is_memory_error(error) { FailureKind::Memory } else { FailureKind::Error };
     let text = match kind {
         FailureKind::Memory => format!("policy memory budget exceeded: {}", error_text(error)),
@@ -138,8 +155,13 @@ impl Policy for Engine {
 }
 
 /// What the function gave, as the reply of this call.
-fn finish(call: &Call, result: mlua::Result<MultiValue>) -> Result<Reply, Failure> {
-    let values = result.map_err(|error| failure(&error))?;
+fn finish(
+    lua: &Lua,
+    function: &Function,
+    call: &Call,
+    result: mlua::Result<MultiValue>,
+) -> Result<Reply, Failure> {
+    let values = result.map_err(|error| failure(lua, &error, function))?;
     let read = match call {
         Call::Report(_) | Call::Background { .. } => Ok(Reply::Done),
         Call::Allow(_) | Call::Shadow(_) => reply::decision(&values),
@@ -148,17 +170,17 @@ fn finish(call: &Call, result: mlua::Result<MultiValue>) -> Result<Reply, Failur
         Call::Custom(..) => reply::custom(&values).map(Reply::Custom),
         Call::Console(_) => Ok(Reply::Text(shown(&values))),
     };
-    read.map_err(|fault| bad_return(call, &fault))
+    read.map_err(|fault| bad_return(lua, function, call, &fault))
 }
 
 #[cold]
-fn bad_return(call: &Call, fault: &Fault) -> Failure {
+fn bad_return(lua: &Lua, function: &Function, call: &Call, fault: &Fault) -> Failure {
     let text = match call {
         // wforce's clients know these two by their looks: no reason at all, and not a word more.
         Call::Canonicalize(_) => "unknown".into(),
         _ => format!("{} returned something else than it must: {}", &*call.function(), fault.text()),
     };
-    Failure::new(FailureKind::BadReturn, text)
+    Failure::new(FailureKind::BadReturn, text).at(defined(lua, function))
 }
 
 /// The value of a console line: a string or number as it is, nothing for nil.

@@ -4,7 +4,7 @@
 //! (see `.cargo/config.toml`); no hook is set while all is well, so compiled code runs at full speed.
 #![allow(unsafe_code)]
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -58,6 +58,9 @@ impl Interrupt for LuaInterrupt {
     }
 }
 
+/// What a call that is stopped ends with.
+pub(crate) const STOPPED: &CStr = c"policy time budget exceeded";
+
 /// How often a stop is repeated until the state obeys; see `impl Send` for why once is not enough.
 const AGAIN: Duration = Duration::from_millis(10);
 
@@ -107,6 +110,6 @@ unsafe extern "C-unwind" fn stop(state: *mut ffi::lua_State, _: *mut ffi::lua_De
     // SAFETY: called by LuaJIT with its own live state between two instructions, where raising is allowed. The frame
     // holds nothing that would need dropping when the error unwinds through it.
     unsafe {
-        let _: c_int = ffi::luaL_error(state, c"policy time budget exceeded".as_ptr());
+        let _: c_int = ffi::luaL_error(state, STOPPED.as_ptr());
     }
 }

@@ -20,7 +20,9 @@ mod ret;
 mod setup;
 
 use std::cell::Cell;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use mlua::ffi;
@@ -32,6 +34,7 @@ pub(crate) use setup::{call_with, create, open, take_wait, with_state};
 
 use crate::bind::{Host, Role};
 use crate::convert::Fault;
+use crate::settings::Place;
 
 /// A host function: reads its arguments, does its work, says what Lua gets.
 pub(crate) type HostFn = for<'a> fn(&'a State, &Args<'a>) -> Result<Ret<'a>, Fault>;
@@ -57,6 +60,8 @@ pub(crate) struct State {
     pub host: Arc<Host>,
     /// What this state is for.
     pub role: Role,
+    /// The configuration file, for messages.
+    main: OnceLock<PathBuf>,
     /// Metatables of the object types, as `lua_topointer` gives them; the registry keeps them alive.
     metatables: [Cell<usize>; OBJECTS],
     /// The same as registry references.
@@ -78,11 +83,23 @@ impl State {
         Self {
             host,
             role,
+            main: OnceLock::new(),
             metatables: std::array::from_fn(|_| Cell::new(0)),
             references: std::array::from_fn(|_| Cell::new(0)),
             suspendable: AtomicUsize::new(0),
             rebuilds: AtomicBool::new(false),
         }
+    }
+
+    /// Names the configuration file.
+    pub fn set_main(&self, file: &Path) {
+        // It is named once, before it runs.
+        let _ = self.main.set(file.to_owned());
+    }
+
+    /// `FILE:LINE` of a place in it, or in a file that it loads.
+    pub fn place_text(&self, place: &Place) -> String {
+        place.text(self.main.get().map_or(Path::new(crate::vm::MAIN_CHUNK), PathBuf::as_path))
     }
 
     /// The body of the file runs, to build a state of a configuration that serves already: it changes nothing that is live. Or it

@@ -9,6 +9,8 @@ use capabilities::Daemon;
 use mlua::state::{GcIncParams, GcMode};
 use mlua::{Lua, LuaOptions, StdLib};
 
+use crate::error::{TRACEBACK, innermost};
+
 /// The configuration file in messages and positions.
 pub(crate) const MAIN_CHUNK: &str = "[string \"chunk\"]";
 
@@ -146,9 +148,11 @@ impl LoadError {
         let (message, traceback) = text.split_once(TRACEBACK).unwrap_or((text.as_str(), ""));
         let (mut file, mut line, reason) = position(main, message);
         if line.is_none()
-            && let Some((where_, at)) = innermost(main, traceback)
+            // `dofile` of a missing file, `error` with level 0.
+            && let Some(place) = innermost(traceback)
         {
-            (file, line) = (where_, Some(at));
+            file = if place.chunk == MAIN_CHUNK { main.to_owned() } else { PathBuf::from(place.chunk) };
+            line = Some(place.line);
         }
         LoadError { file, line, reason, text }
     }
@@ -200,20 +204,6 @@ impl LoadError {
     pub fn lua_text(&self) -> &str {
         &self.text
     }
-}
-
-/// What stands between a message and its traceback.
-const TRACEBACK: &str = "\nstack traceback:";
-
-/// The innermost line of Lua code in a traceback: for errors whose message has no position (`dofile` of a missing file,
-/// `error` with level 0).
-fn innermost(main: &Path, traceback: &str) -> Option<(PathBuf, u32)> {
-    traceback.lines().find_map(|line| {
-        let (place, _) = line.trim().split_once(": in ")?;
-        let (chunk, at) = place.rsplit_once(':')?;
-        let file = if chunk == MAIN_CHUNK { main.to_owned() } else { PathBuf::from(chunk) };
-        Some((file, at.parse().ok()?))
-    })
 }
 
 /// Splits `[string "chunk"]:12: reason` or `other.lua:12: reason`.

@@ -13,7 +13,7 @@ use capabilities::context::{Context, Overlay};
 use capabilities::log::Level;
 use capabilities::metrics::ShadowMetrics;
 use capabilities::{Capabilities, Log};
-use login::{Decision, Login};
+use login::{Decision, Login, clip};
 use tokio::sync::mpsc;
 
 use crate::call::{BoxFuture, Call, Reply};
@@ -160,14 +160,17 @@ async fn run(
         }
         disagreements += 1;
         let text = result.map_or_else(|failure| failure.reason, |decision| decision.log);
+        let short = |text: &[u8]| BString::from(clip::value(text).into_owned());
         let line = format!(
-            "shadowLog: live=\"{}\" shadow=\"{}\" remote=\"{}\" login=\"{}\" protocol=\"{}\" live_log=\"{live_log}\" \
-             shadow_log=\"{text}\"",
+            "shadowLog: live=\"{}\" shadow=\"{}\" remote=\"{}\" login=\"{}\" protocol=\"{}\" live_log=\"{}\" \
+             shadow_log=\"{}\"",
             live.name(),
             shadow.name(),
             login.remote,
-            login.login,
-            login.protocol,
+            short(&login.login),
+            short(&login.protocol),
+            short(&live_log),
+            short(&text),
         );
         // As many keys as lines a second, used in turn: each lets one line a second through.
         let key = format!("shadow {}", disagreements % LINES_A_SECOND);

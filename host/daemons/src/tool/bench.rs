@@ -141,7 +141,7 @@ fn once(engine: &mut dyn Policy, call: Call) -> Result<(), BenchError> {
     match engine.start(call) {
         Progress::Finished(Ok(_)) => Ok(()),
         Progress::Finished(Err(failure)) => {
-            Err(BenchError::Failed(failure.reason.to_str_lossy().into_owned()))
+            Err(BenchError::Failed(failure.told().to_str_lossy().into_owned()))
         }
         Progress::Suspended(_) => Err(BenchError::Waits),
     }

@@ -54,7 +54,7 @@ pub fn answer(style: Style, result: &Result<Decision, Failure>) -> String {
     // Writing into a String does not fail.
     let _ = match result {
         Ok(decision) => writeln!(text, " (status {})", decision.status),
-        Err(failure) => writeln!(text, ": {}", failure.reason),
+        Err(failure) => writeln!(text, ": {}", failure.told()),
     };
     let decision = result.iter().filter(|decision| !decision.msg.is_empty());
     decision.for_each(|decision| {

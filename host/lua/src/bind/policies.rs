@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice;
 
-use super::complain;
+use super::{complain, late};
 use crate::convert::Fault;
 use crate::stack::{Args, HostFn, Ret, State};
 
@@ -16,6 +16,17 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
             folder.to_path().map_err(|_| Fault::caught("setPolicyCache: the folder must be UTF-8"))?;
         if folder.exists() && !folder.is_dir() {
             complain(state, format!("setPolicyCache: {} is no folder", folder.display()));
+        }
+        let compiled = state.host.components.names();
+        if !compiled.is_empty() {
+            let names = compiled.join(", ");
+            late(
+                state,
+                args,
+                &format!(
+                    "setPolicyCache: it comes after loadPolicy, so what was compiled of {names} is not kept: move it above the first one"
+                ),
+            );
         }
         state.host.components.cache(Some(PathBuf::from(folder)));
         Ok(Ret::None)

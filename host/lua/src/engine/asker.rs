@@ -19,12 +19,12 @@ pub(super) fn function(lua: &Lua, suspends: bool, function: &Function, call: &Ca
     }
     let arguments = match arguments(lua, call) {
         Ok(arguments) => arguments,
-        Err(error) => return Progress::Finished(Err(failure(&error))),
+        Err(error) => return Progress::Finished(Err(failure(lua, &error, function))),
     };
     if suspends {
         return suspend::start(lua, function, arguments, call.clone());
     }
-    Progress::Finished(finish(call, function.call::<MultiValue>(arguments)))
+    Progress::Finished(finish(lua, function, call, function.call::<MultiValue>(arguments)))
 }
 
 /// The two hooks that are called all day, in one step across the border.
@@ -32,12 +32,12 @@ fn quickly(lua: &Lua, function: &Function, call: &Call) -> Option<Result<Reply, 
     match call {
         Call::Allow(login) => Some(match bind::call_allow(lua, function, login.clone()) {
             Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(fault)) => Err(bad_return(call, &fault)),
-            Err(error) => Err(failure(&error)),
+            Ok(Err(fault)) => Err(bad_return(lua, function, call, &fault)),
+            Err(error) => Err(failure(lua, &error, function)),
         }),
         Call::Report(login) => {
             let called = bind::call_report(lua, function, login.clone());
-            Some(called.map(|()| Reply::Done).map_err(|error| failure(&error)))
+            Some(called.map(|()| Reply::Done).map_err(|error| failure(lua, &error, function)))
         }
         _ => None,
     }
@@ -112,7 +112,7 @@ fn note(call: &Call, number: usize, result: &Result<Reply, Failure>, began: Inst
         let (status, log, failed) = match result {
             Ok(Reply::Decision(decision)) => (Some(decision.status), decision.log.clone(), false),
             Ok(_) => (None, bstr::BString::default(), false),
-            Err(failure) => (None, failure.reason.clone(), true),
+            Err(failure) => (None, failure.told(), true),
         };
         let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         Step::Member { name: format!("function {number}"), status, log, failed, micros, fuel: None }

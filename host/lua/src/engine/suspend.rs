@@ -26,14 +26,18 @@ impl Drop for Suspendable {
 pub(super) fn start(lua: &Lua, function: &Function, arguments: MultiValue, call: Call) -> Progress {
     let thread = match lua.create_thread(function.clone()) {
         Ok(thread) => thread,
-        Err(error) => return Progress::Finished(Err(failure(&error))),
+        Err(error) => return Progress::Finished(Err(failure(lua, &error, function))),
     };
     let suspendable = Suspendable::new(lua, &thread);
     let first = thread.resume::<MultiValue>(arguments);
     if !thread.is_resumable() {
-        return Progress::Finished(finish(&call, first));
+        return Progress::Finished(finish(lua, function, &call, first));
     }
-    Progress::Suspended(Box::pin(async move { finish(&call, go_on(&suspendable, &thread, first).await) }))
+    let function = function.clone();
+    Progress::Suspended(Box::pin(async move {
+        let result = go_on(&suspendable, &thread, first).await;
+        finish(&suspendable.0, &function, &call, result)
+    }))
 }
 
 /// Answers the coroutine's questions until it has ended.

@@ -18,7 +18,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         .not_in_client(),
     Entry::config(G, "setPolicyCache", &[param("folder", Text)],
         "Keeps compiled components in this folder, so that a restart does not compile again. It must belong to the server and be \
-         writable by nobody else; it is made if it is not there. Not in wforce.")
+         writable by nobody else; it is made if it is not there. It must come before the first `loadPolicy`: what was loaded \
+         before is not kept, and the log says so. Not in wforce.")
         .not_in_client().default("`$CACHE_DIRECTORY` if the service manager sets it; else nothing is kept"),
     Entry::config(G, "reloadPolicy", &[param("name", Text)],
         "Loads a component's file again, as it is now. Calls that run end on the old version. If the new one cannot be used, or \

@@ -44,6 +44,6 @@ pub(super) fn tell(capabilities: &Capabilities, function: &str, called: Kind, fa
         (_, Kind::Hook) => format!("Lua function [{function}] exception: "),
     }
     .into_bytes();
-    line.extend_from_slice(&failure.reason);
+    line.extend_from_slice(&failure.told());
     capabilities.log.limited(&format!("policy {function} {kind}"), EVERY, Level::Err, line);
 }

@@ -233,7 +233,7 @@ fn ja3<'a>(login: &'a Login, options: &ChainOptions) -> &'a [u8] {
 fn verdict(name: &str, result: &Result<Decision, Failure>, began: Instant) -> Step {
     let (status, log, failed) = match result {
         Ok(decision) => (Some(decision.status), decision.log.clone(), false),
-        Err(failure) => (None, failure.reason.clone(), true),
+        Err(failure) => (None, failure.told(), true),
     };
     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     Step::Member { name: name.to_owned(), status, log, failed, micros, fuel: None }

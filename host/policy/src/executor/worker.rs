@@ -283,7 +283,7 @@ pub(super) fn no_engine(budget: u64) -> Failure {
 
 /// The documented error of a call that used up its time, with where it was stopped if the engine tells.
 fn stopped(budget: u64, failure: &Failure) -> Failure {
-    let mut over = time_budget(budget);
+    let mut over = time_budget(budget).at(failure.place.clone());
     if let Some(line_end) = failure.reason.iter().position(|byte| *byte == b'\n') {
         over.reason.extend_from_slice(&failure.reason[line_end..]);
     }

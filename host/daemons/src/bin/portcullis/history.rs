@@ -29,7 +29,12 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
             Long("until") => query.push(("to", arguments.value()?.string()?)),
             Long("failed") => query.push(("result", "failed".to_owned())),
             Long("good") => query.push(("result", "good".to_owned())),
-            Long("limit") => limit = arguments.value()?.parse()?,
+            Long("limit") => {
+                limit = arguments.value()?.parse()?;
+                if limit == 0 {
+                    return Err(Trouble::new("--limit: at least 1"));
+                }
+            }
             Short('C') | Long("config") => place.config = Some(arguments.value()?.into()),
             lexopt::Arg::Value(file) if place.config.is_none() => place.config = Some(file.into()),
             other => return Err(other.unexpected().into()),

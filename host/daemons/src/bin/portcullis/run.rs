@@ -41,7 +41,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
     if report || times.is_some() {
         for _ in 0..times.unwrap_or(1) {
             desk.report(login.clone()).map_err(|failure| {
-                Trouble::new(format!("report failed: {}", failure.reason.to_str_lossy()))
+                Trouble::new(format!("report failed: {}", failure.told().to_str_lossy()))
             })?;
         }
         if times.is_none() {

@@ -62,7 +62,7 @@ impl Work for Background {
             let metrics = self.chain.capabilities().metrics.jobs.of(job);
             metrics.began();
             let _running = Running(metrics);
-            self.chain.background(job, deadline).await.map_err(|failure| failure.to_string())
+            self.chain.background(job, deadline).await.map_err(|failure| failure.told().to_string())
         })
     }
 

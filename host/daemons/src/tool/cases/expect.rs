@@ -103,13 +103,13 @@ impl Expect {
         let decision = match (result, &self.fails) {
             (Err(failure), Some(part)) if failure.reason.contains_str(part) => return Vec::new(),
             (Err(failure), Some(part)) => {
-                return vec![Mismatch::new("failure", part, failure.reason.to_str_lossy())];
+                return vec![Mismatch::new("failure", part, failure.told().to_str_lossy())];
             }
             (Err(failure), None) => {
                 return vec![Mismatch::new(
                     "answer",
                     "a decision",
-                    format!("failed: {}", failure.reason.to_str_lossy()),
+                    format!("failed: {}", failure.told().to_str_lossy()),
                 )];
             }
             (Ok(decision), Some(part)) => {

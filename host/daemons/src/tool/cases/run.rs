@@ -249,7 +249,7 @@ impl<'a> Player<'a> {
                     Mismatch::new("reset", "what is expected of it", "it was refused, or did not fail")
                 }
                 (Err(failure), Some(part)) if failure.reason.contains_str(part) => return Ok(None),
-                (Err(failure), _) => Mismatch::new("reset", "done", failure.reason.to_str_lossy()),
+                (Err(failure), _) => Mismatch::new("reset", "done", failure.told().to_str_lossy()),
             };
             return Ok(Some(Failed {
                 step: number,
@@ -268,7 +268,7 @@ impl<'a> Player<'a> {
                 (Ok(()), None) => return Ok(None),
                 (Err(failure), Some(part)) if failure.reason.contains_str(part) => return Ok(None),
                 (Ok(()), Some(part)) => Mismatch::new("failure", part, "it went well"),
-                (Err(failure), _) => Mismatch::new("report", "done", failure.reason.to_str_lossy()),
+                (Err(failure), _) => Mismatch::new("report", "done", failure.told().to_str_lossy()),
             };
             return Ok(Some(Failed { step: number, n, login: text, wrong: vec![wrong], trace: None }));
         }
@@ -277,7 +277,7 @@ impl<'a> Player<'a> {
         let wrong = match &step.expect {
             Some(expect) => expect.compare(&result, Some(&explanation)),
             None if step.tally.is_none() && result.is_err() => {
-                let failure = result.map_or_else(|failure| failure.reason, |_| BString::default());
+                let failure = result.map_or_else(|failure| failure.told(), |_| BString::default());
                 vec![Mismatch::new("answer", "a decision", failure.to_str_lossy())]
             }
             None => Vec::new(),

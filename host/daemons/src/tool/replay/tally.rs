@@ -94,7 +94,7 @@ impl Tally {
 
     pub(super) fn report_failed(&mut self, failure: &Failure) {
         self.report_failures += 1;
-        self.failure.get_or_insert_with(|| failure.reason.to_str_lossy().into_owned());
+        self.failure.get_or_insert_with(|| failure.told().to_str_lossy().into_owned());
     }
 
     pub(super) fn allow(
@@ -113,7 +113,7 @@ impl Tally {
         }
         let Some((last, answer)) = verdicts.last().zip(answers.last()) else { return };
         if let Err(failure) = answer {
-            self.failure.get_or_insert_with(|| failure.reason.to_str_lossy().into_owned());
+            self.failure.get_or_insert_with(|| failure.told().to_str_lossy().into_owned());
         }
         let before = if verdicts.len() > 1 { verdicts.first().copied() } else { recorded };
         if let Some(before) = before {
