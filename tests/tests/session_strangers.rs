@@ -148,6 +148,17 @@ fn packets_of_a_sibling_that_has_a_session_are_not_counted_twice() {
 }
 
 #[test]
+fn a_node_that_dials_itself_says_so() {
+    let [one, other, _] = sibling_ports();
+    // Comes from the sibling's address, and leads to the node.
+    let way = Relay::start(other, one, other.ip());
+    let a = node(one, &[format!("{}:tcp", way.addr)], "");
+    a.log().wait_for("cannot be opened (the sibling is this node itself)");
+    wait_for("both ends count it", || rejected(&a, "oneself", other) > 1);
+    assert_eq!(a.log().count("another key"), 0, "{:?}", a.log().all());
+}
+
+#[test]
 fn another_key_and_a_recorded_session_get_nowhere() {
     let [one, other, _] = sibling_ports();
     let way = Relay::start(SocketAddr::new(other.ip(), address::fresh().port()), other, one.ip());
@@ -172,6 +183,7 @@ fn another_key_and_a_recorded_session_get_nowhere() {
     a.execute(&format!("addSiblingWithKey(\"{other}:tcp\", \"{wrong}\")"));
     wait_for("it is rejected", || rejected(&b, "key", one) > 1);
     wait_for("and takes to packets", || state(&a, other) == Some(1));
+    a.log().wait_for("has it another key, or another version of Portcullis?");
     report(&a, "joe", "192.0.2.1");
     let lines = b.log().all();
     let told = lines.iter().filter(|line| line.contains("does not open")).count();

@@ -54,6 +54,8 @@ impl Ended {
                 ": it runs another version of Portcullis, and is sent packets until both run the same"
             }
             Self::Session(SessionError::Oneself) => "",
+            // Nodes of version 1 say nothing before they close a connection over the version.
+            Self::Connection(_) => ": has it another key, or another version of Portcullis?",
             _ => ": has it another key?",
         }
     }
@@ -92,6 +94,8 @@ mod tests {
     fn the_advice_is_about_what_happened() {
         let of = |error: SessionError| Ended::from(error).advice();
         assert!(of(SessionError::Version(3)).contains("another version of Portcullis"));
-        assert!(of(ChannelError::Rejected.into()).contains("another key"));
+        assert!(of(ChannelError::Rejected.into()).ends_with("another key?"));
+        let end = Ended::from(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
+        assert!(end.advice().contains("another key, or another version"));
     }
 }

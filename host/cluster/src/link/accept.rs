@@ -102,9 +102,19 @@ impl Serving<'_> {
         // The frame that is half here, and until when it has to be whole.
         let mut half: Option<(u64, Instant)> = None;
         loop {
-            while acceptor.advance(now(), self.sessions.now_ms())? {
-                // Others on this thread have something to do, too, and a few bytes can ask for much.
-                tokio::task::yield_now().await;
+            loop {
+                match acceptor.advance(now(), self.sessions.now_ms()) {
+                    // Others on this thread have something to do, too, and a few bytes can ask for much.
+                    Ok(true) => tokio::task::yield_now().await,
+                    Ok(false) => break,
+                    Err(error) => {
+                        if let Some(frame) = acceptor.last_frame() {
+                            // The error is what there is to tell.
+                            let _ = self.write(&mut stream, &frame).await;
+                        }
+                        return Err(error.into());
+                    }
+                }
             }
             self.note(&mut acceptor, &mut counted);
             while let Some(frame) = acceptor.produce(now())? {

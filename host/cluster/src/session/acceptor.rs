@@ -59,8 +59,12 @@ pub struct Acceptor {
     journal: Arc<Journal>,
     heard: Arc<Heard>,
     channel: Channel,
+    /// The version of the protocol that it speaks.
+    version: u64,
     dialer: Option<u64>,
     said_hello: bool,
+    /// The dialer is refused for what it is.
+    refused: bool,
     /// For each number of the dialer's: this node's number of the database, and how shares are read.
     dbs: Vec<Option<(usize, Translation)>>,
     asked: Asked,
@@ -83,8 +87,10 @@ impl Acceptor {
             journal,
             heard,
             channel,
+            version: VERSION,
             dialer: None,
             said_hello: false,
+            refused: false,
             dbs: Vec::new(),
             asked: Asked::default(),
             ack: false,
@@ -169,10 +175,11 @@ impl Acceptor {
             let Message::Hello { version, origin, .. } = message else {
                 return Err(SessionError::Unexpected);
             };
-            if version != VERSION {
+            self.refused = version != self.version || origin == self.journal.origin();
+            if version != self.version {
                 return Err(SessionError::Version(version));
             }
-            if origin == self.journal.origin() {
+            if self.refused {
                 return Err(SessionError::Oneself);
             }
             self.dialer = Some(origin);
@@ -254,6 +261,22 @@ impl Acceptor {
         Ok(entry.as_ref().map(|(place, _)| *place))
     }
 
+    /// The frame that is to be sent before the connection is closed over an error: to a dialer that was refused for its version, or
+    /// because it is this node, what this end is. Otherwise it could not tell that from another key.
+    pub fn last_frame(&mut self) -> Option<Vec<u8>> {
+        if !std::mem::take(&mut self.refused) {
+            return None;
+        }
+        let hello = Message::Hello { version: self.version, origin: self.journal.origin(), known: 0 };
+        self.channel.seal(&hello.encode()).ok()
+    }
+
+    /// One that speaks another version.
+    #[cfg(test)]
+    pub(super) fn speaking(self, version: u64) -> Self {
+        Self { version, ..self }
+    }
+
     /// The next frame to be sent; `None` if there is nothing to say until something arrives.
     ///
     /// # Errors
@@ -271,7 +294,7 @@ impl Acceptor {
             self.said_hello = true;
             let known = self.heard.known(dialer);
             self.position = known.saturating_sub(1);
-            return Some(Message::Hello { version: VERSION, origin: self.journal.origin(), known });
+            return Some(Message::Hello { version: self.version, origin: self.journal.origin(), known });
         }
         if std::mem::take(&mut self.ack) {
             return Some(Message::Ack { position: self.position });

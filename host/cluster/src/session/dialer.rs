@@ -73,6 +73,8 @@ struct Connection {
 pub struct Dialer {
     journal: Arc<Journal>,
     secret: Secret,
+    /// The version of the protocol that it speaks.
+    version: u64,
     /// The sibling's origin when it was last heard of.
     sibling: Option<u64>,
     repaired_ms: u64,
@@ -84,7 +86,13 @@ impl Dialer {
     /// A dialer that has never been connected. `secret`: random; where digests begin.
     pub fn new(journal: Arc<Journal>, secret: Secret) -> Self {
         let status = DialerStatus::default();
-        Self { journal, secret, sibling: None, repaired_ms: 0, status, connection: None }
+        Self { journal, secret, version: VERSION, sibling: None, repaired_ms: 0, status, connection: None }
+    }
+
+    /// One that speaks another version.
+    #[cfg(test)]
+    pub(super) fn speaking(self, version: u64) -> Self {
+        Self { version, ..self }
     }
 
     /// How it gets along.
@@ -159,7 +167,7 @@ impl Dialer {
         let Some(connection) = &mut self.connection else { return Ok(()) };
         match message {
             Message::Hello { version, origin, known } if !connection.greeted => {
-                if version != VERSION {
+                if version != self.version {
                     return Err(SessionError::Version(version));
                 }
                 if origin == self.journal.origin() {
@@ -244,7 +252,7 @@ impl Dialer {
         let connection = self.connection.as_mut()?;
         if !connection.said_hello {
             connection.said_hello = true;
-            return Some(Message::Hello { version: VERSION, origin: self.journal.origin(), known: 0 });
+            return Some(Message::Hello { version: self.version, origin: self.journal.origin(), known: 0 });
         }
         if !connection.greeted {
             return None;

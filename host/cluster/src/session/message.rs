@@ -3,6 +3,8 @@
 use statsdb::codec::{put, put_bytes, split, take, take_bytes};
 use statsdb::{CodecError, Outline, Secret};
 
+use super::VERSION;
+
 /// Most sums, lines or keys in one message.
 pub(super) const MAX_ITEMS: usize = 4096;
 
@@ -186,7 +188,14 @@ impl Message {
         let (&kind, mut body) = text.split_first().ok_or(CodecError::Short)?;
         let rest = &mut body;
         let message = match kind {
-            HELLO => Self::Hello { version: take(rest)?, origin: fixed(rest)?, known: take(rest)? },
+            HELLO => {
+                let version = take(rest)?;
+                // What another version says after that is not known here.
+                if version != VERSION {
+                    return Ok(Self::Hello { version, origin: 0, known: 0 });
+                }
+                Self::Hello { version, origin: fixed(rest)?, known: take(rest)? }
+            }
             DB => Self::Db { db: small(rest)?, outline: Outline::decode(rest)? },
             SHARES => {
                 let position = take(rest)?;

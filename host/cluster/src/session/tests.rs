@@ -89,6 +89,47 @@ fn an_end_says_why_it_gives_up() {
     assert_eq!(dialer.produce(0, 60_000), Err(SessionError::Silent));
 }
 
+/// Each end is told what the other one is, before the connection is closed.
+#[test]
+fn ends_of_two_versions_and_a_node_that_dials_itself_know_what_is_wrong() {
+    let journal = |origin| Arc::new(Journal::new(origin, 1000));
+    let meet = |(dialing, dialed): (u64, u64), (speaks, hears): (u64, u64)| {
+        let (a, b) = pair(1, 1);
+        let mut dialer = Dialer::new(journal(dialing), Secret([1; 16])).speaking(speaks);
+        let mut acceptor = Acceptor::new(journal(dialed), Arc::default(), b).speaking(hears);
+        dialer.connected(a, 0);
+        let hello = dialer.produce(0, 0).unwrap().unwrap();
+        let accepted = acceptor.receive(&hello, 0, 0);
+        let last = acceptor.last_frame();
+        let heard = last.as_ref().map(|frame| dialer.receive(frame, 0, 0));
+        assert_eq!(acceptor.last_frame(), None, "once");
+        (accepted, heard)
+    };
+    let version = |version| Err(SessionError::Version(version));
+    assert_eq!(meet((100, 200), (VERSION + 1, VERSION)), (version(VERSION + 1), Some(version(VERSION))));
+    assert_eq!(meet((100, 200), (VERSION, VERSION + 1)), (version(VERSION), Some(version(VERSION + 1))));
+    let oneself = || Err(SessionError::Oneself);
+    assert_eq!(meet((100, 100), (VERSION, VERSION)), (oneself(), Some(oneself())));
+    assert_eq!(meet((100, 200), (VERSION, VERSION)), (Ok(()), None));
+    // Nobody who does not know the key is told anything.
+    let (mut a, b) = pair(1, 2);
+    let mut acceptor = Acceptor::new(journal(100), Arc::default(), b);
+    let hello = Message::Hello { version: VERSION + 1, origin: 200, known: 0 }.encode();
+    assert!(acceptor.receive(&a.seal(&hello).unwrap(), 0, 0).is_err());
+    assert_eq!(acceptor.last_frame(), None);
+}
+
+/// A later version may have more to say there.
+#[test]
+fn the_version_of_a_hello_is_read_whatever_follows_it() {
+    let mut text = Message::Hello { version: VERSION + 1, origin: 200, known: 0 }.encode();
+    text.extend_from_slice(b"and more");
+    assert!(matches!(Message::decode(&text), Ok(Message::Hello { version, .. }) if version == VERSION + 1));
+    let mut text = Message::Hello { version: VERSION, origin: 200, known: 0 }.encode();
+    text.push(0);
+    assert!(Message::decode(&text).is_err());
+}
+
 /// A node with one database.
 pub(super) fn counting(origin: u64) -> (StatsRegistry, Db, Arc<Journal>) {
     let stats = StatsRegistry::new(Log::discard()).unwrap();
