@@ -92,13 +92,20 @@ impl Redis {
     /// A node of a cluster, alone.
     pub fn cluster_node() -> Redis {
         let addr = address::fresh();
+        Redis::cluster_node_seen_at(addr, addr.port())
+    }
+
+    /// One that tells clients another port than it listens at.
+    pub fn cluster_node_seen_at(addr: SocketAddr, port_for_clients: u16) -> Redis {
         let folder = TempDir::with_prefix("portcullis-redis-").unwrap();
         let (ip, port) = (addr.ip().to_string(), addr.port().to_string());
         // Otherwise the nodes take the address that the kernel connects from, which is 127.0.0.1.
         let own = ["--bind-source-addr", &ip, "--cluster-announce-ip", &ip];
         // What one node has is to be had while another one is away.
         let cluster = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"];
-        let arguments = [&["--port", &port][..], &cluster, &own].concat();
+        let (seen, bus) = (port_for_clients.to_string(), (addr.port() + 10_000).to_string());
+        let ports = ["--port", &port, "--cluster-announce-port", &seen, "--cluster-announce-bus-port", &bus];
+        let arguments = [&ports[..], &cluster, &own].concat();
         Redis::with(addr, folder, &arguments, &["-c"])
     }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -26,6 +26,8 @@ pub enum Way {
 struct Gate {
     way: Mutex<Way>,
     changed: Condvar,
+    /// How long nothing passes over a new connection.
+    delay: Mutex<Duration>,
 }
 
 impl Gate {
@@ -62,7 +64,8 @@ impl Relay {
     /// Listens at `addr` and connects to `to`, where connections seem to come from `from`.
     pub fn start(addr: SocketAddr, to: SocketAddr, from: IpAddr) -> Relay {
         let listener = TcpListener::bind(addr).unwrap();
-        let gate = Arc::new(Gate { way: Mutex::new(Way::Open), changed: Condvar::new() });
+        let gate =
+            Arc::new(Gate { way: Mutex::new(Way::Open), changed: Condvar::new(), delay: Mutex::default() });
         let relay = Relay { addr, gate, connections: Arc::default(), recorded: Arc::default() };
         let (gate, connections) = (Arc::clone(&relay.gate), Arc::clone(&relay.connections));
         let recorded = Arc::clone(&relay.recorded);
@@ -86,6 +89,11 @@ impl Relay {
         self.gate.changed.notify_all();
     }
 
+    /// Of each new connection: nothing passes over it for so long.
+    pub fn delay(&self, delay: Duration) {
+        *self.gate.delay.lock() = delay;
+    }
+
     /// Connections so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
@@ -99,6 +107,10 @@ impl Relay {
 }
 
 fn serve(inward: TcpStream, (to, from): (SocketAddr, IpAddr), gate: &Arc<Gate>, recorded: &Mutex<Record>) {
+    let until = Instant::now() + *gate.delay.lock();
+    while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        thread::park_timeout(left);
+    }
     let Ok(outward) = connect_from(from, to) else { return };
     let record = Record::default();
     *recorded.lock() = Arc::clone(&record);

@@ -6,10 +6,13 @@
 mod battery;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use battery::{Kept, T, World, add, step};
 use capabilities::stats::{Ask, Found, Step};
 use portcullis_tests::redis::{Redis, SLOTS, slot};
+use portcullis_tests::relay::Relay;
+use portcullis_tests::{address, until};
 use statsdb::outside::value_hash;
 
 /// Parts of a DB.
@@ -129,4 +132,78 @@ fn what_is_counted_while_slots_move_is_counted_once() {
             move_part(&mut counts, parts.next().unwrap(), one, to, &others, first);
         }
     }
+}
+
+/// The options of a DB in this cluster, whose calls may take so long.
+fn outside<'w>(world: &'w World, nodes: &[Redis], timeout_ms: &str) -> Kept<'w> {
+    let hosts: Vec<String> = nodes.iter().map(|node| node.addr.to_string()).collect();
+    let url = format!("redis://{}", hosts.join(","));
+    let options =
+        [("backend", &*url), ("cluster", "true"), ("timeout_ms", timeout_ms), ("on_unreachable", "closed")];
+    world.outside("db", &options)
+}
+
+/// Some user of a part that is on the first node, who is counted until that worked; the part's slot then moves to this node.
+/// The user's key, the part's index, and the count.
+fn begin_to_move(db: &Kept<'_>, from: &Redis, to: &Redis) -> (String, String, String, i32) {
+    let part = (0..PARTS).find(|part| index(*part).1 < SLOTS / 3).unwrap();
+    let ((index, slot), user) = (index(part), users_in(part).swap_remove(0));
+    let count = until("the user is counted", || {
+        let steps = vec![step(user.as_bytes(), "i", add("1")), step(user.as_bytes(), "i", Ask::Get)];
+        Some(db.ask(T, steps).ok()?[1].number())
+    });
+    let slot = slot.to_string();
+    let [source, target] = [from, to].map(|node| node.cli(&["CLUSTER", "MYID"]));
+    to.cli(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source]);
+    from.cli(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target]);
+    (format!("{index}:{user}"), index, user, count)
+}
+
+fn migrate(key: &str, from: &Redis, to: &Redis) {
+    let (host, port) = (to.addr.ip().to_string(), to.addr.port().to_string());
+    assert_eq!(from.cli(&["MIGRATE", &host, &port, key, "0", "60000"]), "OK", "{key}");
+}
+
+#[test]
+fn a_new_node_is_reached_also_if_connecting_to_it_takes_longer_than_a_call_may() {
+    let nodes = Redis::cluster();
+    let world = World::new();
+    let (addr, seen) = (address::fresh(), address::fresh());
+    let fourth = Redis::cluster_node_seen_at(addr, seen.port());
+    let relay = Relay::start(seen, addr, address::own().into());
+    fourth.join(&nodes[0]);
+    // Connecting may take five times as long as a call.
+    let db = outside(&world, &nodes, "200");
+    relay.delay(Duration::from_millis(450));
+    let (key, index, user, count) = begin_to_move(&db, &nodes[0], &fourth);
+    for key in [&key, &index] {
+        migrate(key, &nodes[0], &fourth);
+    }
+    until("the user's count is found at the new node", || {
+        let found = db.ask(T, vec![step(user.as_bytes(), "i", Ask::Get)]).ok()?;
+        (found[0].number() == count).then_some(())
+    });
+    assert!(relay.connections() > 0);
+}
+
+#[test]
+fn a_count_that_was_made_has_not_failed_because_its_index_cannot_be_written() {
+    let nodes = Redis::cluster();
+    let world = World::new();
+    let fourth = Redis::cluster_node();
+    fourth.join(&nodes[0]);
+    let db = outside(&world, &nodes, "10000");
+    let (_, index, user, mut count) = begin_to_move(&db, &nodes[0], &fourth);
+    migrate(&index, &nodes[0], &fourth);
+    let steps = || vec![step(user.as_bytes(), "i", add("1")), step(user.as_bytes(), "i", Ask::Get)];
+    for frozen in [false, true] {
+        fourth.freeze(frozen);
+        count += 1;
+        assert_eq!(db.ask(T, steps()).unwrap()[1].number(), count, "frozen: {frozen}");
+    }
+    fourth.freeze(false);
+    until("all of it is there again", || {
+        let found = db.ask(T, vec![step(user.as_bytes(), "i", Ask::Get)]).ok()?;
+        (found[0].number() == count).then_some(())
+    });
 }

@@ -6,6 +6,7 @@
 
 mod away;
 pub mod entry;
+mod guests;
 mod link;
 mod nodes;
 mod pending;

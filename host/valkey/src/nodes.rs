@@ -1,14 +1,16 @@
 //! A connection to each server that has keys of its own: one server, or the masters of a cluster. They are apart from each
 //! other, so that one that hangs holds up no other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 use tokio::task::JoinSet;
 
+use crate::guests::Guests;
 use crate::link::{Limits, LinkError, first, single};
 use crate::target::{Mode, Target};
 
@@ -21,7 +23,7 @@ pub(crate) struct Nodes {
     /// Of a cluster: how its nodes are connected to.
     cluster: Option<(Target, Limits)>,
     /// Nodes that are none of these, to which keys have moved: they are new.
-    guests: tokio::sync::Mutex<BTreeMap<Host, MultiplexedConnection>>,
+    guests: Arc<Guests>,
     /// A key was elsewhere than these say.
     stale: AtomicBool,
 }
@@ -43,8 +45,8 @@ pub(crate) struct Node {
 }
 
 impl Nodes {
-    fn of(servers: Vec<Node>, cluster: Option<(Target, Limits)>) -> Self {
-        Self { servers, cluster, guests: tokio::sync::Mutex::default(), stale: AtomicBool::new(false) }
+    fn of(servers: Vec<Node>, cluster: Option<(Target, Limits)>, guests: Arc<Guests>) -> Self {
+        Self { servers, cluster, guests, stale: AtomicBool::new(false) }
     }
 
     /// Connects to all of them. Of a cluster some may be away; `known`: nodes that it had before, for when those of the target
@@ -58,10 +60,10 @@ impl Nodes {
             let connection = Ok(single(target, limits).await?);
             let slots = vec![0..=SLOTS - 1];
             let node = Node { host: None, slots, name: target.to_string(), connection };
-            return Ok(Nodes::of(vec![node], None));
+            return Ok(Nodes::of(vec![node], None, Arc::default()));
         }
         let masters = masters(target, limits, known).await?;
-        let nodes = connect(target, limits, masters, &[]).await;
+        let nodes = connect(target, limits, masters, &[], Arc::default()).await;
         *known = nodes.hosts();
         Ok(nodes)
     }
@@ -91,11 +93,11 @@ impl Nodes {
             if let Ok(masters) = ask_masters(&mut (*connection).clone(), &host.0).await
                 && !masters.is_empty()
             {
-                return Ok(connect(target, limits, masters, &kept).await);
+                return Ok(connect(target, limits, masters, &kept, self.guests.clone()).await);
             }
         }
         let masters = masters(target, limits, &self.hosts()).await?;
-        Ok(connect(target, limits, masters, &kept).await)
+        Ok(connect(target, limits, masters, &kept, self.guests.clone()).await)
     }
 
     /// All of them.
@@ -158,26 +160,13 @@ impl Nodes {
         if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) {
             self.stale.store(true, Ordering::Relaxed);
         }
-        let other = match self.servers.iter().find(|node| node.host.as_ref() == Some(&host)) {
-            Some(node) => node.connection.as_ref().ok().cloned(),
-            None => self.guest(cluster, &host).await,
-        };
-        let answer = asking(&mut other.ok_or_else(away)?, command.clone()).await;
-        if answer.as_ref().is_err_and(|error| error.is_io_error() || error.is_connection_dropped()) {
-            self.guests.lock().await.remove(&host);
+        match self.servers.iter().find(|node| node.host.as_ref() == Some(&host)) {
+            Some(node) => {
+                let mut other = node.connection.as_ref().ok().cloned().ok_or_else(away)?;
+                asking(&mut other, command.clone()).await
+            }
+            None => self.guests.ask(&cluster.0, cluster.1, &host, command.clone()).await,
         }
-        answer
-    }
-
-    /// A node that is none of these.
-    async fn guest(&self, (target, limits): &(Target, Limits), host: &Host) -> Option<MultiplexedConnection> {
-        let mut guests = self.guests.lock().await;
-        if let Some(connection) = guests.get(host) {
-            return Some(connection.clone());
-        }
-        let connection = first(&alone(target, host), *limits).await.ok()?;
-        guests.insert(host.clone(), connection.clone());
-        Some(connection)
     }
 
     /// Whether keys were found elsewhere than they should be.
@@ -194,7 +183,7 @@ fn sent_on(answer: &RedisError) -> Option<Host> {
 }
 
 /// This host of a cluster, by itself.
-fn alone(target: &Target, host: &Host) -> Target {
+pub(crate) fn alone(target: &Target, host: &Host) -> Target {
     Target { hosts: vec![host.clone()], mode: Mode::Single, ..target.clone() }
 }
 
@@ -214,11 +203,19 @@ pub(crate) async fn asking(node: &mut MultiplexedConnection, command: Cmd) -> Re
 
 type Master = (Host, Vec<RangeInclusive<u16>>);
 
-/// Connections to these, all at once.
-async fn connect(target: &Target, limits: Limits, masters: Vec<Master>, kept: &[Kept<'_>]) -> Nodes {
+/// Connections to these, all at once. Those of guests that have slots now are kept, too.
+async fn connect(
+    target: &Target,
+    limits: Limits,
+    masters: Vec<Master>,
+    kept: &[Kept<'_>],
+    guests: Arc<Guests>,
+) -> Nodes {
     let mut connecting = JoinSet::new();
     for (host, slots) in masters {
+        let guest = guests.take(&host);
         let old = kept.iter().find(|(known, _)| **known == host).map(|(_, connection)| (*connection).clone());
+        let old = old.or(guest);
         let alone = alone(target, &host);
         connecting.spawn(async move {
             let connection = match old {
@@ -228,7 +225,7 @@ async fn connect(target: &Target, limits: Limits, masters: Vec<Master>, kept: &[
             Node { host: Some(host), slots, name: alone.to_string(), connection }
         });
     }
-    Nodes::of(connecting.join_all().await, Some((target.clone(), limits)))
+    Nodes::of(connecting.join_all().await, Some((target.clone(), limits)), guests)
 }
 
 /// The masters of a cluster as the first host that answers knows them: of those that are configured, and if none of these

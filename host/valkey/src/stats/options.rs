@@ -9,7 +9,7 @@ use capabilities::stats::OnUnreachable;
 use crate::target::{Mode, Target, TargetError};
 
 /// Where, and what happens when it cannot be reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatsOptions {
     /// Where.
     pub target: Target,

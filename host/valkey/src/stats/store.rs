@@ -1,6 +1,7 @@
 //! A stats DB in a server: calls that wait for its connection.
 
 mod connect;
+mod index;
 mod trouble;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -53,6 +54,8 @@ struct Inner {
     /// Of a cluster: what cannot be reached though the connection is there.
     parts: Parts,
     waiting: AtomicUsize,
+    /// Indexes that are being written on their own.
+    indexing: AtomicUsize,
     away: Away,
     /// It was told that some parts cannot be reached.
     partly: AtomicBool,
@@ -103,6 +106,7 @@ impl StatsStore {
             broken: Notify::new(),
             parts: Parts::default(),
             waiting: AtomicUsize::new(0),
+            indexing: AtomicUsize::new(0),
             away: Away::default(),
             partly: AtomicBool::new(false),
         });
@@ -112,6 +116,16 @@ impl StatsStore {
         }
         runtime.spawn(inner.connect());
         Some(store)
+    }
+
+    /// The DB's name.
+    pub fn name(&self) -> &BString {
+        &self.0.name
+    }
+
+    /// How its counts are kept.
+    pub fn options(&self) -> &StatsOptions {
+        &self.0.options
     }
 
     /// Waits until the server is there, but not longer than this. Whether it is.
@@ -255,7 +269,7 @@ impl Inner {
     }
 
     /// Runs the script, which the server may not know yet.
-    async fn run(&self, nodes: &Nodes, run: &Run) -> Result<Value, RedisError> {
+    async fn run(self: &Arc<Self>, nodes: &Arc<Nodes>, run: &Run) -> Result<Value, RedisError> {
         let keys = run.of_script();
         let command = |name: &str, script: &str| {
             let mut command = redis::cmd(name);
@@ -268,10 +282,8 @@ impl Inner {
         if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)) {
             done = nodes.ask(key, &command("EVAL", SCRIPT)).await;
         }
-        if let (Ok(_), Some([key, index, now, life])) = (&done, run.of_index()) {
-            let (mut add, mut expire) = (redis::cmd("ZADD"), redis::cmd("EXPIRE"));
-            nodes.ask(index, add.arg(index).arg(now).arg(key)).await?;
-            nodes.ask(index, expire.arg(index).arg(life)).await?;
+        if let (Ok(_), Some(words)) = (&done, run.of_index()) {
+            self.clone().write_index(nodes, words);
         }
         if nodes.is_stale() {
             self.broken.notify_one();
@@ -298,7 +310,7 @@ impl Inner {
     }
 }
 
-/// A call that waits, counted until it does not any more.
+/// A call, or an index, that waits, counted until it does not any more.
 struct Waits<'a>(&'a AtomicUsize);
 
 impl Drop for Waits<'_> {
