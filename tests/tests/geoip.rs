@@ -134,3 +134,28 @@ fn databases_are_read_again_after_the_file_that_names_them() {
     daemon.log().wait_for("the configuration cannot be used, the old one goes on");
     assert_eq!(look(), "NO");
 }
+
+#[test]
+fn new_data_does_not_wait_for_a_configuration_that_is_stuck() {
+    let launch = Launch::new(POLICY);
+    let file = launch.folder().join("city.mmdb");
+    write_database(&file, "SE");
+    let daemon = launch.start();
+    let country = || {
+        let answer = daemon.client().post("/command/where", &json!({"attrs": {"ip": "203.0.113.77"}}));
+        answer.json()["r_attrs"]["country"].clone()
+    };
+    assert_eq!(country(), "SE");
+    // Nobody ever writes to the pipe.
+    let pipe = daemon.folder().join("pipe");
+    process::run_ok(Command::new("mkfifo").arg(&pipe));
+    let config = std::fs::read_to_string(daemon.config()).unwrap();
+    std::fs::write(daemon.config(), config + "\ndofile('pipe')\n").unwrap();
+    for (times, anew) in [(1, "NO"), (2, "DE")] {
+        write_database(&file, anew);
+        daemon.process.signal("HUP");
+        daemon.log().wait_for_count("Reloaded GeoIP database city", times);
+        assert_eq!(country(), anew);
+    }
+    assert_eq!(daemon.log().count("the configuration is still being read"), 1);
+}

@@ -332,23 +332,3 @@ fn each_hook_that_a_file_loses_is_told() {
     assert!(line.contains("wforce.conf no longer"), "{line}");
     assert_eq!(daemon.log().count("no longer sets"), 1, "the others are still there");
 }
-
-#[test]
-fn settings_that_wait_for_a_restart_are_told_in_one_line() {
-    let waits = "these stay as they were until a restart";
-    let daemon = Daemon::start(BEFORE);
-    change(&daemon, BEFORE, AFTER, 1);
-    assert_eq!(daemon.log().count(waits), 0, "all of this takes effect");
-    let more = "setNumLuaStates(3)\nsetPolicyBudget(77)\nsetStateDir('state')\naddListener('127.0.0.1:9', false, '', '', {})\n\
-        blacklistPersistDB('127.0.0.1', 9)\nsetAlertLimits{ per_hour = 7 }\n";
-    change(&daemon, AFTER, &format!("{AFTER}{more}"), 2);
-    let line = daemon.log().wait_for(waits);
-    let named =
-        "addListener, setNumLuaStates, setPolicyBudget, setStateDir, the blacklist's Redis, setAlertLimits)";
-    assert!(line.contains(named), "{line}");
-    change(&daemon, more, "", 3);
-    assert_eq!(daemon.log().count(waits), 1);
-    change(&daemon, "setKey(", "setKey('Ay9KXgU3g4ygK+qWT0Ut4gH8PPz02gbtPeXWPdjD0HE=') -- (", 4);
-    let lines = daemon.log().wait_for_count(waits, 2);
-    assert!(lines[1].contains("(setKey)"), "{lines:?}");
-}

@@ -59,7 +59,7 @@ impl Settings {
 }
 
 /// How much is told.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Alerts of one reason about one login are told once in so many seconds.

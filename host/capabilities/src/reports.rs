@@ -58,6 +58,8 @@ struct Open {
     intake: Intake,
     limits: Limits,
     databases: Databases,
+    /// Several daemons can share it.
+    shared: bool,
 }
 
 impl Reports {
@@ -77,8 +79,13 @@ impl Reports {
     /// # Errors
     /// The options make no sense.
     pub fn configure(&self, engine: &str, options: Value) -> Result<(), SettingsError> {
-        *self.settings.lock() = Some(Settings::read(engine, options)?);
+        self.choose(Settings::read(engine, options)?);
         Ok(())
+    }
+
+    /// The same with settings that were read before.
+    pub fn choose(&self, settings: Settings) {
+        *self.settings.lock() = Some(settings);
     }
 
     /// Whether the configuration names a store.
@@ -149,12 +156,13 @@ impl Reports {
         let intake =
             Intake::start(&store, (settings.queue, tasks, patient), (&self.log, &self.metrics), runtime);
         let (limits, databases) = (settings.limits, settings.databases.clone());
-        self.open.store(Some(Arc::new(Open { store, intake, limits, databases })));
+        let shared = matches!(settings.engine, Engine::Elastic(_));
+        self.open.store(Some(Arc::new(Open { store, intake, limits, databases, shared })));
     }
 
-    /// Whether the store is one that several daemons can share.
+    /// Whether the store that is open is one that several daemons can share.
     pub fn shared(&self) -> bool {
-        self.settings.lock().as_ref().is_some_and(|settings| matches!(settings.engine, Engine::Elastic(_)))
+        self.open.load().as_ref().is_some_and(|open| open.shared)
     }
 
     /// Whether there is a store that questions can be asked.

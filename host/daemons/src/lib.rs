@@ -9,6 +9,7 @@ pub mod background;
 pub mod check;
 pub mod client;
 pub mod consoles;
+mod databases;
 pub mod dump;
 pub mod flavour;
 pub mod http;

@@ -26,7 +26,7 @@ use crate::flavour::Flavour;
 use crate::outgoing::keep_outside;
 use crate::shadow::{self, ShadowError};
 use crate::start::{self, Started};
-use crate::{check, program, restart};
+use crate::{check, databases, program, restart};
 
 /// How long each pass of the file may take: more than any that works, less than an operator's patience.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -34,6 +34,9 @@ const LIMIT: Duration = Duration::from_mins(1);
 const MEMORY: usize = 1 << 30;
 /// One that takes longer than this is hardly still at work: it is in a C function that nothing can stop.
 const STUCK: Duration = Duration::from_mins(10);
+/// How long GeoIP databases wait for the configuration, which may have other files for them. Most are read within this; one that is
+/// not must not keep their data old. A file that is gone because the new configuration has another one costs a line in the log then.
+const DATABASES: Duration = Duration::from_secs(5);
 
 /// Why the old configuration goes on.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +70,7 @@ pub struct Reloads<F> {
     /// Called when the new configuration is in place.
     pub loaded: Box<dyn Fn() + Send + Sync>,
     /// What is going on.
-    pub going: Mutex<Option<Going>>,
+    pub going: Arc<Mutex<Option<Going>>>,
     /// The daemon ends: nothing is put in place any more.
     pub ending: AtomicBool,
 }
@@ -80,21 +83,35 @@ pub struct Going {
 }
 
 impl<F: Flavour> Reloads<F> {
-    /// Reads the configuration again, after the one that is being read if there is one. Returns at once.
+    /// Reads the configuration again, after the one that is being read if there is one, and the GeoIP databases. Returns at once.
     pub fn ask(self: &Arc<Self>) {
         let log = &self.started.capabilities.log;
         let mut going = self.going.lock();
         if let Some(going) = going.as_mut() {
             going.again = true;
             log.warn(still_read(going.since.elapsed()));
+            databases::reload(self.started.capabilities.clone());
             return;
         }
         let reloads = self.clone();
         // Outside of the runtime, and with a stack as large as that of the thread it ran on at the start.
         let thread = std::thread::Builder::new().name("reload".into()).stack_size(program::STACK);
         match thread.spawn(move || reloads.work()) {
-            Ok(_) => *going = Some(Going { since: Instant::now(), again: false }),
-            Err(error) => log.error(format!("cannot read the configuration again: {error}")),
+            Ok(_) => {
+                let since = Instant::now();
+                *going = Some(Going { since, again: false });
+                let (going, capabilities) = (self.going.clone(), self.started.capabilities.clone());
+                self.started.runtime.spawn(async move {
+                    tokio::time::sleep(DATABASES).await;
+                    if going.lock().as_ref().is_some_and(|going| going.since == since) {
+                        databases::reload(capabilities);
+                    }
+                });
+            }
+            Err(error) => {
+                log.error(format!("cannot read the configuration again: {error}"));
+                databases::reload(self.started.capabilities.clone());
+            }
         }
     }
 
@@ -134,16 +151,15 @@ impl<F: Flavour> Reloads<F> {
     fn run(&self) {
         let Self { arguments, started, lines, flavour, loaded, ending, .. } = self;
         let log = &started.capabilities.log;
-        let geoip = &started.capabilities.geoip;
-        geoip.read_again();
+        let reading = databases::Reading::of(&started.capabilities.geoip);
         let result = try_run(arguments, started, lines, ending);
-        geoip.settle(result.is_ok());
+        reading.settle(result.is_ok());
         if let Ok(settings) = &result {
             loaded();
             flavour.reloaded(started, settings);
         }
         // Not before: the file may have other names for them.
-        geoip.reload();
+        drop(reading);
         match result {
             Ok(settings) => {
                 let config = &started.place.config;
@@ -235,7 +251,10 @@ fn put_in_place(
     // Before anything of the new file can raise one.
     started.capabilities.alerts.set_dry_run(settings.read(|values| values.alerts.dry_run));
     components.follow(&*started.chain.components());
-    keep_outside(&started.capabilities, &settings, started.runtime.handle());
+    let outside = keep_outside(&started.capabilities, &settings, started.runtime.handle());
+    // What the next file is compared with.
+    let kept = outside.iter().map(|store| (store.name().clone(), store.options().clone()));
+    started.settings.change(|values| values.remote_stats.extend(kept));
     // Before the policies that count on them.
     effects.apply(&started.capabilities);
     started.chain.executor().replace(engines, Some(aside), source)?;
@@ -312,7 +331,7 @@ fn waiting(started: &Started, settings: &Settings) {
         None => started.settings.read(|values| values.key.clone()).map(|key| key.0),
     };
     if before != now {
-        functions.push("setKey");
+        functions.push("setKey".into());
     }
     if !functions.is_empty() {
         let (config, functions) = (place.config.display(), functions.join(", "));

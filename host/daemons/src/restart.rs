@@ -1,16 +1,19 @@
 //! Which settings of a configuration that is read again wait for a restart.
 
-use std::fmt::Debug;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use bstr::BString;
 use lua::settings::{Listener, Values};
+use valkey::StatsOptions;
 
 /// The functions that set something else now than when the daemon started, and whose settings are only looked at then. The key
 /// is not among them: the caller knows which one is in use.
-pub fn waiting(before: &Values, now: &Values) -> Vec<&'static str> {
+pub fn waiting(before: &Values, now: &Values) -> Vec<Cow<'static, str>> {
     let mut functions = Vec::new();
     let mut note = |function: &'static str, differs: bool| {
         if differs {
-            functions.push(function);
+            functions.push(function.into());
         }
     };
     // One that lost all of them is warned of on its own.
@@ -40,15 +43,29 @@ pub fn waiting(before: &Values, now: &Values) -> Vec<&'static str> {
     note("setNumWebHookConnsPerThread", old.connections != new.connections);
     note("setWebHookQueueSize", old.queue_size != new.queue_size);
     note("setWebHookTimeoutSecs", old.timeout_secs != new.timeout_secs);
+    note("disableCurlPeerVerification", old.verify_peer != new.verify_peer);
+    note("disableCurlHostVerification", old.verify_host != new.verify_host);
+    note("setCurlCABundleFile", old.authorities != new.authorities);
+    note("setCurlClientCertAndKey", old.client != new.client);
+    note("setReportStore", before.report_store != now.report_store);
     // Without their webhooks, which a file that is read again does not add.
     let (old, new) = (&before.alerts, &now.alerts);
-    note("setAlertMail", differ(&old.mail, &new.mail));
-    note("addAlertBlock", differ(&old.blocks, &new.blocks));
+    note("setAlertMail", old.mail != new.mail);
+    note("addAlertBlock", old.blocks != new.blocks);
     note("setAlertChannels", old.channels != new.channels);
-    note("setAlertLimits", differ(&old.limits, &new.limits));
+    note("setAlertLimits", old.limits != new.limits);
     note("setAlertTemplates", old.templates != new.templates);
-    note("setAlertConfirm", differ(&old.confirm, &new.confirm));
+    note("setAlertConfirm", old.confirm != new.confirm);
+    // One that is outside now and was not is warned of by the function that makes it.
+    let new = outside(now);
+    let moved = outside(before).into_iter().filter(|(name, options)| new.get(name) != Some(options));
+    functions.extend(moved.map(|(name, _)| format!("where the stats DB {name} keeps its counts").into()));
     functions
+}
+
+/// Stats DBs whose counts are in a server. The first call for a name counts.
+fn outside(values: &Values) -> BTreeMap<&BString, &StatsOptions> {
+    values.remote_stats.iter().rev().map(|(name, options)| (name, options)).collect()
 }
 
 /// Addresses and files, wherever the file says so, and in whatever order it has the options.
@@ -61,9 +78,4 @@ fn listeners(values: &Values) -> Vec<Listener> {
         listener
     };
     values.listeners.iter().map(plain).collect()
-}
-
-/// As far as their debug output tells, which has no secrets.
-fn differ(before: &impl Debug, now: &impl Debug) -> bool {
-    format!("{before:?}") != format!("{now:?}")
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use api::Server;
 use capabilities::state::Keeper;
 use capabilities::{Capabilities, Daemon, Log};
-use parking_lot::Mutex;
 use policy::Chain;
 use tokio::sync::oneshot;
 
@@ -170,7 +169,7 @@ fn serve<F: Flavour>(arguments: &Arguments, started: &Arc<Started>, log: &Arc<Lo
             lines: lines.clone(),
             flavour: flavour.clone(),
             loaded: Box::new(server.endpoints_reloader()),
-            going: Mutex::default(),
+            going: Arc::default(),
             ending: AtomicBool::new(false),
         });
         let why = until_told(signals, left, || read_again(&server, &reloads, log)).await;

@@ -222,6 +222,8 @@ pub struct Values {
     pub webhooks: WebHooks,
     /// Alerts.
     pub alerts: alerts::Settings,
+    /// The report store.
+    pub report_store: Option<capabilities::reports::Settings>,
     /// Names of policies that may ask the report store, as far as the configuration says so.
     pub asks_reports: Vec<String>,
     /// Kinds of GeoIP databases that the file wants to look up by wforce's old functions.
@@ -267,6 +269,7 @@ impl Default for Values {
             replication: Replication::default(),
             webhooks: WebHooks::default(),
             alerts: alerts::Settings::default(),
+            report_store: None,
             asks_reports: Vec::new(),
             legacy_geoip: Vec::new(),
             complaints: Complaints::default(),

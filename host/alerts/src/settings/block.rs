@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{ConfigError, Secret, read, refuse};
 
 /// A daemon whose blacklist gets entries.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
     /// What policies call the channel.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{ConfigError, Secret, read, refuse, texts};
 
 /// The links of "was this you?".
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Confirmations {
     /// The URL under which users reach this daemon's `/confirm`.

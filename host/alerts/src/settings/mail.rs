@@ -22,7 +22,7 @@ pub enum Security {
 }
 
 /// The mail server, and who gets mail.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mail {
     /// Name or address of the server.

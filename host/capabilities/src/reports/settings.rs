@@ -21,6 +21,31 @@ pub struct Settings {
     pub limits: Limits,
     /// Where place and owner of an address are looked up.
     pub databases: Databases,
+    given: Given,
+}
+
+/// What `setReportStore` was given, which has secrets.
+#[derive(Clone, PartialEq)]
+struct Given {
+    engine: String,
+    options: Value,
+}
+
+impl std::fmt::Debug for Given {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Given").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Settings {
+    /// Whether the same was given, and files of secrets had the same secrets in them.
+    fn eq(&self, other: &Settings) -> bool {
+        let auth = |settings: &Settings| match &settings.engine {
+            Engine::Embedded(_) => Auth::None,
+            Engine::Elastic(elastic) => elastic.auth.clone(),
+        };
+        self.given == other.given && auth(self) == auth(other)
+    }
 }
 
 /// Which store.
@@ -108,6 +133,7 @@ impl Settings {
     /// # Errors
     /// An engine or an option that there is not, or a value that makes no sense.
     pub fn read(engine: &str, options: Value) -> Result<Settings, SettingsError> {
+        let given = Given { engine: engine.to_owned(), options: options.clone() };
         let Value::Object(left) = options else { return Err(refuse("the options must have names")) };
         let mut table = Table { left, known: Vec::new() };
         let engine = match engine {
@@ -134,6 +160,7 @@ impl Settings {
             },
             databases: Databases { place: table.text("place_db")?, owner: table.text("asn_db")? },
             engine,
+            given,
         };
         table.finish()?;
         Ok(settings)
@@ -282,6 +309,27 @@ mod tests {
         assert_eq!(settings.limits.time, Duration::from_millis(500));
         let Engine::Embedded(embedded) = settings.engine else { panic!() };
         assert_eq!((embedded.keep_days, embedded.keep_bytes), (30, 1_000_000_000));
+    }
+
+    #[test]
+    fn another_option_or_secret_makes_another_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        std::fs::write(&file, "id:key\n").unwrap();
+        let elastic = |options: Value| {
+            let mut all = json!({"hosts": "https://a:9200", "api_key_file": file});
+            all.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+            Settings::read("elasticsearch", all).unwrap()
+        };
+        let before = elastic(json!({}));
+        assert_eq!(before, elastic(json!({})));
+        assert_ne!(before, elastic(json!({"retention_days": 3})));
+        assert_ne!(before, Settings::read("embedded", json!({"path": "x"})).unwrap());
+        std::fs::write(&file, "id:other\n").unwrap();
+        assert_ne!(before, elastic(json!({})));
+        let options = json!({"hosts": "https://a:9200", "user": "u", "password": "hidden"});
+        let shown = format!("{:?}", Settings::read("elasticsearch", options).unwrap());
+        assert!(!shown.contains("hidden"), "{shown}");
     }
 
     #[test]

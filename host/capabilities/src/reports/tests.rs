@@ -104,6 +104,20 @@ async fn a_full_queue_refuses_and_loses_nothing_that_was_taken() {
 }
 
 #[tokio::test]
+async fn whether_it_is_shared_is_told_of_the_store_that_is_open() {
+    let caps = capabilities();
+    let elastic = || Settings::read("elasticsearch", json!({"hosts": "http://127.0.0.1:9"})).unwrap();
+    caps.reports.choose(elastic());
+    assert!(!caps.reports.shared(), "none is open");
+    let runtime = Handle::current();
+    caps.reports.open_with(Slow::new(), &settings(2), (1, false), &runtime);
+    assert!(!caps.reports.shared());
+    caps.reports.open_with(Slow::new(), &elastic(), (1, false), &runtime);
+    caps.reports.choose(settings(2));
+    assert!(caps.reports.shared());
+}
+
+#[tokio::test]
 async fn without_a_store_nothing_is_taken_and_questions_say_so() {
     let caps = capabilities();
     assert!(matches!(caps.take_report(&login("u"), 0).await, Ok(None)));

@@ -6,7 +6,7 @@ use bstr::{BString, ByteSlice};
 use capabilities::Reports;
 use capabilities::context::{self, Context, Step};
 use capabilities::reports::question::{self, Which};
-use capabilities::reports::{ReportsError, asker, note};
+use capabilities::reports::{ReportsError, Settings, asker, note};
 use reports::{Answer as Found, Confirmation, Field, Query, Report, ReportId};
 use serde_json::{Map, Value, json};
 
@@ -100,8 +100,15 @@ fn set<'a>(state: &'a State, args: &Args<'a>) -> Result<Ret<'a>, Fault> {
     let options = if args.given(2) { args.json(2)? } else { Value::Object(Map::new()) };
     // Policy calls may want to wait for it.
     state.host.settings.note_waiting();
-    if let Err(error) = state.host.caps.reports.configure(&engine, options) {
-        complain(state, format!("setReportStore: {error}"));
+    match Settings::read(&engine, options) {
+        Ok(store) => {
+            // A daemon that runs has its store already.
+            if !state.host.settings.is_read_again() {
+                state.host.caps.reports.choose(store.clone());
+            }
+            state.host.settings.change(|values| values.report_store = Some(store));
+        }
+        Err(error) => complain(state, format!("setReportStore: {error}")),
     }
     Ok(Ret::None)
 }

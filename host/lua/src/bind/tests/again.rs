@@ -105,6 +105,19 @@ fn a_db_in_memory_does_not_move_to_a_server() {
     assert!(world.printed().contains("old: its counts stay in memory"));
 }
 
+#[test]
+fn another_report_store_waits_for_a_restart() {
+    let world = World::new();
+    let store = |path: &str| format!("setReportStore('embedded', {{path = '{path}'}})");
+    run(&world.lua(Role::Config), &store("one"));
+    let again = again(&world);
+    run(&again.lua(Role::Config), &store("two"));
+    let described = world.host.caps.reports.described().unwrap();
+    assert!(described.ends_with("in one"), "{described}");
+    let of = |world: &World| world.host.settings.read(|values| values.report_store.clone());
+    assert!(of(&again).is_some() && of(&again) != of(&world));
+}
+
 /// A server that notes how often it is asked.
 #[derive(Default)]
 struct Elsewhere(AtomicUsize);
