@@ -110,6 +110,19 @@ fn what_a_call_gets_that_cannot_be_answered() {
 }
 
 #[test]
+fn a_long_batch_over_what_is_here_can_be_ended() {
+    let (db, elsewhere) = kept(OnUnreachable::Local);
+    elsewhere.away.store(true, Ordering::Relaxed);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let batch = || db.ask(None, 1000, vec![step("n", add("1")); 1000]);
+    let ended = runtime.block_on(async { tokio::time::timeout(std::time::Duration::ZERO, batch()).await });
+    assert!(ended.is_err() && db.local().get(1000, b"k", b"n") < 1000);
+    db.local().reset(1000, b"k");
+    assert_eq!(runtime.block_on(batch()).unwrap().len(), 1000);
+    assert_eq!(db.local().get(1000, b"k", b"n"), 1000);
+}
+
+#[test]
 fn writes_of_a_call_that_must_change_nothing_are_seen_by_it_alone() {
     let (db, elsewhere) = kept(OnUnreachable::Open);
     elsewhere.db.add(1000, b"k", b"n", b"5").unwrap();
