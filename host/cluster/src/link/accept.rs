@@ -22,7 +22,7 @@ use crate::sessions::Sessions;
 const BEGIN: Duration = Duration::from_secs(10);
 /// How long nothing may come; dialers say something every few seconds.
 const SILENCE: Duration = Duration::from_mins(1);
-/// How often the same difference between two stats DBs is told.
+/// How often it is told how a stats DB differs from the sibling's.
 const MISMATCH_EVERY: Duration = Duration::from_hours(1);
 /// How long one write may take.
 const WRITE: Duration = Duration::from_secs(30);
@@ -178,7 +178,7 @@ impl Serving<'_> {
             let addr = self.peer.addr();
             let text = format!("the stats DB {db} differs from that of the sibling {addr}: {mismatch}");
             let log = &self.receiver.context.caps.log;
-            log.limited(&text, MISMATCH_EVERY, Level::Warning, &text);
+            log.limited(&format!("differs {addr} {db}"), MISMATCH_EVERY, Level::Warning, text);
         }
     }
 }

@@ -3,13 +3,15 @@
 use std::fmt;
 
 use bstr::{BStr, BString};
+use login::clip::clip;
 
 use super::codec::Outline;
 use crate::layout::Layout;
 use crate::{FieldKind, StatsDb};
 
-/// Fields that are named.
+/// Fields that are named, and bytes of a name.
 const NAMED: usize = 8;
+const LONGEST: usize = 100;
 
 /// How a field differs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -73,7 +75,14 @@ impl fmt::Display for Mismatch {
         for Field { name, theirs, ours } in &self.fields {
             next(out)?;
             let kind = |kind: &Option<FieldKind>| kind.map_or("missing", FieldKind::name);
-            write!(out, "the field \"{name}\" is {} there, {} here", kind(theirs), kind(ours))?;
+            let name = clip(name, LONGEST);
+            write!(
+                out,
+                "the field \"{}\" is {} there, {} here",
+                BStr::new(&*name),
+                kind(theirs),
+                kind(ours)
+            )?;
         }
         if self.more > 0 {
             write!(out, "; and {} more fields", self.more)?;
