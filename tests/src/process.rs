@@ -119,6 +119,11 @@ pub fn run(command: &mut Command) -> Output {
     limited.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
+/// Both of its outputs.
+pub fn all_output(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
 /// Runs a command that must succeed and returns its standard output.
 pub fn run_ok(command: &mut Command) -> String {
     let output = run(command);

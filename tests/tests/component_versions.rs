@@ -174,7 +174,7 @@ fn a_cache_that_comes_too_late_is_warned_of() {
     let launch = Launch::new(&config).file("p.wasm", allow(&decide(1)));
     let late = "setPolicyCache: it comes after loadPolicy, so what was compiled of p is not kept";
     let check = Launch::new(&config).file("p.wasm", allow(&decide(1))).args(&["--check-config"]).run();
-    let text = String::from_utf8_lossy(&check.stdout).into_owned() + &String::from_utf8_lossy(&check.stderr);
+    let text = portcullis_tests::process::all_output(&check);
     assert_eq!(check.status.code(), Some(1), "{text}");
     assert!(text.contains(&format!("wforce.conf:4: {late}")), "{text}");
     let daemon = launch.start();

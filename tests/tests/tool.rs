@@ -123,14 +123,17 @@ fn wrong_usage_ends_with_two() {
     for arguments in [&[][..], &["nosuch"], &["run"], &["run", "p.conf", "--nosuch"], &["replay", "p.conf"]] {
         assert_eq!(portcullis(folder.path(), arguments).status.code(), Some(2), "{arguments:?}");
     }
-    let output = portcullis(
-        folder.path(),
-        &["history", "--login", "joe", "--limit", "0", "--url", "http://127.0.0.1:9/"],
-    );
-    assert_eq!(
-        (output.status.code(), stderr(&output).as_str()),
-        (Some(2), "portcullis: --limit: at least 1\n")
-    );
+    for (arguments, told) in [
+        (
+            &["history", "--login", "joe", "--limit", "0", "--url", "http://127.0.0.1:9/"][..],
+            "--limit: at least 1",
+        ),
+        (&["run", "p.conf", "--times", "0"], "--times: at least 1"),
+        (&["bench", "p.conf", "--calls", "0"], "--calls: 1 to 10000000"),
+    ] {
+        let output = portcullis(folder.path(), arguments);
+        assert_eq!((output.status.code(), stderr(&output)), (Some(2), format!("portcullis: {told}\n")));
+    }
     assert_eq!(portcullis(folder.path(), &["--help"]).status.code(), Some(0));
     assert_eq!(portcullis(folder.path(), &["run", "--help"]).status.code(), Some(0));
 }

@@ -21,7 +21,13 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Outcome {
             Long("json") => json = true,
             Short('v') | Long("verbose") => verbose = true,
             Long("report") => report = true,
-            Long("times") => times = Some(arguments.value()?.parse::<u32>()?),
+            Long("times") => {
+                let many = arguments.value()?.parse::<u32>()?;
+                if many == 0 {
+                    return Err(Trouble::new("--times: at least 1"));
+                }
+                times = Some(many);
+            }
             Long(name) => {
                 let name = name.to_owned();
                 if !login.take(&name, &mut arguments)? {
