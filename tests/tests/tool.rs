@@ -86,6 +86,22 @@ fn a_policy_that_fails_is_told_with_file_and_line() {
 }
 
 #[test]
+fn a_read_of_a_stats_db_or_field_that_there_is_not_says_so() {
+    let policy = "newStringStatsDB('seen', 60, 5, { failures = 'int' })\nsetAllow(function(lt)\n\
+        getStringStatsDB('sean'):twGet(lt.login, 'failures')\n\
+        getStringStatsDB('seen'):twGet(lt.login, 'failure')\n\
+        return 0, '', '', {}\nend)\n";
+    let folder = folder(&[("p.conf", policy)]);
+    let text = stdout(&portcullis(folder.path(), &["run", "p.conf", "--login", "joe"]));
+    for part in [
+        "sean: failures of joe = 0 (there is no stats DB of this name)\n",
+        "seen: failure of joe = 0 (seen has no such field)\n",
+    ] {
+        assert!(text.contains(part), "no {part:?}: {text}");
+    }
+}
+
+#[test]
 fn a_policy_that_would_end_the_program_fails_its_test() {
     let cases = "config = 'p.conf'\n[[case]]\nname = 'x'\n[[case.step]]\nallow = { login = 'joe' }\nexpect = { status = 0 }\n";
     for (policy, code) in

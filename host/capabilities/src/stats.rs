@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bstr::{BStr, BString};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use statsdb::{CountMinShape, Schema, SchemaError, StatsDb};
 
 use crate::log::{Level, Log};
@@ -22,10 +22,16 @@ use observer::Observers;
 pub use observer::{Change, StatsObserver};
 pub use remote::{Answer, Ask, AskError, Found, OnUnreachable, Remote, Step, Unreachable};
 
+/// Most names that are not there and have a stand-in of their own, and bytes of such a name: a policy may ask for what a client
+/// sent.
+const STAND_INS: usize = 64;
+const STAND_IN_NAME: usize = 200;
+
 /// The stats DBs of this daemon. The first one created under a name stays: the configuration runs several times.
 pub struct StatsRegistry {
     log: Arc<Log>,
     none: Db,
+    stand_ins: Mutex<BTreeMap<BString, Db>>,
     dbs: RwLock<BTreeMap<BString, Db>>,
     observers: Arc<Observers>,
 }
@@ -34,7 +40,7 @@ impl StatsRegistry {
     /// No DBs yet.
     ///
     /// # Errors
-    /// None in practice: the schema of the stand-in for unknown names is constant.
+    /// None in practice: the schema of the stand-ins for unknown names is constant.
     pub fn new(log: Arc<Log>) -> Result<Self, SchemaError> {
         let none = Schema {
             name: "none".into(),
@@ -46,8 +52,9 @@ impl StatsRegistry {
             hll_bits: 6,
             countmin: CountMinShape::default(),
         };
-        let none = Db::stand_in(StatsDb::new(none)?);
-        Ok(Self { log, none, dbs: RwLock::default(), observers: Arc::default() })
+        let none = Db::stand_in(StatsDb::new(none)?, "none".into());
+        let stand_ins = Mutex::default();
+        Ok(Self { log, none, stand_ins, dbs: RwLock::default(), observers: Arc::default() })
     }
 
     /// Tells this observer of every local change of a DB that replicates, from now on.
@@ -93,8 +100,23 @@ impl StatsRegistry {
         self.get(name).unwrap_or_else(|| {
             let text = format!("getStringStatsDB: no stats DB named \"{}\"", BStr::new(name));
             self.log.limited("unknown stats DB", Duration::from_secs(1), Level::Warning, text);
-            self.none.clone()
+            self.stand_in(name)
         })
+    }
+
+    /// What stands for a name that there is not: the same one each time, as policies ask again and again.
+    fn stand_in(&self, name: &[u8]) -> Db {
+        let mut known = self.stand_ins.lock();
+        if let Some(db) = known.get(BStr::new(name)) {
+            return db.clone();
+        }
+        if known.len() >= STAND_INS || name.len() > STAND_IN_NAME {
+            return self.none.clone();
+        }
+        let Ok(local) = StatsDb::new(self.none.schema().clone()) else { return self.none.clone() };
+        let db = Db::stand_in(local, name.into());
+        known.insert(name.into(), db.clone());
+        db
     }
 
     /// All DBs, by name in ascending byte order.
@@ -163,6 +185,11 @@ mod tests {
         stats.create(schema("here", 2)).unwrap();
         assert_eq!(stats.get_or_none(b"here").name(), "here");
         assert!(stats.get(b"none").is_none());
+        assert_eq!(none.stands_for(), Some(BStr::new("nowhere")));
+        assert!(none.is(&stats.get_or_none(b"nowhere")));
+        let others: Vec<Db> = (0..1000).map(|n| stats.get_or_none(format!("no {n}").as_bytes())).collect();
+        assert!(others[100].is(&others[999]) && !others[0].is(&others[1]), "their number is bounded");
+        assert!(stats.get_or_none(&[b'x'; 1000]).is(&others[999]));
     }
 
     /// Writes down what it hears.

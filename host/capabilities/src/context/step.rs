@@ -244,9 +244,7 @@ impl std::fmt::Display for Step {
                 }
                 match missing {
                     None => Ok(()),
-                    Some(Missing::Db) => {
-                        out.write_str(" (there is no stats DB of the name that was asked for)")
-                    }
+                    Some(Missing::Db) => out.write_str(" (there is no stats DB of this name)"),
                     Some(Missing::Field) => write!(out, " ({db} has no such field)"),
                 }
             }

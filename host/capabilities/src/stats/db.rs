@@ -22,27 +22,28 @@ struct Inner {
     outside: AtomicBool,
     remote: OnceLock<Arc<dyn Remote>>,
     observers: Arc<Observers>,
-    stand_in: bool,
+    /// The name that there is not, if it stands for one.
+    stands_for: Option<BString>,
 }
 
 impl Db {
     pub(super) fn new(local: StatsDb, observers: Arc<Observers>) -> Self {
-        Self::of(local, observers, false)
+        Self::of(local, observers, None)
     }
 
     /// What is given to whoever asks for a name that there is not.
-    pub(super) fn stand_in(local: StatsDb) -> Self {
-        Self::of(local, Arc::default(), true)
+    pub(super) fn stand_in(local: StatsDb, name: BString) -> Self {
+        Self::of(local, Arc::default(), Some(name))
     }
 
-    fn of(local: StatsDb, observers: Arc<Observers>, stand_in: bool) -> Self {
+    fn of(local: StatsDb, observers: Arc<Observers>, stands_for: Option<BString>) -> Self {
         let (outside, remote) = (AtomicBool::new(false), OnceLock::new());
-        Self(Arc::new(Inner { local, outside, remote, observers, stand_in }))
+        Self(Arc::new(Inner { local, outside, remote, observers, stands_for }))
     }
 
-    /// Whether it stands for a name that there is not.
-    pub fn is_stand_in(&self) -> bool {
-        self.0.stand_in
+    /// The name that there is not, if it stands for one.
+    pub fn stands_for(&self) -> Option<&BStr> {
+        self.0.stands_for.as_ref().map(BStr::new)
     }
 
     /// The DB in memory, for those that apply what a sibling sent, that dump or that restore: nobody is told of a change

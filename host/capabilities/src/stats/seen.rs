@@ -205,11 +205,12 @@ impl Context {
 
 fn read(db: &Db, key: &[u8], field: &[u8], value: Option<&[u8]>, read: Read) -> Step {
     let missing = match db.kind(field) {
-        _ if db.is_stand_in() => Some(Missing::Db),
+        _ if db.stands_for().is_some() => Some(Missing::Db),
         None => Some(Missing::Field),
         Some(_) => None,
     };
-    let (db, key, field) = (db.name().to_owned(), key.into(), field.into());
+    let name = db.stands_for().unwrap_or_else(|| db.name());
+    let (db, key, field) = (name.to_owned(), key.into(), field.into());
     Step::Stats { db, key, field, value: value.map(BString::from), read, missing }
 }
 
@@ -277,7 +278,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                "none: n of k = 0 (there is no stats DB of the name that was asked for)",
+                "typo: n of k = 0 (there is no stats DB of this name)",
                 "a: typo of k = 0 in this window (a has no such field)",
                 "a: typo of k = [] (a has no such field)",
                 "a: n of k = 0",
