@@ -56,6 +56,15 @@ questions! {
     /// Whether there is such a report: cheaper than how many, or when. Reports that their user called bad, or wants
     /// forgotten, do not count unless the filter has `confirmations`.
     any(filter: Filter<'_>) -> bool;
+    /// As [`any`], for each of these filters, at most 1000 of them, in their order. Where each names a login, questions together
+    /// cost far less than one after the other; if one of them fails, all do.
+    any_each(filters: &[Filter<'_>]) -> Vec<bool>;
+    /// The newest report of each of these filters.
+    newest_each(filters: &[Filter<'_>]) -> Vec<Option<Report>>;
+    /// How many there are of each of these filters.
+    count_each(filters: &[Filter<'_>]) -> Vec<f64>;
+    /// How many different values of a field there are among those of each of these filters.
+    distinct_each(filters: &[Filter<'_>], field: Field) -> Vec<f64>;
     /// Whether there is a good report of this login with this value of a field, since then.
     seen(login: &str, field: Field, value: &str, since: f64) -> bool;
     /// When the first and the last such report came.

@@ -4,6 +4,8 @@ local recent = {}
 recent.DAY = 86400
 -- Reports of one question: what a policy holds of them at once.
 recent.MOST = 1000
+-- Logins that are looked at together.
+recent.TOGETHER = 200
 -- Seconds before the end of the last run in which reports are looked for once more: those that showed in the store late.
 recent.OVERLAP = 15
 -- Times of reports are whole milliseconds.
@@ -195,8 +197,9 @@ function recent.told(scan)
     return told
 end
 
--- Logins that are alike to the policy are looked at once in a while: of which nothing was to be told, for `scan.remember`; those
--- that were told of, for `scan.window`. `look` says whether a login was told of.
+-- Logins that are alike to the policy (of which `apart` makes the same text) are looked at once in a while: of which nothing was to
+-- be told, for `scan.remember`; those that were told of, for `scan.window`. `usual` says of several, each of its own kind, of which
+-- nothing is to be told; `look` of another one whether it was told of.
 function recent.looked(scan)
     local memory, told = recent.memory(scan), recent.told(scan)
     local looked = {}
@@ -205,15 +208,34 @@ function recent.looked(scan)
         memory.set_time(os.time())
     end
 
-    function looked.at(report, apart, look)
-        local key = hash(apart)
-        if memory.get(key) or told.has(report, key) then
-            return
+    function looked.at(reports, apart, usual, look)
+        local waiting, keys = reports, {}
+        for _, report in ipairs(reports) do
+            keys[report.id] = hash(apart(report))
         end
-        if look(report) then
-            told.add(report, key)
-        else
-            memory.put(key)
+        while true do
+            -- Of those alike the oldest first; whether the others are looked at depends on it.
+            local first, others, kinds = {}, {}, {}
+            for _, report in ipairs(waiting) do
+                local key = keys[report.id]
+                if not memory.get(key) and not told.has(report, key) then
+                    local list = kinds[key] and others or first
+                    kinds[key], list[#list + 1] = true, report
+                end
+            end
+            if #first == 0 then
+                return
+            end
+            local is_usual = usual(first)
+            for place, report in ipairs(first) do
+                local key = keys[report.id]
+                if not is_usual[place] and look(report) then
+                    told.add(report, key)
+                else
+                    memory.put(key)
+                end
+            end
+            waiting = others
         end
     end
 
@@ -254,9 +276,9 @@ function recent.walk(scan)
         return { t = stop - scan.window }
     end
 
-    -- Calls `each` with the successful logins since the last run, oldest first, until all were looked at or the time of the run
-    -- is over. They come page by page: where thousands log in each second all of them would not fit into a state's memory.
-    -- After an error the next run goes on with the same login.
+    -- Calls `each` with the successful logins since the last run, oldest first and TOGETHER at a time, until all were looked at
+    -- or the time of the run is over. They come page by page: where thousands log in each second all of them would not fit into
+    -- a state's memory. After an error the next run goes on with the same logins.
     function walk.successes(each)
         local began = os.time()
         local stop = began - scan.lag
@@ -270,8 +292,10 @@ function recent.walk(scan)
             else
                 page = recent.answer(reportsFindOldest(filter, recent.MOST))
             end
-            for _, report in ipairs(page) do
-                each(report)
+            for first = 1, #page, recent.TOGETHER do
+                local some = { unpack(page, first, math.min(first + recent.TOGETHER - 1, #page)) }
+                each(some)
+                local report = some[#some]
                 after = { t = report.t, id = report.id }
                 done = after
                 if os.time() - began >= scan.seconds then
@@ -309,6 +333,15 @@ function recent.with(filter, more)
         copy[name] = value
     end
     return copy
+end
+
+-- What a function makes of each of a list.
+function recent.each(list, make)
+    local made = {}
+    for place, one in ipairs(list) do
+        made[place] = make(one)
+    end
+    return made
 end
 
 function recent.known(filter)

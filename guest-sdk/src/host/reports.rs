@@ -15,6 +15,8 @@ use crate::bindings::imports::portcullis::policy::types::Error;
 
 /// Results of one question.
 const MOST: u32 = 10_000;
+/// Questions that are asked together.
+const MOST_TOGETHER: usize = 1_000;
 /// Reports of a value that is no chance.
 const NO_CHANCE: f64 = 5.0;
 
@@ -154,6 +156,36 @@ pub fn find_oldest(
 pub fn any(filter: Filter<'_>) -> Result<bool, Error> {
     let all = filter.confirmations.is_some();
     ask("any", &filter, |found| found.iter().any(|report| all || counts(report.confirmation)))
+}
+
+/// Questions together: each counts as one of its kind, but they wait for one answer.
+fn each<T>(filters: &[Filter<'_>], answer: impl Fn(Filter<'_>) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+    if filters.len() > MOST_TOGETHER {
+        return Err(Error::Invalid(format!("at most {MOST_TOGETHER} questions can be asked at once")));
+    }
+    let takes = with(|state: &mut State| core::mem::take(&mut state.answer_takes));
+    let answers = filters.iter().map(|filter| answer(filter.clone())).collect();
+    with(|state: &mut State| {
+        state.answer_takes = takes;
+        state.now += takes;
+    });
+    answers
+}
+
+pub fn any_each(filters: &[Filter<'_>]) -> Result<Vec<bool>, Error> {
+    each(filters, any)
+}
+
+pub fn newest_each(filters: &[Filter<'_>]) -> Result<Vec<Option<Report>>, Error> {
+    each(filters, |filter| Ok(find(filter, 1)?.pop()))
+}
+
+pub fn count_each(filters: &[Filter<'_>]) -> Result<Vec<f64>, Error> {
+    each(filters, count)
+}
+
+pub fn distinct_each(filters: &[Filter<'_>], field: Field) -> Result<Vec<f64>, Error> {
+    each(filters, |filter| distinct(filter, field))
 }
 
 pub fn seen(login: &str, field: Field, wanted: &str, since: f64) -> Result<bool, Error> {

@@ -200,6 +200,23 @@ impl Reports {
         Ok(answer?)
     }
 
+    /// Answers several questions in their order, or none; see [`ReportStore::query_each`].
+    ///
+    /// # Errors
+    /// [`ReportsError`].
+    pub async fn query_each_of(
+        &self,
+        asker: Asker,
+        queries: &[Query],
+        left: Option<Duration>,
+    ) -> Result<Vec<Answer>, ReportsError> {
+        let open = self.opened()?;
+        let began = Instant::now();
+        let answers = open.store.query_each(queries, open.limits(asker, left)).await;
+        self.metrics.question("each", answers.is_ok(), began.elapsed());
+        Ok(answers?)
+    }
+
     /// Answers a search in Elasticsearch's own language.
     ///
     /// # Errors
@@ -322,6 +339,20 @@ pub fn note(context: &Context, query: &Query, answer: Result<&Answer, &ReportsEr
         };
         Step::Reports { question: cut(json), answer: cut(answer) }
     });
+}
+
+/// Notes several questions that were asked together.
+pub fn note_each(context: &Context, queries: &[Query], answers: Result<&Vec<Answer>, &ReportsError>) {
+    match answers {
+        Ok(answers) => {
+            queries.iter().zip(answers).for_each(|(query, answer)| note(context, query, Ok(answer)));
+        }
+        Err(error) => {
+            if let Some(first) = queries.first() {
+                note(context, first, Err(error));
+            }
+        }
+    }
 }
 
 fn cut(mut text: String) -> String {

@@ -21,6 +21,7 @@ use outbound::Method;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::{
     Answer, Answering, Confirmation, Health, Lease, Limits, Query, Report, ReportId, ReportStore, StoreError,
@@ -35,6 +36,8 @@ use setup::{Lifecycle, Server};
 const DAY: i64 = 86_400_000;
 /// Bulk requests at the same time.
 const BULKS: usize = 4;
+/// Of several questions asked together so many are on their way at the same time.
+const TOGETHER: usize = 8;
 /// Between two looks at what is too old, where the servers do not look themselves.
 const EXPIRE_EVERY: Duration = Duration::from_mins(10);
 /// How long one of several daemons has the work of dropping old indexes.
@@ -235,6 +238,13 @@ impl Inner {
         Ok(reply.body["hits"]["hits"][0]["_index"].as_str().map(str::to_owned))
     }
 
+    async fn query(&self, query: &Query, limits: Limits) -> Result<Answer, StoreError> {
+        tokio::time::timeout(limits.time, self.server())
+            .await
+            .map_err(|_| StoreError::TimeOut(limits.time))??;
+        Asking::new(self, limits).answer(query).await
+    }
+
     async fn search(&self, index: &str, body: &[u8], limits: Limits) -> Result<Vec<u8>, StoreError> {
         let pattern = if index.is_empty() { self.settings.pattern() } else { index.to_owned() };
         if !settings::is_pattern(&pattern) {
@@ -275,11 +285,29 @@ impl ReportStore for ElasticStore {
     }
 
     fn query<'a>(&'a self, query: &'a Query, limits: Limits) -> Answering<'a, Answer> {
+        Box::pin(self.inner.query(query, limits))
+    }
+
+    fn query_each<'a>(&'a self, queries: &'a [Query], limits: Limits) -> Answering<'a, Vec<Answer>> {
         Box::pin(async move {
-            tokio::time::timeout(limits.time, self.inner.server())
-                .await
-                .map_err(|_| StoreError::TimeOut(limits.time))??;
-            Asking::new(&self.inner, limits).answer(query).await
+            Query::check_each(queries, &limits)?;
+            let mut answers: Vec<Option<Answer>> = queries.iter().map(|_| None).collect();
+            let (mut asked, mut waiting) = (JoinSet::new(), queries.iter().cloned().enumerate());
+            loop {
+                while asked.len() < TOGETHER
+                    && let Some((place, query)) = waiting.next()
+                {
+                    let inner = Arc::clone(&self.inner);
+                    asked.spawn(async move { (place, inner.query(&query, limits).await) });
+                }
+                let Some(answered) = asked.join_next().await else { break };
+                let (place, answer) = answered.map_err(|error| StoreError::Failed(error.to_string()))?;
+                if let Some(place) = answers.get_mut(place) {
+                    *place = Some(answer?);
+                }
+            }
+            // Each has one by now.
+            Ok(answers.into_iter().flatten().collect())
         })
     }
 

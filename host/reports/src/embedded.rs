@@ -3,6 +3,7 @@
 mod answer;
 mod catalog;
 mod check;
+mod columns;
 mod condition;
 mod day;
 mod fold;
@@ -185,6 +186,11 @@ impl ReportStore for EmbeddedStore {
     fn query<'a>(&'a self, query: &'a Query, limits: Limits) -> Answering<'a, Answer> {
         let query = query.clone();
         Box::pin(self.aside(limits, move |asking| asking.answer(&query)))
+    }
+
+    fn query_each<'a>(&'a self, queries: &'a [Query], limits: Limits) -> Answering<'a, Vec<Answer>> {
+        let queries = queries.to_vec();
+        Box::pin(self.aside(limits, move |asking| asking.answer_each(&queries)))
     }
 
     fn search<'a>(&'a self, _index: &'a str, body: &'a [u8], limits: Limits) -> Answering<'a, Vec<u8>> {

@@ -1,5 +1,6 @@
 //! What may be asked.
 
+mod error;
 mod filter;
 mod forms;
 mod range;
@@ -10,6 +11,7 @@ use login::Netmask;
 use serde::{Deserialize, Serialize};
 
 use crate::{Confirmation, Limits, ReportId};
+pub use error::QueryError;
 pub use filter::Filter;
 pub(crate) use filter::has;
 pub(crate) use forms::seconds as seconds_form;
@@ -248,41 +250,21 @@ pub enum Trait {
     Network(#[serde(with = "forms::netmask")] Netmask),
 }
 
-/// Why a question cannot be answered by any engine.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum QueryError {
-    /// The text is no query.
-    #[error("this is no query: {0}")]
-    Form(String),
-    /// More results are wanted than one answer may have.
-    #[error("{wanted} results are more than the limit of {limit}")]
-    TooManyResults {
-        /// Asked for.
-        wanted: u64,
-        /// Allowed.
-        limit: usize,
-    },
-    /// No results are wanted.
-    #[error("a limit of 0 gives no results")]
-    NoResults,
-    /// A range ends before it begins.
-    #[error("the range ends before it begins")]
-    Backwards,
-    /// A range that must be bounded is not.
-    #[error("`{0}` needs both `from` and `to`")]
-    Unbounded(&'static str),
-    /// An interval of no length.
-    #[error("the interval must be at least a millisecond")]
-    NoInterval,
-    /// Too many fields to count.
-    #[error("at most {MOST_DISTINCT} fields can be counted at once")]
-    TooManyFields,
-    /// Two conditions on the same thing.
-    #[error("`{0}` is given twice, in `with` and in `filter`")]
-    Twice(&'static str),
-}
-
 impl Query {
+    /// Most questions that are asked together.
+    pub const MOST_TOGETHER: usize = 1_000;
+
+    /// As [`Query::check`], of several questions together.
+    ///
+    /// # Errors
+    /// As there, and [`QueryError::TooManyQuestions`].
+    pub fn check_each(queries: &[Self], limits: &Limits) -> Result<(), QueryError> {
+        if queries.len() > Self::MOST_TOGETHER {
+            return Err(QueryError::TooManyQuestions(queries.len()));
+        }
+        queries.iter().try_for_each(|query| query.check(limits))
+    }
+
     /// Reads the JSON form.
     ///
     /// # Errors

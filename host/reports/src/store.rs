@@ -17,6 +17,10 @@ pub trait ReportStore: Send + Sync {
     /// Answers a question, within limits.
     fn query<'a>(&'a self, query: &'a Query, limits: Limits) -> Answering<'a, Answer>;
 
+    /// Answers several questions in their order, at most [`Query::MOST_TOGETHER`]; none if one of them fails. Where each is
+    /// about one user they cost far less than one after the other. The embedded engine has the time of one question for all.
+    fn query_each<'a>(&'a self, queries: &'a [Query], limits: Limits) -> Answering<'a, Vec<Answer>>;
+
     /// Answers a search in Elasticsearch's own language with its JSON answer. `index` is a name or pattern there; the
     /// embedded engine ignores it and understands part of the language.
     fn search<'a>(&'a self, index: &'a str, body: &'a [u8], limits: Limits) -> Answering<'a, Vec<u8>>;

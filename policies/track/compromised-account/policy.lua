@@ -19,9 +19,29 @@ local function is_known(report)
     }))
 end
 
-local function guessed(report)
-    local failed = { since = report.t - settings.hours * 3600, before = report.t, login = report.login, success = false,
+-- Failures of the user before a login.
+local function failed_before(report)
+    return { since = report.t - settings.hours * 3600, before = report.t, login = report.login, success = false,
         policy_reject = false }
+end
+
+-- Successes of the user in a short time, a login included.
+local function good_until(report)
+    return recent.with(recent.before(report, settings.burst_hours * 3600), { before = report.t + 0.001 })
+end
+
+-- Before which logins there were few failures and few networks.
+local function usual(reports)
+    local failures = recent.answer(reportsCountEach(recent.each(reports, failed_before)))
+    local networks = recent.answer(reportsDistinctEach(recent.each(reports, good_until), "asn"))
+    for place, count in ipairs(failures) do
+        failures[place] = count < settings.failures and networks[place] < settings.burst_networks
+    end
+    return failures
+end
+
+local function guessed(report)
+    local failed = failed_before(report)
     local failures = recent.answer(reportsCount(failed))
     if failures < settings.failures then
         return false
@@ -38,7 +58,7 @@ local function guessed(report)
 end
 
 local function everywhere(report)
-    local good = recent.with(recent.before(report, settings.burst_hours * 3600), { before = report.t + 0.001 })
+    local good = good_until(report)
     local networks = recent.answer(reportsDistinct(good, "asn"))
     if networks < settings.burst_networks then
         return false
@@ -61,12 +81,16 @@ local function look(report)
     return everywhere(report) or told
 end
 
+local function apart(report)
+    return report.login .. "\0" .. report.network
+end
+
 local policy = {}
 
 function policy.background()
     looked.begin()
-    walk.successes(function(report)
-        looked.at(report, report.login .. "\0" .. report.network, look)
+    walk.successes(function(reports)
+        looked.at(reports, apart, usual, look)
     end)
 end
 

@@ -11,12 +11,16 @@ local settings = recent.settings("dormant-account", {
 
 local walk, looked = recent.walk(settings.scan), recent.looked(settings.scan)
 
+-- Whose logins are not the first for long. Nearly everybody was there a few days ago; and the store finds that quickly, from the
+-- newest day on.
+local function usual(reports)
+    return recent.answer(reportsAnyEach(recent.each(reports, function(report)
+        return recent.before(report, settings.days * recent.DAY - recent.MOMENT)
+    end)))
+end
+
 -- Whether the login was told of. It is the oldest of somebody's in a while: those after it are not the first for long.
 local function look(report)
-    -- Nearly everybody was there a few days ago; and the store finds that quickly, from the newest day on.
-    if recent.known(recent.before(report, settings.days * recent.DAY - recent.MOMENT)) then
-        return false
-    end
     local history = recent.before(report, settings.memory_days * recent.DAY)
     local span = recent.answer(reportsFirstAndLast(history))
     if span == nil then
@@ -38,12 +42,16 @@ local function look(report)
     return true
 end
 
+local function apart(report)
+    return report.login
+end
+
 local policy = {}
 
 function policy.background()
     looked.begin()
-    walk.successes(function(report)
-        looked.at(report, report.login, look)
+    walk.successes(function(reports)
+        looked.at(reports, apart, usual, look)
     end)
 end
 

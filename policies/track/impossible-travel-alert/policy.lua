@@ -19,10 +19,20 @@ local function is_known(report)
     }))
 end
 
--- Whether the login was told of.
-local function look(report)
-    local history = recent.before(report, settings.hours * 3600)
-    local latest = recent.answer(reportsFind(history, 1))
+-- Where a user may have been before a login.
+local function history_of(report)
+    return recent.before(report, settings.hours * 3600)
+end
+
+-- Whether the login was told of; `newest`: the one before it (false: none), if it is known.
+local function look(report, newest)
+    local history = history_of(report)
+    local latest
+    if newest == nil then
+        latest = recent.answer(reportsFind(history, 1))
+    else
+        latest = { newest or nil }
+    end
     if latest[1] and not recent.located(latest[1]) then
         latest = recent.answer(reportsFind(history, 20))
     end
@@ -87,8 +97,23 @@ local function may_be_impossible(seconds, place, report)
     return km >= settings.min_km and km / hours > settings.kmh
 end
 
+-- The logins before the first one of each user whose last one is not known, by the ids of those.
+local function unknown(reports)
+    local users, first = {}, {}
+    for _, report in ipairs(reports) do
+        if recent.located(report) and not users[report.login] and not places.get(places.key(report.login)) then
+            users[report.login], first[#first + 1] = true, report
+        end
+    end
+    local known = {}
+    for place, newest in ipairs(recent.answer(reportsNewestEach(recent.each(first, history_of)))) do
+        known[first[place].id] = newest
+    end
+    return known
+end
+
 -- Has a login looked at that may be impossible, or whose user's last one is not known.
-local function at(report)
+local function at(report, newest)
     if not recent.located(report) then
         return
     end
@@ -109,7 +134,7 @@ local function at(report)
         end
     end
     local address = places.key(report.login .. "\0" .. report.remote)
-    if not told.has(report, address) and look(report) then
+    if not told.has(report, address) and look(report, newest) then
         told.add(report, address)
     end
     if not is_older then
@@ -125,7 +150,12 @@ function policy.background()
     if walk.skips() then
         places.clear()
     end
-    walk.successes(at)
+    walk.successes(function(reports)
+        local known = unknown(reports)
+        for _, report in ipairs(reports) do
+            at(report, known[report.id])
+        end
+    end)
 end
 
 return policy

@@ -22,8 +22,8 @@ local function is_learning(report, history)
     return wanted > 0 and #recent.answer(reportsFind(history, wanted)) < wanted
 end
 
--- What is new about a login. Nearly always the first question finds one just like it, and quickly: from the newest day on.
-local function news(report, history)
+-- What a login has that is told if it is new: all of it, and part by part.
+local function traits(report)
     local all, parts = {}, {}
     for _, kind in ipairs({ { "country", "country" }, { "device", "device" }, { "network", "asn" } }) do
         local part, field = kind[1], kind[2]
@@ -33,10 +33,33 @@ local function news(report, history)
             parts[#parts + 1] = { part, field }
         end
     end
-    local new = {}
-    if #parts == 0 or recent.known(recent.with(history, all)) then
-        return new
+    return all, parts
+end
+
+local function history_of(report)
+    return recent.before(report, settings.memory_days * recent.DAY)
+end
+
+-- Of which logins nothing is new: nearly always the store finds one just like it, and quickly, from the newest day on.
+local function usual(reports)
+    local is_usual, asked, places = {}, {}, {}
+    for place, report in ipairs(reports) do
+        local all, parts = traits(report)
+        is_usual[place] = #parts == 0
+        if #parts > 0 then
+            asked[#asked + 1], places[#places + 1] = recent.with(history_of(report), all), place
+        end
     end
+    for number, seen in ipairs(recent.answer(reportsAnyEach(asked))) do
+        is_usual[places[number]] = seen
+    end
+    return is_usual
+end
+
+-- What is new about a login that is like none before it.
+local function news(report, history)
+    local new = {}
+    local _, parts = traits(report)
     for _, kind in ipairs(parts) do
         if not recent.known(recent.with(history, { [kind[2]] = report[kind[2]] })) then
             new[#new + 1] = kind[1]
@@ -47,7 +70,7 @@ end
 
 -- Whether the login was told of.
 local function look(report)
-    local history = recent.before(report, settings.memory_days * recent.DAY)
+    local history = history_of(report)
     local new = news(report, history)
     if #new == 0 or is_learning(report, history) then
         return false
@@ -57,12 +80,16 @@ local function look(report)
     return true
 end
 
+local function apart(report)
+    return table.concat({ report.login, report.country, report.asn, report.device }, "\0")
+end
+
 local policy = {}
 
 function policy.background()
     looked.begin()
-    walk.successes(function(report)
-        looked.at(report, table.concat({ report.login, report.country, report.asn, report.device }, "\0"), look)
+    walk.successes(function(reports)
+        looked.at(reports, apart, usual, look)
     end)
 end
 

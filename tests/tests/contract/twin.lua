@@ -134,6 +134,12 @@ local function filter(a)
     if a.realm then which.attrs = { realm = a.realm } end
     return which
 end
+-- That one, and one that fits nothing.
+local function both(a)
+    local nothing = filter(a)
+    nothing.login = "nobody at all"
+    return { filter(a), nothing }
+end
 local function lines(found, text)
     for at, one in ipairs(found) do found[at] = text(one) end
     return table.concat(found, ", ")
@@ -154,6 +160,12 @@ local questions = {
         return lines(reportsFindOldest(filter(a), tonumber(a.limit)), shown)
     end,
     any = function(a) return reportsAny(filter(a)) end,
+    ["any-each"] = function(a) return lines(reportsAnyEach(both(a)), tostring) end,
+    ["newest-each"] = function(a)
+        return lines(reportsNewestEach(both(a)), function(one) return one and shown(one) or "none" end)
+    end,
+    ["count-each"] = function(a) return lines(reportsCountEach(both(a)), tostring) end,
+    ["distinct-each"] = function(a) return lines(reportsDistinctEach(both(a), a.field), tostring) end,
     seen = function(a) return reportsSeen(a.login, a.field, a.value, tonumber(a.since)) end,
     ["first-and-last"] = function(a)
         local span = reportsFirstAndLast(filter(a))

@@ -74,6 +74,13 @@ fn shown(report: host::Report) -> String {
     )
 }
 
+/// A filter, and one that fits nothing.
+fn both<'a>(filter: &Filter<'a>) -> [Filter<'a>; 2] {
+    let mut nothing = filter.clone();
+    nothing.login = Some("nobody at all");
+    [filter.clone(), nothing]
+}
+
 pub fn call(function: &str, args: &Args<'_>) -> Answer {
     let network: Option<types::Netmask> =
         args.find("network").map(|text| addresses::parse_netmask(text).expect("a network"));
@@ -106,6 +113,15 @@ pub fn call(function: &str, args: &Args<'_>) -> Answer {
             lines(host::find_oldest(filter, after, limit)?.into_iter().map(shown))
         }
         "any" => host::any(filter)?.to_string(),
+        // Of this filter and of one that nothing fits.
+        "any-each" => lines(host::any_each(&both(&filter))?.into_iter().map(|is| is.to_string())),
+        "newest-each" => lines(
+            host::newest_each(&both(&filter))?.into_iter().map(|one| one.map_or("none".to_owned(), shown)),
+        ),
+        "count-each" => lines(host::count_each(&both(&filter))?.into_iter().map(|count| count.to_string())),
+        "distinct-each" => {
+            lines(host::distinct_each(&both(&filter), of())?.into_iter().map(|count| count.to_string()))
+        }
         "seen" => host::seen(args.text("login"), of(), args.text("value"), args.number("since"))?.to_string(),
         "first-and-last" => {
             args::option(host::first_and_last(filter)?.map(|span| format!("{} {}", span.first, span.last)))

@@ -99,6 +99,21 @@ pub fn find(which: Which, limit: u32) -> Query {
     Query::Logins { filter: which.filter, range: which.range, limit: limit as usize, after: None }
 }
 
+/// The newest of each.
+pub fn newest_each(each: Vec<Which>) -> Vec<Query> {
+    each.into_iter().map(|which| find(which, 1)).collect()
+}
+
+/// Whether there is one of each.
+pub fn any_each(each: Vec<Which>) -> Vec<Query> {
+    each.into_iter().map(any).collect()
+}
+
+/// How many there are of each, and how many different values of some fields.
+pub fn count_each(each: Vec<Which>, distinct: &[Field]) -> Vec<Query> {
+    each.into_iter().map(|which| count(which, distinct.to_vec())).collect()
+}
+
 /// Reports, the oldest first; `after`: time (unix milliseconds) and id of the one behind which the list begins.
 pub fn oldest(which: Which, after: Option<(i64, String)>, limit: u32) -> Query {
     let after = after.map(|(at, id)| (at, ReportId::from_text(id)));

@@ -31,6 +31,10 @@ impl ReportStore for Slow {
         Box::pin(async move { Err(StoreError::TimeOut(limits.time)) })
     }
 
+    fn query_each<'a>(&'a self, _: &'a [Query], limits: Limits) -> ::reports::Answering<'a, Vec<Answer>> {
+        Box::pin(async move { Err(StoreError::TimeOut(limits.time)) })
+    }
+
     fn search<'a>(&'a self, _: &'a str, _: &'a [u8], _: Limits) -> ::reports::Answering<'a, Vec<u8>> {
         Box::pin(async { Err(StoreError::Closed) })
     }

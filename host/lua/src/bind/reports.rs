@@ -6,7 +6,7 @@ use bstr::{BString, ByteSlice};
 use capabilities::Reports;
 use capabilities::context::{self, Context, Step};
 use capabilities::reports::question::{self, Which};
-use capabilities::reports::{ReportsError, Settings, asker, note};
+use capabilities::reports::{ReportsError, Settings, asker, note, note_each};
 use reports::{Answer as Found, Confirmation, Field, Query, Report, ReportId};
 use serde_json::{Map, Value, json};
 
@@ -25,6 +25,17 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
         let (which, limit) = (which(args, 1)?, args.unsigned(2)?);
         let after = if args.given(3) { Some(position(&args.json(3)?)?) } else { None };
         ask(state, args, Ok(question::oldest(which, after, limit)), Shape::Reports)
+    }),
+    ("reportsAnyEach", |state, args| ask_each(state, args, question::any_each(each(args, 1)?), Shape::Seen)),
+    ("reportsNewestEach", |state, args| {
+        ask_each(state, args, question::newest_each(each(args, 1)?), Shape::Newest)
+    }),
+    ("reportsCountEach", |state, args| {
+        ask_each(state, args, question::count_each(each(args, 1)?, &[]), Shape::Count)
+    }),
+    ("reportsDistinctEach", |state, args| {
+        let (each, field) = (each(args, 1)?, field(args, 2)?);
+        ask_each(state, args, question::count_each(each, &[field]), Shape::Distinct)
     }),
     ("reportsAny", |state, args| ask(state, args, Ok(question::any(which(args, 1)?)), Shape::Seen)),
     ("reportsSeen", |state, args| {
@@ -78,6 +89,7 @@ pub struct Job {
 
 enum Task {
     Query(Box<Query>, Shape),
+    Each(Vec<Query>, Shape),
     Search(String, BString),
     Confirm(ReportId, Confirmation),
 }
@@ -86,6 +98,8 @@ enum Task {
 #[derive(Clone, Copy)]
 enum Shape {
     Reports,
+    /// The first of the list; false if there is none, as a nil would be a gap in a list.
+    Newest,
     Seen,
     Span,
     Count,
@@ -129,6 +143,16 @@ fn which(args: &Args<'_>, index: i32) -> Result<Which, Fault> {
     fault(Which::read(args.json(index)?))
 }
 
+/// A list of filters.
+fn each(args: &Args<'_>, index: i32) -> Result<Vec<Which>, Fault> {
+    match args.json(index)? {
+        Value::Array(filters) => filters.into_iter().map(|filter| fault(Which::read(filter))).collect(),
+        // An empty table of Lua's.
+        Value::Object(none) if none.is_empty() => Ok(Vec::new()),
+        _ => Err(Fault::caught("a list of filters is needed".to_owned())),
+    }
+}
+
 /// Where a report is in a list: its time in unix milliseconds, and its id.
 fn position(report: &Value) -> Result<(i64, String), Fault> {
     let (Some(t), Some(id)) = (report["t"].as_f64(), report["id"].as_str()) else {
@@ -154,6 +178,15 @@ fn ask<'a>(
     shape: Shape,
 ) -> Result<Ret<'a>, Fault> {
     Ok(job(state, Task::Query(Box::new(fault(query)?), shape)).ret(args))
+}
+
+fn ask_each<'a>(
+    state: &'a State,
+    args: &Args<'a>,
+    queries: Vec<Query>,
+    shape: Shape,
+) -> Result<Ret<'a>, Fault> {
+    Ok(job(state, Task::Each(queries, shape)).ret(args))
 }
 
 impl Job {
@@ -184,6 +217,14 @@ impl Job {
                     note(&context, &query, answer.as_ref());
                 }
                 answer.map(|found| Answer::Value(shape.value(found)))
+            }
+            Task::Each(queries, shape) => {
+                let answers = self.reports.query_each_of(asker, &queries, None).await;
+                if let Some(context) = context {
+                    note_each(&context, &queries, answers.as_ref());
+                }
+                answers
+                    .map(|found| Answer::Value(found.into_iter().map(|found| shape.value(found)).collect()))
             }
             Task::Search(index, body) => {
                 self.reports.search(asker, &index, &body, None).await.map(|json| Answer::Text(json.into()))
@@ -230,6 +271,7 @@ impl Shape {
     fn value(self, found: Found) -> Value {
         match (self, found) {
             (Shape::Reports, Found::Logins { reports }) => reports.iter().map(report).collect(),
+            (Shape::Newest, Found::Logins { reports }) => reports.first().map_or(false.into(), report),
             (Shape::Seen, Found::Seen { seen, .. }) => seen.into(),
             (Shape::Span, Found::FirstLast { first: Some(first), last: Some(last) }) => {
                 json!({"first": seconds(first), "last": seconds(last)})

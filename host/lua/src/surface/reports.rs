@@ -25,6 +25,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Whether there is such a report: cheaper than how many, or when. Reports that their user called bad, or wants forgotten, do \
          not count unless the filter has `confirmations`.").not_in_client()
         .returns("boolean, or nil and the reason"),
+    Entry::anywhere(G, "reportsAnyEach", &[param("filters", Table)],
+        "As `reportsAny`, for each filter of a list (of at most 1000), in their order. Where each names a `login`, questions together \
+         cost far less than one after the other; if one of them fails, all do.").not_in_client()
+        .returns("list of booleans, or nil and the reason"),
+    Entry::anywhere(G, "reportsNewestEach", &[param("filters", Table)],
+        "The newest report of each filter of a list, as a table like those of `reportsFind`; false where there is none.").not_in_client()
+        .returns("list of tables, or nil and the reason"),
+    Entry::anywhere(G, "reportsCountEach", &[param("filters", Table)],
+        "How many reports there are of each filter of a list.").not_in_client()
+        .returns("list of numbers, or nil and the reason"),
+    Entry::anywhere(G, "reportsDistinctEach", &[param("filters", Table), param("field", Text)],
+        "How many different values of a field the reports of each filter of a list have.").not_in_client()
+        .returns("list of numbers, or nil and the reason"),
     Entry::anywhere(G, "reportsSeen", &[param("login", Text), param("field", Text), param("value", Text), param("since", Unsigned64)],
         "Whether there is a good report of this login with this value of a field (`ip network country city asn device protocol \
          pwhash`) since then, in unix seconds. Reports that their user called bad, or wants forgotten, do not count.").not_in_client()

@@ -177,6 +177,37 @@ async fn seen(
     Ok(line)
 }
 
+/// What policies ask of users, "was there a good login before?": one by one, and 200 together, as shipped ones do. Other users
+/// each time.
+async fn together(store: &EmbeddedStore, users: u64, days: u64) -> Result<serde_json::Value, Failure> {
+    const ROUNDS: u64 = 10;
+    const TOGETHER: u64 = 200;
+    let limits = Limits { time: Duration::from_mins(1), ..Limits::default() };
+    let to = jiff::Timestamp::now().as_millisecond();
+    let question = |user: u64| {
+        let login = Some(Traffic::name(user % users));
+        let filter = Filter { login, success: Some(true), ..Filter::default() };
+        Query::Any { filter, range: Range { from: to - days as i64 * DAY, to } }
+    };
+    // A stride that meets no user twice.
+    let some = |round: u64| (0..TOGETHER).map(move |number| question((round * TOGETHER + number) * 40_009));
+    let (mut single, mut each) = (0.0, 0.0);
+    for round in 0..ROUNDS {
+        let queries: Vec<Query> = some(2 * round).collect();
+        let began = Instant::now();
+        for query in &queries {
+            store.query(query, limits).await?;
+        }
+        single += began.elapsed().as_secs_f64();
+        let queries: Vec<Query> = some(2 * round + 1).collect();
+        let began = Instant::now();
+        store.query_each(&queries, limits).await?;
+        each += began.elapsed().as_secs_f64();
+    }
+    let micros = |seconds: f64| seconds * 1e6 / (ROUNDS * TOGETHER) as f64;
+    Ok(json!({"one_by_one_us": micros(single), "together_us": micros(each), "ratio": single / each}))
+}
+
 /// Top lists over the last day.
 async fn tops(store: &EmbeddedStore) -> Result<serde_json::Value, Failure> {
     let mut lines = serde_json::Map::new();
@@ -213,6 +244,7 @@ async fn ask(folder: &Path, users: u64, days: u64, rate: u64) -> Result<(), Fail
     let first = seen(&store, users, days, 5).await?;
     let warm = seen(&store, users, days, seconds).await?;
     println!("{}", json!({"seen_while_ingesting": {"first_seconds": first, "then": warm}}));
+    println!("{}", json!({"any_while_ingesting": together(&store, users, days).await?}));
     println!("{}", json!({"top_24h_while_ingesting": tops(&store).await?}));
     println!(
         "{}",

@@ -1,5 +1,6 @@
 //! Typed questions answered from the days.
 
+mod each;
 mod listed;
 
 use std::ops::ControlFlow;
@@ -9,6 +10,7 @@ use tantivy::DateTime;
 use tantivy::columnar::Column;
 
 use super::catalog::Catalog;
+use super::columns::Columns;
 use super::condition::Condition;
 use super::day::Day;
 use super::part::Part;
@@ -140,8 +142,9 @@ impl Asking<'_> {
         let mut room = self.limits.values;
         let result = self.over(self.catalog.within(range), &Sought::of(&condition), |segment| {
             let success = segment.fast_fields().bool(name::SUCCESS)?;
-            let mut readers =
-                distinct.iter().map(|field| Reader::open(*field, segment)).collect::<Result<Vec<_>, _>>()?;
+            let mut columns = Columns::of(segment);
+            let readers = distinct.iter().map(|field| Reader::open(*field, &mut columns));
+            let mut readers = readers.collect::<Result<Vec<_>, _>>()?;
             let docs = scan::matching(segment, &condition, &self.deadline)?;
             for (reader, (values, _)) in readers.iter_mut().zip(&mut counts) {
                 reader.prepare(&docs, values, &mut room)?;
@@ -174,8 +177,9 @@ impl Asking<'_> {
         let mut room = self.limits.values;
         let result = self.over(self.catalog.within(range), &Sought::of(&condition), |segment| {
             let success = segment.fast_fields().bool(name::SUCCESS)?;
-            let mut group = Reader::open(by, segment)?;
-            let mut other = other.map(|field| Reader::open(field, segment)).transpose()?;
+            let mut columns = Columns::of(segment);
+            let mut group = Reader::open(by, &mut columns)?;
+            let mut other = other.map(|field| Reader::open(field, &mut columns)).transpose()?;
             let docs = scan::matching(segment, &condition, &self.deadline)?;
             tallies.prepare(&docs, &mut group, other.as_mut(), &mut room)?;
             scan::each(&docs, &self.deadline, |doc| {

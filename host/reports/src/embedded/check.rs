@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use tantivy::columnar::{Column, StrColumn};
 use tantivy::{DateTime, DocId, SegmentReader};
 
+use super::columns::Columns;
 use super::condition::Condition;
 use super::schema::name;
 use crate::Range;
@@ -29,17 +30,16 @@ pub(super) enum Check {
 }
 
 impl Check {
-    pub(super) fn bind(condition: &Condition, segment: &SegmentReader) -> tantivy::Result<Self> {
-        let columns = segment.fast_fields();
+    pub(super) fn bind(condition: &Condition, columns: &mut Columns<'_>) -> tantivy::Result<Self> {
         Ok(match condition {
             Condition::All => Self::Always,
             Condition::Text(column, any) => {
-                let Some(texts) = columns.str(column)? else {
+                let Some(texts) = columns.text(column)? else {
                     return Ok(if any.iter().any(String::is_empty) { Self::Always } else { Self::Never });
                 };
                 let mut ordinals = Vec::with_capacity(any.len());
                 for text in any.iter().filter(|text| !text.is_empty()) {
-                    ordinals.extend(texts.dictionary().term_ord(text.as_bytes())?);
+                    ordinals.extend(columns.ordinal(column, &texts, text)?);
                 }
                 ordinals.sort_unstable();
                 let known = match ordinals.as_slice() {
@@ -52,19 +52,19 @@ impl Check {
                     known
                 }
             }
-            Condition::Number(column, min, max) => match columns.column_opt::<u64>(column)? {
+            Condition::Number(column, min, max) => match columns.number(column)? {
                 Some(column) => Self::Number(column, *min, *max),
                 None => Self::Never,
             },
-            Condition::Flag(column, is) => match columns.column_opt::<bool>(column)? {
+            Condition::Flag(column, is) => match columns.flag(column)? {
                 Some(column) => Self::Flag(column, *is),
                 None => Self::Never,
             },
-            Condition::Address(first, last) => match columns.column_opt::<Ipv6Addr>(name::REMOTE)? {
+            Condition::Address(first, last) => match columns.address()? {
                 Some(column) => Self::Address(column, *first, *last),
                 None => Self::Never,
             },
-            Condition::Time(range) => match columns.column_opt::<DateTime>(name::AT)? {
+            Condition::Time(range) => match columns.time()? {
                 Some(column) => {
                     let (min, max) = (column.min_value().into_timestamp_millis(), column.max_value());
                     if range.from <= min && max.into_timestamp_millis() < range.to {
@@ -75,21 +75,21 @@ impl Check {
                 }
                 None => Self::Never,
             },
-            Condition::Attributes(wanted) => match columns.str(name::ATTRS)? {
+            Condition::Attributes(wanted) => match columns.text(name::ATTRS)? {
                 Some(texts) => match attributes(&texts, wanted)? {
                     ordinals if ordinals.is_empty() => Self::Never,
                     ordinals => Self::Ordinals(texts.ords().clone(), ordinals),
                 },
                 None => Self::Never,
             },
-            Condition::Exists(column) => match exists(column, segment)? {
+            Condition::Exists(column) => match exists(column, columns.segment())? {
                 Some(there) => there,
                 None => Self::Never,
             },
             Condition::Or(any) => {
                 let mut checks = Vec::with_capacity(any.len());
                 for one in any {
-                    match Self::bind(one, segment)? {
+                    match Self::bind(one, columns)? {
                         Self::Always => return Ok(Self::Always),
                         Self::Never => {}
                         other => checks.push(other),
@@ -97,7 +97,7 @@ impl Check {
                 }
                 if checks.is_empty() { Self::Never } else { Self::Or(checks) }
             }
-            Condition::Not(inner) => match Self::bind(inner, segment)? {
+            Condition::Not(inner) => match Self::bind(inner, columns)? {
                 Self::Always => Self::Never,
                 Self::Never => Self::Always,
                 other => Self::Not(Box::new(other)),
@@ -105,7 +105,7 @@ impl Check {
             Condition::And(all) => {
                 let mut checks = Vec::with_capacity(all.len());
                 for one in all {
-                    match Self::bind(one, segment)? {
+                    match Self::bind(one, columns)? {
                         Self::Always => {}
                         Self::Never => return Ok(Self::Never),
                         other => checks.push(other),

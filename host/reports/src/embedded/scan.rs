@@ -11,6 +11,7 @@ use tantivy::{DocId, DocSet as _, SegmentReader, TERMINATED, Term};
 
 use super::catalog::{Catalog, disk, is_damage};
 use super::check::Check;
+use super::columns::Columns;
 use super::condition::Condition;
 use super::day::{Day, folder_name};
 use super::ingest::is_row;
@@ -141,7 +142,7 @@ pub(super) fn rows(
         }
         return Ok(());
     }
-    let check = Check::bind(condition, part)?;
+    let check = Check::bind(condition, &mut Columns::of(part))?;
     if matches!(check, Check::Never) {
         return Ok(());
     }
@@ -169,7 +170,7 @@ pub(super) fn rows_in_order(
     if condition.user().is_some() {
         return rows(part, condition, deadline, |doc| each(doc).map(|_| ControlFlow::Continue(())));
     }
-    let check = Check::bind(condition, part)?;
+    let check = Check::bind(condition, &mut Columns::of(part))?;
     if matches!(check, Check::Never) {
         return Ok(());
     }
@@ -194,12 +195,21 @@ pub(super) fn rows_in_order(
     Ok(())
 }
 
-/// The rows of a user that meet the condition. Its parts are bound to the columns one after the other, as mostly no row is
-/// left after the first.
+/// The rows of a user that meet the condition.
 fn of_user(
     segment: &SegmentReader,
     user: &str,
     condition: &Condition,
+    deadline: &Deadline,
+) -> Result<Vec<DocId>, Stop> {
+    let docs = users_rows(segment, user, deadline)?;
+    narrowed(docs, &condition.of_user(user), &mut Columns::of(segment), deadline)
+}
+
+/// All rows of a user.
+pub(super) fn users_rows(
+    segment: &SegmentReader,
+    user: &str,
     deadline: &Deadline,
 ) -> Result<Vec<DocId>, Stop> {
     let index = segment.inverted_index(FIELDS.login)?;
@@ -218,16 +228,27 @@ fn of_user(
         }
         doc = postings.advance();
     }
-    let rest = match condition.of_user(user) {
-        Condition::And(all) => all,
-        other => vec![other],
+    Ok(docs)
+}
+
+/// Those of some rows that meet the condition. Its parts are bound to the columns one after the other, as mostly no row is
+/// left after the first.
+pub(super) fn narrowed(
+    mut docs: Vec<DocId>,
+    condition: &Condition,
+    columns: &mut Columns<'_>,
+    deadline: &Deadline,
+) -> Result<Vec<DocId>, Stop> {
+    let parts = match condition {
+        Condition::And(all) => all.as_slice(),
+        other => std::slice::from_ref(other),
     };
-    for part in rest {
+    for part in parts {
         if docs.is_empty() {
             break;
         }
         deadline.check()?;
-        match Check::bind(&part, segment)? {
+        match Check::bind(part, columns)? {
             Check::Always => {}
             Check::Never => docs.clear(),
             check => docs.retain(|doc| check.meets(*doc)),

@@ -5,9 +5,10 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
 
+use tantivy::DocId;
 use tantivy::columnar::{Column, StrColumn};
-use tantivy::{DocId, SegmentReader};
 
+use super::columns::Columns;
 use super::fold::Fold;
 use super::schema::name;
 use super::sketch::network_bits;
@@ -102,7 +103,7 @@ enum Source {
 /// Reads a field of the rows of a segment as numbers of [`Values`].
 pub(super) struct Reader {
     source: Source,
-    /// The numbers of texts by ordinal; [`UNKNOWN`] for those that did not occur.
+    /// The numbers of texts by ordinal, once they were prepared; [`UNKNOWN`] for those that did not occur.
     ordinals: Vec<u32>,
 }
 
@@ -110,28 +111,23 @@ pub(super) struct Reader {
 const UNKNOWN: u32 = u32::MAX;
 
 impl Reader {
-    pub(super) fn open(field: Field, segment: &SegmentReader) -> tantivy::Result<Self> {
-        let columns = segment.fast_fields();
-        let text = |name: &str| {
-            Ok::<_, tantivy::TantivyError>(columns.str(name)?.map_or(Source::None, Source::Text))
+    pub(super) fn open(field: Field, columns: &mut Columns<'_>) -> tantivy::Result<Self> {
+        let mut text = |name: &'static str| {
+            Ok::<_, tantivy::TantivyError>(columns.text(name)?.map_or(Source::None, Source::Text))
         };
         let source = match field {
             Field::Login => text(name::LOGIN)?,
-            Field::Ip => Source::Address(columns.ip_addr(name::REMOTE)?),
-            Field::Network => Source::Network(columns.ip_addr(name::REMOTE)?),
+            Field::Ip => columns.address()?.map_or(Source::None, Source::Address),
+            Field::Network => columns.address()?.map_or(Source::None, Source::Network),
             Field::Country => text(name::COUNTRY)?,
             Field::City => text(name::CITY)?,
-            Field::Asn => columns.column_opt::<u64>(name::ASN)?.map_or(Source::None, Source::Number),
+            Field::Asn => columns.number(name::ASN)?.map_or(Source::None, Source::Number),
             Field::Device => text(name::DEVICE)?,
             Field::Protocol => text(name::PROTOCOL)?,
             Field::FailType => text(name::FAIL_TYPE)?,
             Field::Pwhash => text(name::PWHASH)?,
         };
-        let ordinals = match &source {
-            Source::Text(column) => vec![UNKNOWN; column.num_terms()],
-            _ => Vec::new(),
-        };
-        Ok(Self { source, ordinals })
+        Ok(Self { source, ordinals: Vec::new() })
     }
 
     /// Looks up the texts of these rows together: one by one each of them would have to be found in the dictionary anew.
@@ -145,6 +141,7 @@ impl Reader {
         let mut occur: Vec<u64> = docs.iter().filter_map(|doc| column.ords().first(*doc)).collect();
         occur.sort_unstable();
         occur.dedup();
+        self.ordinals = vec![UNKNOWN; column.num_terms()];
         let mut next = occur.iter();
         let mut full = None;
         column.dictionary().sorted_ords_to_term_cb(&occur, |bytes| {
@@ -156,6 +153,20 @@ impl Reader {
             }
         })?;
         full.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// The number of the value of a row that was not prepared, for questions about few rows.
+    pub(super) fn look_up(
+        &self,
+        doc: DocId,
+        values: &mut Values,
+        room: &mut usize,
+    ) -> Result<Option<u32>, super::scan::Stop> {
+        let Source::Text(column) = &self.source else { return Ok(self.read(doc, values, room)?) };
+        let Some(ordinal) = column.ords().first(doc) else { return Ok(None) };
+        let mut text = String::new();
+        column.ord_to_str(ordinal, &mut text)?;
+        Ok(values.of_text(&text, room)?)
     }
 
     /// The number of the row's value, if it has one. The row must be one of those that were prepared.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 pub use expected::expected;
 use portcullis_reports::{
-    Confirmation, Field, Filter, Ids, Limits, Place, Query, Range, Rank, Report, ReportId, ReportStore, Trait,
+    Answer, Confirmation, Field, Filter, Ids, Limits, Place, Query, Range, Rank, Report, ReportId,
+    ReportStore, StoreError, Trait,
 };
 
 const DAY: i64 = 86_400_000;
@@ -155,6 +156,9 @@ pub fn questions() -> Vec<Query> {
                 questions.push(Query::Logins { filter, range, limit, after });
             }
             questions.push(Query::Any { filter: filter.clone(), range });
+            questions.push(Query::Logins { filter: filter.clone(), range, limit: 1, after: None });
+            let distinct = vec![Field::Asn, Field::Device, Field::City];
+            questions.push(Query::Count { filter: filter.clone(), range, distinct });
             questions.push(Query::FirstLast { filter: filter.clone(), range });
             questions.push(Query::Count {
                 filter,
@@ -223,12 +227,22 @@ pub async fn run(store: &dyn ReportStore, reports: &[Report]) {
     let limits = Limits { time: std::time::Duration::from_mins(1), ..Limits::default() };
     let mut wrong = Vec::new();
     let questions = questions();
-    for query in &questions {
-        let answer = store.query(query, limits).await;
+    let mut check = |query: &Query, answer: Result<Answer, StoreError>| {
         let expected = expected(reports, query);
         match answer {
             Ok(answer) if answer == expected => {}
             other => wrong.push(format!("{query:?}\n  expected {expected:?}\n  but got  {other:?}")),
+        }
+    };
+    for query in &questions {
+        check(query, store.query(query, limits).await);
+    }
+    // The same together, those of one user beside each other and among others.
+    for some in questions.chunks(Query::MOST_TOGETHER) {
+        let answers = store.query_each(some, limits).await.unwrap();
+        assert_eq!(answers.len(), some.len());
+        for (query, answer) in some.iter().zip(answers) {
+            check(query, Ok(answer));
         }
     }
     let first: Vec<&str> = wrong.iter().take(5).map(String::as_str).collect();
@@ -236,7 +250,7 @@ pub async fn run(store: &dyn ReportStore, reports: &[Report]) {
         wrong.is_empty(),
         "{} of {} answers are wrong:\n{}",
         wrong.len(),
-        questions.len(),
+        questions.len() * 2,
         first.join("\n")
     );
 }

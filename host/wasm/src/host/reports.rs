@@ -5,7 +5,7 @@ use std::time::Instant;
 use ::reports as store;
 use capabilities::context::{self, Step};
 use capabilities::reports::question::{self, Which};
-use capabilities::reports::{ReportsError, asker, note};
+use capabilities::reports::{ReportsError, asker, note, note_each};
 use store::{Answer, Filter as Conditions, Query, Range, Rank, ReportId, StoreError};
 use wasmtime::Result;
 
@@ -76,6 +76,33 @@ impl State {
             answer
         })
         .await
+    }
+
+    /// Asks the store several questions, if the policy may, and makes of each answer what `one` says.
+    async fn ask_each<T>(
+        &mut self,
+        filters: Vec<Filter>,
+        queries: impl FnOnce(Vec<Which>) -> Vec<Query>,
+        one: impl Fn(Answer) -> std::result::Result<T, Error>,
+    ) -> Result<std::result::Result<Vec<T>, Error>> {
+        self.host_call()?;
+        if let Err(denied) = self.granted(Kind::Reports, "reports") {
+            return Ok(Err(denied));
+        }
+        let queries = match filters.into_iter().map(which).collect::<std::result::Result<_, _>>() {
+            Ok(each) => queries(each),
+            Err(error) => return Ok(Err(refused(&error))),
+        };
+        let (reports, context) = (self.common.capabilities.reports.clone(), context::current());
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let answers = self.aside(async move {
+            let answers = reports.query_each_of(asker(context.as_deref()), &queries, Some(left)).await;
+            if let Some(context) = context {
+                note_each(&context, &queries, answers.as_ref());
+            }
+            answers
+        });
+        Ok(answers.await?.and_then(|answers| answers.into_iter().map(one).collect()))
     }
 
     fn now_ms(&self) -> i64 {
@@ -171,13 +198,39 @@ fn strange<T>() -> std::result::Result<T, Error> {
     Err(Error::Unavailable("the report store answered something else".to_owned()))
 }
 
+fn is_seen(answer: Answer) -> std::result::Result<bool, Error> {
+    match answer {
+        Answer::Seen { seen, .. } => Ok(seen),
+        _ => strange(),
+    }
+}
+
+fn listed(answer: Answer) -> std::result::Result<Vec<Report>, Error> {
+    match answer {
+        Answer::Logins { reports } => Ok(reports.into_iter().map(report).collect()),
+        _ => strange(),
+    }
+}
+
+fn counted(answer: Answer) -> std::result::Result<f64, Error> {
+    match answer {
+        Answer::Count { totals, .. } => Ok(totals.reports as f64),
+        _ => strange(),
+    }
+}
+
+/// How many different values of the only field there were.
+fn different(answer: Answer) -> std::result::Result<f64, Error> {
+    match answer {
+        Answer::Count { distinct, .. } => Ok(distinct.first().map_or(0.0, |(_, count)| *count as f64)),
+        _ => strange(),
+    }
+}
+
 impl Host for State {
     async fn find(&mut self, filter: Filter, limit: u32) -> Result<std::result::Result<Vec<Report>, Error>> {
         let query = which(filter).map(|which| question::find(which, limit));
-        Ok(self.ask(query).await?.and_then(|answer| match answer {
-            Answer::Logins { reports } => Ok(reports.into_iter().map(report).collect()),
-            _ => strange(),
-        }))
+        Ok(self.ask(query).await?.and_then(listed))
     }
 
     async fn find_oldest(
@@ -188,17 +241,34 @@ impl Host for State {
     ) -> Result<std::result::Result<Vec<Report>, Error>> {
         let after = after.map(|after| question::instant(after.t).map(|at| (at, after.id))).transpose();
         let query = which(filter).and_then(|which| Ok(question::oldest(which, after?, limit)));
-        Ok(self.ask(query).await?.and_then(|answer| match answer {
-            Answer::Logins { reports } => Ok(reports.into_iter().map(report).collect()),
-            _ => strange(),
-        }))
+        Ok(self.ask(query).await?.and_then(listed))
     }
 
     async fn any(&mut self, filter: Filter) -> Result<std::result::Result<bool, Error>> {
-        Ok(self.ask(which(filter).map(question::any)).await?.and_then(|answer| match answer {
-            Answer::Seen { seen, .. } => Ok(seen),
-            _ => strange(),
-        }))
+        Ok(self.ask(which(filter).map(question::any)).await?.and_then(is_seen))
+    }
+
+    async fn any_each(&mut self, filters: Vec<Filter>) -> Result<std::result::Result<Vec<bool>, Error>> {
+        self.ask_each(filters, question::any_each, is_seen).await
+    }
+
+    async fn newest_each(
+        &mut self,
+        filters: Vec<Filter>,
+    ) -> Result<std::result::Result<Vec<Option<Report>>, Error>> {
+        self.ask_each(filters, question::newest_each, |answer| Ok(listed(answer)?.pop())).await
+    }
+
+    async fn count_each(&mut self, filters: Vec<Filter>) -> Result<std::result::Result<Vec<f64>, Error>> {
+        self.ask_each(filters, |each| question::count_each(each, &[]), counted).await
+    }
+
+    async fn distinct_each(
+        &mut self,
+        filters: Vec<Filter>,
+        by: Field,
+    ) -> Result<std::result::Result<Vec<f64>, Error>> {
+        self.ask_each(filters, |each| question::count_each(each, &[field(by)]), different).await
     }
 
     async fn seen(
@@ -209,10 +279,7 @@ impl Host for State {
         since: f64,
     ) -> Result<std::result::Result<bool, Error>> {
         let query = question::instant(since).and_then(|since| question::seen(login, field(by), value, since));
-        Ok(self.ask(query).await?.and_then(|answer| match answer {
-            Answer::Seen { seen, .. } => Ok(seen),
-            _ => strange(),
-        }))
+        Ok(self.ask(query).await?.and_then(is_seen))
     }
 
     async fn first_and_last(&mut self, filter: Filter) -> Result<std::result::Result<Option<Span>, Error>> {
@@ -226,18 +293,12 @@ impl Host for State {
 
     async fn count(&mut self, filter: Filter) -> Result<std::result::Result<f64, Error>> {
         let query = which(filter).map(|which| question::count(which, Vec::new()));
-        Ok(self.ask(query).await?.and_then(|answer| match answer {
-            Answer::Count { totals, .. } => Ok(totals.reports as f64),
-            _ => strange(),
-        }))
+        Ok(self.ask(query).await?.and_then(counted))
     }
 
     async fn distinct(&mut self, filter: Filter, by: Field) -> Result<std::result::Result<f64, Error>> {
         let query = which(filter).map(|which| question::count(which, vec![field(by)]));
-        Ok(self.ask(query).await?.and_then(|answer| match answer {
-            Answer::Count { distinct, .. } => Ok(distinct.first().map_or(0.0, |(_, count)| *count as f64)),
-            _ => strange(),
-        }))
+        Ok(self.ask(query).await?.and_then(different))
     }
 
     async fn top(

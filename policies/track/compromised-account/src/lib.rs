@@ -5,7 +5,7 @@
 mod tests;
 
 use portcullis::alerts::Severity;
-use portcullis::reports::{self, Field, Report};
+use portcullis::reports::{self, Field, Filter, Report};
 use portcullis::{Policy, Result};
 use recent::{DAY, Looked, Scan, Walk, before};
 use serde::Deserialize;
@@ -63,10 +63,35 @@ impl Settings {
         Ok(reports::any(filter)?)
     }
 
-    /// Tells of a success after many failures from elsewhere.
-    fn guessed(&self, report: &Report) -> Result<bool> {
+    /// Failures of the user before a login.
+    fn failed<'a>(&self, report: &'a Report) -> Filter<'a> {
         let mut failed = before(report, f64::from(self.hours) * 3600.0);
         (failed.success, failed.policy_reject, failed.confirmations) = (Some(false), Some(false), None);
+        failed
+    }
+
+    /// Successes of the user in a short time, a login included.
+    fn good<'a>(&self, report: &'a Report) -> Filter<'a> {
+        let mut good = before(report, f64::from(self.burst_hours) * 3600.0);
+        good.until = Some(report.t + 0.001);
+        good
+    }
+
+    /// Before which logins there were few failures and few networks.
+    fn usual(&self, reports: &[&Report]) -> Result<Vec<bool>> {
+        let failed: Vec<Filter<'_>> = reports.iter().map(|report| self.failed(report)).collect();
+        let good: Vec<Filter<'_>> = reports.iter().map(|report| self.good(report)).collect();
+        let failures = reports::count_each(&failed)?;
+        let networks = reports::distinct_each(&good, Field::Asn)?;
+        let is_usual = |(failures, networks)| {
+            failures < f64::from(self.failures) && networks < f64::from(self.burst_networks)
+        };
+        Ok(failures.into_iter().zip(networks).map(is_usual).collect())
+    }
+
+    /// Tells of a success after many failures from elsewhere.
+    fn guessed(&self, report: &Report) -> Result<bool> {
+        let failed = self.failed(report);
         let failures = reports::count(failed.clone())?;
         if failures < f64::from(self.failures) {
             return Ok(false);
@@ -86,8 +111,7 @@ impl Settings {
 
     /// Tells of successes from many places in a short time.
     fn everywhere(&self, report: &Report) -> Result<bool> {
-        let mut good = before(report, f64::from(self.burst_hours) * 3600.0);
-        good.until = Some(report.t + 0.001);
+        let good = self.good(report);
         let networks = reports::distinct(good.clone(), Field::Asn)?;
         if networks < f64::from(self.burst_networks) {
             return Ok(false);
@@ -127,12 +151,18 @@ impl Policy for Compromised {
     fn background(&mut self, _: &str) -> Result<()> {
         let Self { settings, walk, looked } = self;
         looked.begin();
-        walk.successes(&settings.scan, |report| {
-            let apart = (&report.login, report.remote.network(24, 64));
-            looked.at(&settings.scan, report, apart, || {
-                let guessed = settings.guessed(report)?;
-                Ok(settings.everywhere(report)? || guessed)
-            })
+        walk.successes(&settings.scan, |reports| {
+            let apart = |report: &Report| (report.login.clone(), report.remote.network(24, 64));
+            looked.at(
+                &settings.scan,
+                reports,
+                apart,
+                |some| settings.usual(some),
+                |report| {
+                    let guessed = settings.guessed(report)?;
+                    Ok(settings.everywhere(report)? || guessed)
+                },
+            )
         })
     }
 }

@@ -37,12 +37,16 @@ pub struct Dormant {
 }
 
 impl Settings {
+    /// Whose logins are not the first for long. Nearly everybody was there a few days ago; and the store finds that quickly,
+    /// from the newest day on.
+    fn usual(&self, reports: &[&Report]) -> Result<Vec<bool>> {
+        let lately = f64::from(self.days) * DAY - MOMENT;
+        let filters: Vec<_> = reports.iter().map(|report| before(report, lately)).collect();
+        Ok(reports::any_each(&filters)?)
+    }
+
     /// Whether the login was told of. It is the oldest of somebody's in a while: those after it are not the first for long.
     fn look(&self, report: &Report) -> Result<bool> {
-        // Nearly everybody was there a few days ago; and the store finds that quickly, from the newest day on.
-        if reports::any(before(report, f64::from(self.days) * DAY - MOMENT))? {
-            return Ok(false);
-        }
         let history = before(report, f64::from(self.memory_days) * DAY);
         // Nothing at all before it: a new account, or one older than the memory; nobody can tell.
         let Some(span) = reports::first_and_last(history.clone())? else { return Ok(false) };
@@ -82,8 +86,14 @@ impl Policy for Dormant {
     fn background(&mut self, _: &str) -> Result<()> {
         let Self { settings, walk, looked } = self;
         looked.begin();
-        walk.successes(&settings.scan, |report| {
-            looked.at(&settings.scan, report, &report.login, || settings.look(report))
+        walk.successes(&settings.scan, |reports| {
+            looked.at(
+                &settings.scan,
+                reports,
+                |report| report.login.clone(),
+                |some| settings.usual(some),
+                |report| settings.look(report),
+            )
         })
     }
 }

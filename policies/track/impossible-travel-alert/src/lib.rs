@@ -6,7 +6,7 @@ mod places;
 mod tests;
 
 use portcullis::alerts::Severity;
-use portcullis::reports::{self, Report};
+use portcullis::reports::{self, Filter, Report};
 use portcullis::{Failure, Policy, Result};
 use recent::{DAY, Scan, Walk, before, kilometres, located};
 use serde::Deserialize;
@@ -58,10 +58,24 @@ impl Settings {
         Ok(reports::any(filter)?)
     }
 
-    /// Whether the login was told of.
-    fn look(&self, report: &Report) -> Result<bool> {
-        let history = before(report, f64::from(self.hours) * 3600.0);
-        let mut latest = reports::find(history.clone(), 1)?;
+    /// Where a user may have been before a login.
+    fn history<'a>(&self, report: &'a Report) -> Filter<'a> {
+        before(report, f64::from(self.hours) * 3600.0)
+    }
+
+    /// The logins before these.
+    fn before_each(&self, reports: &[&Report]) -> Result<Vec<Option<Report>>> {
+        let filters: Vec<Filter<'_>> = reports.iter().map(|report| self.history(report)).collect();
+        Ok(reports::newest_each(&filters)?)
+    }
+
+    /// Whether the login was told of; `newest`: at most one, the one before it, if the store was asked already.
+    fn look(&self, report: &Report, newest: Option<Vec<Report>>) -> Result<bool> {
+        let history = self.history(report);
+        let mut latest = match newest {
+            Some(newest) => newest,
+            None => reports::find(history.clone(), 1)?,
+        };
         if latest.first().is_some_and(|last| !located(last)) {
             latest = reports::find(history, LATEST)?;
         }
@@ -101,8 +115,11 @@ impl Policy for ImpossibleTravel {
         let seconds = f64::from(settings.hours) * 3600.0;
         let bounds = Bounds { kmh: settings.kmh, min_km: settings.min_km, seconds };
         places.begin(walk.skips(&settings.scan));
-        walk.successes(&settings.scan, |report| {
-            places.at(&settings.scan, report, &bounds, || settings.look(report))
+        walk.successes(&settings.scan, |reports| {
+            let mut known = places.unknown(reports, |some| settings.before_each(some))?;
+            reports.iter().try_for_each(|report| {
+                places.at(&settings.scan, report, &bounds, || settings.look(report, known.remove(&report.id)))
+            })
         })
     }
 }

@@ -5,6 +5,8 @@
     reason = "times of this century in seconds, and degrees in parts of a range"
 )]
 
+use std::collections::{HashMap, HashSet};
+
 use portcullis::reports::Report;
 use portcullis::{Result, clock};
 use recent::{Memory, Scan, Told, distance, located};
@@ -65,6 +67,24 @@ impl Places {
         if skips {
             self.last.clear();
         }
+    }
+
+    /// The logins before the first one of each user whose last one is not known, by the ids of those; `before_each` says what
+    /// came before some.
+    pub(crate) fn unknown(
+        &self,
+        reports: &[Report],
+        before_each: impl FnOnce(&[&Report]) -> Result<Vec<Option<Report>>>,
+    ) -> Result<HashMap<String, Vec<Report>>> {
+        let mut users = HashSet::new();
+        let is_first = |report: &&Report| {
+            let key = self.last.key(&report.login);
+            located(report) && self.last.get(key).is_none() && users.insert(key)
+        };
+        let first: Vec<&Report> = reports.iter().filter(is_first).collect();
+        let newest = before_each(&first)?;
+        let newest = newest.into_iter().map(|newest| newest.into_iter().collect());
+        Ok(first.into_iter().map(|report| report.id.clone()).zip(newest).collect())
     }
 
     /// Has a login looked at that may be impossible, or whose user's last one is not known; `look` says whether it was told

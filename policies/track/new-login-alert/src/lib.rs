@@ -69,32 +69,43 @@ impl Settings {
         Ok(wanted > 0 && reports::find(self.history(report), wanted)?.len() < wanted as usize)
     }
 
-    /// What is new about a login. Nearly always the first question finds one just like it, and quickly: from the newest day on.
+    /// Earlier logins that are just like this one, in everything that is told.
+    fn same<'a>(&self, report: &'a Report) -> Filter<'a> {
+        let mut same = self.history(report);
+        same.country = Some(report.country.as_str()).filter(|country| self.country && !country.is_empty());
+        same.device = Some(report.device.as_str()).filter(|device| self.device && !device.is_empty());
+        same.asn = Some(report.asn).filter(|asn| self.network && *asn != 0);
+        same
+    }
+
+    /// Of which logins nothing is new: nearly always the store finds one just like it, and quickly, from the newest day on.
+    fn usual(&self, reports: &[&Report]) -> Result<Vec<bool>> {
+        let all: Vec<Filter<'_>> = reports.iter().map(|report| self.same(report)).collect();
+        let is_asked =
+            |same: &Filter<'_>| same.country.is_some() || same.device.is_some() || same.asn.is_some();
+        let asked: Vec<Filter<'_>> = all.iter().filter(|same| is_asked(same)).cloned().collect();
+        let mut seen = reports::any_each(&asked)?.into_iter();
+        Ok(all.iter().map(|same| !is_asked(same) || seen.next().unwrap_or(false)).collect())
+    }
+
+    /// What is new about a login that is like none before it.
     fn news(&self, report: &Report) -> Result<Vec<&'static str>> {
-        let country = Some(report.country.as_str()).filter(|country| self.country && !country.is_empty());
-        let device = Some(report.device.as_str()).filter(|device| self.device && !device.is_empty());
-        let asn = Some(report.asn).filter(|asn| self.network && *asn != 0);
-        let mut all = self.history(report);
-        (all.country, all.device, all.asn) = (country, device, asn);
-        let parts =
-            [("country", country.is_some()), ("device", device.is_some()), ("network", asn.is_some())];
-        let mut parts = parts.into_iter().filter(|(_, is_wanted)| *is_wanted).peekable();
-        if parts.peek().is_none() || reports::any(all)? {
-            return Ok(Vec::new());
-        }
-        let mut new = Vec::new();
-        for (part, _) in parts {
-            let mut same = self.history(report);
-            match part {
-                "country" => same.country = country,
-                "device" => same.device = device,
-                _ => same.asn = asn,
-            }
-            if !reports::any(same)? {
-                new.push(part);
+        let all = self.same(report);
+        let mut parts = Vec::new();
+        for (part, country, device, asn) in [
+            ("country", all.country, None, None),
+            ("device", None, all.device, None),
+            ("network", None, None, all.asn),
+        ] {
+            if country.is_some() || device.is_some() || asn.is_some() {
+                let mut same = self.history(report);
+                (same.country, same.device, same.asn) = (country, device, asn);
+                parts.push((part, same));
             }
         }
-        Ok(new)
+        let filters: Vec<Filter<'_>> = parts.iter().map(|(_, same)| same.clone()).collect();
+        let seen = reports::any_each(&filters)?;
+        Ok(parts.iter().zip(seen).filter(|(_, seen)| !seen).map(|((part, _), _)| *part).collect())
     }
 
     /// Whether the login was told of.
@@ -126,9 +137,17 @@ impl Policy for NewLogin {
     fn background(&mut self, _: &str) -> Result<()> {
         let Self { settings, walk, looked } = self;
         looked.begin();
-        walk.successes(&settings.scan, |report| {
-            let apart = (&report.login, &report.country, report.asn, &report.device);
-            looked.at(&settings.scan, report, apart, || settings.look(report))
+        walk.successes(&settings.scan, |reports| {
+            let apart = |report: &Report| {
+                (report.login.clone(), report.country.clone(), report.asn, report.device.clone())
+            };
+            looked.at(
+                &settings.scan,
+                reports,
+                apart,
+                |some| settings.usual(some),
+                |report| settings.look(report),
+            )
         })
     }
 }

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 pub use looked::{Looked, Told};
 pub use memory::Memory;
-pub use walk::{MOST, OVERLAP, Walk};
+pub use walk::{MOST, OVERLAP, TOGETHER, Walk};
 
 /// Seconds of a day.
 pub const DAY: f64 = 86_400.0;

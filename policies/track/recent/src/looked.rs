@@ -1,6 +1,6 @@
 //! What need not be looked at again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
 
 use portcullis::reports::Report;
@@ -50,27 +50,42 @@ impl Looked {
         self.memory.set_time(clock::now());
     }
 
-    /// Has a login looked at, unless one like it was; `apart`: what tells them apart; `look` says whether it was told of.
+    /// Has logins looked at, unless one like it was; `apart`: what tells them apart. `usual` says of several, each of its own
+    /// kind, of which nothing is to be told; `look` of another one whether it was told of.
     ///
     /// # Errors
     ///
-    /// If `look` fails.
-    pub fn at(
+    /// If `usual` or `look` fails.
+    pub fn at<'a, A: Hash>(
         &mut self,
         scan: &Scan,
-        report: &Report,
-        apart: impl Hash,
-        look: impl FnOnce() -> Result<bool>,
+        reports: &'a [Report],
+        apart: impl Fn(&'a Report) -> A,
+        usual: impl Fn(&[&'a Report]) -> Result<Vec<bool>>,
+        look: impl Fn(&'a Report) -> Result<bool>,
     ) -> Result<()> {
-        let key = self.memory.key(apart);
-        if self.memory.get(key).is_some() || self.told.has(scan, report, key) {
-            return Ok(());
+        let mut waiting: Vec<_> =
+            reports.iter().map(|report| (self.memory.key(apart(report)), report)).collect();
+        loop {
+            waiting.retain(|(key, report)| {
+                self.memory.get(*key).is_none() && !self.told.has(scan, report, *key)
+            });
+            // Of those alike the oldest first; whether the others are looked at depends on it.
+            let mut kinds = HashSet::new();
+            let (first, others): (Vec<_>, Vec<_>) =
+                waiting.into_iter().partition(|(key, _)| kinds.insert(*key));
+            if first.is_empty() {
+                return Ok(());
+            }
+            let usual = usual(&first.iter().map(|(_, report)| *report).collect::<Vec<_>>())?;
+            for ((key, report), usual) in first.into_iter().zip(usual) {
+                if !usual && look(report)? {
+                    self.told.add(scan, report, key);
+                } else {
+                    self.memory.put(key, ());
+                }
+            }
+            waiting = others;
         }
-        if look()? {
-            self.told.add(scan, report, key);
-        } else {
-            self.memory.put(key, ());
-        }
-        Ok(())
     }
 }

@@ -1,14 +1,17 @@
+use std::cell::RefCell;
+
 use portcullis::Failure;
 use portcullis::reports::Report;
 use portcullis::testing::{Host, stored};
 
-use super::{Looked, MOST, OVERLAP, Scan, Walk};
+use super::{Looked, MOST, OVERLAP, Scan, TOGETHER, Walk};
 
 /// The logins that a run finds, in their order.
 fn run(walk: &mut Walk, scan: &Scan) -> Vec<String> {
     let mut found = Vec::new();
-    walk.successes(scan, |report: &Report| {
-        found.push(report.login.clone());
+    walk.successes(scan, |reports: &[Report]| {
+        assert!((1..=TOGETHER).contains(&reports.len()));
+        found.extend(reports.iter().map(|report| report.login.clone()));
         Ok(())
     })
     .unwrap();
@@ -102,42 +105,54 @@ fn a_run_ends_when_its_time_is_over_and_the_next_goes_on_there() {
     while found.len() < logins.len() {
         let before = found.len();
         host.slow_answers(0.1);
-        walk.successes(&scan, |report: &Report| {
-            found.push(report.login.clone());
-            // As a policy that asks about each.
-            portcullis::reports::any(super::before(report, 60.0))?;
+        walk.successes(&scan, |reports: &[Report]| {
+            for report in reports {
+                found.push(report.login.clone());
+                // As a policy that asks about each.
+                portcullis::reports::any(super::before(report, 60.0))?;
+            }
             Ok(())
         })
         .unwrap();
         runs += 1;
-        assert!(found.len() - before <= 110, "{}", found.len() - before);
+        assert!(found.len() - before <= TOGETHER, "{}", found.len() - before);
     }
     assert_eq!(found, logins, "each once");
-    assert!(runs >= 18, "{runs}");
+    assert!(runs >= 10, "{runs}");
     assert!(host.log().iter().all(|line| line.contains("the time of this run is over")), "{:?}", host.log());
     assert!(host.log()[0].contains(" 85 s behind"), "{:?}", host.log()[0]);
 }
 
 #[test]
-fn after_an_error_the_same_login_is_the_next() {
+fn after_an_error_the_same_logins_are_the_next() {
     let mut host = Host::new();
     for login in ["one", "two", "three"] {
         host.reported(stored(-50.0, "192.0.2.1", login));
     }
     let (mut walk, scan) = (Walk::default(), Scan::default());
-    let mut found = Vec::new();
+    let mut looked = Looked::new(&scan);
+    let found = RefCell::new(Vec::new());
     for attempt in 0..2 {
-        let result = walk.successes(&scan, |report: &Report| {
-            if attempt == 0 && found.len() == 1 {
-                return Err(Failure::new("the store is away"));
-            }
-            found.push(report.login.clone());
-            Ok(())
+        looked.begin();
+        let result = walk.successes(&scan, |reports| {
+            looked.at(
+                &scan,
+                reports,
+                |report| report.login.clone(),
+                |some| Ok(vec![false; some.len()]),
+                |report| {
+                    if attempt == 0 && found.borrow().len() == 1 {
+                        return Err(Failure::new("the store is away"));
+                    }
+                    found.borrow_mut().push(report.login.clone());
+                    Ok(true)
+                },
+            )
         });
         assert_eq!(result.is_err(), attempt == 0);
     }
-    found.sort();
-    assert_eq!(found, ["one", "three", "two"]);
+    found.borrow_mut().sort();
+    assert_eq!(*found.borrow(), ["one", "three", "two"], "what was told of is not told again");
 }
 
 #[test]
@@ -150,15 +165,23 @@ fn of_those_alike_the_oldest_is_looked_at() {
             host.reported(stored(-ago, "192.0.2.1", &login));
         }
     }
-    let mut times = Vec::new();
+    let times = RefCell::new(Vec::new());
     // Of some of them something is told.
     for run in 0..40 {
         looked.begin();
-        walk.successes(&scan, |report| {
-            looked.at(&scan, report, &report.login, || {
-                times.push((run, (report.t - 1.7e9).round(), report.login.clone()));
-                Ok(report.login.ends_with('7'))
-            })
+        walk.successes(&scan, |reports| {
+            looked.at(
+                &scan,
+                reports,
+                |report| report.login.clone(),
+                |some| {
+                    let all =
+                        some.iter().map(|report| (run, (report.t - 1.7e9).round(), report.login.clone()));
+                    times.borrow_mut().extend(all);
+                    Ok(some.iter().map(|report| !report.login.ends_with('7')).collect())
+                },
+                |_| Ok(true),
+            )
         })
         .unwrap();
         host.advance(60.0);
@@ -166,6 +189,7 @@ fn of_those_alike_the_oldest_is_looked_at() {
             host.reported(stored(-10.0, "192.0.2.1", &login));
         }
     }
+    let times = times.into_inner();
     let first: Vec<_> = times.iter().filter(|(run, ..)| *run == 0).collect();
     assert_eq!(first.len(), MOST as usize - 10);
     assert!(first.iter().all(|(_, ago, _)| (ago + 90.0).abs() < 0.5), "{:?}", first.first());

@@ -7,6 +7,8 @@ use crate::{Scan, TRUSTED};
 
 /// Reports of one question: what a policy holds of them at once.
 pub const MOST: u32 = 1_000;
+/// Logins that are looked at together.
+pub const TOGETHER: usize = 200;
 /// Seconds before the end of the last run in which reports are looked for once more: those that showed in the store late.
 pub const OVERLAP: f64 = 15.0;
 
@@ -57,14 +59,14 @@ impl Walk {
         }
     }
 
-    /// Calls `each` with the successful logins since the last run, oldest first, until all were looked at or the time of the
-    /// run is over. They come page by page: where thousands log in each second all of them would not fit into a policy's
-    /// memory. After an error the next run goes on with the same login.
+    /// Calls `each` with the successful logins since the last run, oldest first and [`TOGETHER`] at a time, until all were
+    /// looked at or the time of the run is over. They come page by page: where thousands log in each second all of them would
+    /// not fit into a policy's memory. After an error the next run goes on with the same logins.
     ///
     /// # Errors
     ///
     /// If the store does not answer, or `each` fails.
-    pub fn successes(&mut self, scan: &Scan, mut each: impl FnMut(&Report) -> Result<()>) -> Result<()> {
+    pub fn successes(&mut self, scan: &Scan, mut each: impl FnMut(&[Report]) -> Result<()>) -> Result<()> {
         let (started, end) = (clock::monotonic(), scan.end());
         let begin = self.begin(end, scan);
         let mut filter = reports::since(begin.t);
@@ -73,9 +75,10 @@ impl Walk {
         loop {
             let after = id.as_deref().map(|id| Position { t, id });
             let page = reports::find_oldest(filter.clone(), after, MOST)?;
-            for report in &page {
-                each(report)?;
-                (t, id) = (report.t, Some(report.id.clone()));
+            for some in page.chunks(TOGETHER) {
+                each(some)?;
+                let Some(last) = some.last() else { continue };
+                (t, id) = (last.t, Some(last.id.clone()));
                 self.done = Some(Done { t, id: id.clone() });
                 if clock::monotonic() - started >= f64::from(scan.seconds) {
                     info!(

@@ -61,6 +61,24 @@ fn every_question_is_answered() {
             "2 1700000060 1700000120",
         ),
         ("return reportsAny({login = 'anna', success = false}), reportsAny({login = 'dora'})", "true false"),
+        (
+            "local a = reportsAnyEach({{login = 'anna', success = false}, {login = 'dora'}, {login = 'anna'}, {}}) \
+             return #a, a[1], a[2], a[3], a[4]",
+            "4 true false true true",
+        ),
+        (
+            "local r = reportsNewestEach({{login = 'carl'}, {login = 'dora'}, {login = 'anna', success = true}}) \
+             return r[1].remote, r[2], r[3].t",
+            "2001:db8::1 false 1700000060",
+        ),
+        (
+            "local c = reportsCountEach({{login = 'anna'}, {success = false}, {login = 'dora'}}) return c[1], c[2], c[3]",
+            "3 3 0",
+        ),
+        (
+            "local d = reportsDistinctEach({{login = 'anna'}, {}}, 'ip') return d[1], d[2], #reportsAnyEach({})",
+            "2 3 0",
+        ),
         ("return reportsSeen('anna', 'ip', '192.0.2.1', 1600000000)", "true"),
         ("return reportsSeen('anna', 'ip', '198.51.100.9', 1600000000)", "false"),
         ("return reportsSeen('anna', 'network', '192.0.2.0/24', 1700000200)", "false"),
@@ -102,6 +120,8 @@ fn every_question_is_answered() {
         ("return reportsConfirm('x', 'maybe')", "maybe"),
         ("return reportsHistogram({since = 1}, 0)", "interval"),
         ("return reportsFindOldest({}, 1, {t = 5})", "id"),
+        ("return reportsAnyEach({login = 'anna'})", "list"),
+        ("return reportsAnyEach({{login = 'anna'}, {user = 'x'}})", "user"),
     ] {
         let told = run(&lua, code);
         assert!(told.starts_with("error: ") && told.contains(word), "{told}");
