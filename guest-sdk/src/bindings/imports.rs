@@ -6991,6 +6991,1357 @@ pub mod portcullis {
           }
         }
         #[allow(unused_unsafe, clippy::all)]
+        /// As `any`, for each of these filters, at most 1000 of them, in their order. Where each names a login, questions
+        /// together cost far less than one after the other; if one of them fails, all do.
+        #[allow(async_fn_in_trait)]
+        pub fn any_each(filters: &[Filter<'_,>],) -> ::core::result::Result<_rt::Vec::<bool>,Error>{
+          unsafe {
+            let mut cleanup_list = _rt::Vec::new();
+
+            #[cfg_attr(target_pointer_width="64", repr(align(8)))]
+            #[cfg_attr(target_pointer_width="32", repr(align(4)))]
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 4*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 4*::core::mem::size_of::<*const u8>()]);
+            let vec15 = filters;
+            let len15 = vec15.len();
+            let layout15 = _rt::alloc::Layout::from_size_align(vec15.len() * (64+24*::core::mem::size_of::<*const u8>()), 8).unwrap();
+            let (result15, _cleanup15) = ::wit_bindgen::rt::Cleanup::new(layout15);for (i, e) in vec15.into_iter().enumerate() {
+              let base = result15.add(i * (64+24*::core::mem::size_of::<*const u8>()));
+              {
+                let Filter{ since:since0, until:until0, login:login0, network:network0, country:country0, city:city0, asn:asn0, device:device0, protocol:protocol0, pwhash:pwhash0, success:success0, policy_reject:policy_reject0, confirmations:confirmations0, attributes:attributes0, } = e;
+                *base.add(0).cast::<f64>() = _rt::as_f64(since0);
+                match until0 {
+                  Some(e) => {
+                    *base.add(8).cast::<u8>() = (1i32) as u8;
+                    *base.add(16).cast::<f64>() = _rt::as_f64(e);
+                  },
+                  None => {
+                    {
+                      *base.add(8).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match login0 {
+                  Some(e) => {
+                    *base.add(24).cast::<u8>() = (1i32) as u8;
+                    let vec1 = e;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    *base.add(24+2*::core::mem::size_of::<*const u8>()).cast::<usize>() = len1;
+                    *base.add(24+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr1.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(24).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match network0 {
+                  Some(e) => {
+                    *base.add(24+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let super::super::super::portcullis::policy::types::Netmask{ address:address2, bits:bits2, } = e;
+                    use super::super::super::portcullis::policy::types::IpAddress as V4;
+                    match address2 {
+                      V4::Ipv4(e) => {
+                        *base.add(28+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                        *base.add(32+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                      },
+                      V4::Ipv6(e) => {
+                        *base.add(28+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                        let (t3_0, t3_1, t3_2, t3_3, ) = e;
+                        *base.add(32+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_0);
+                        *base.add(36+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_1);
+                        *base.add(40+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_2);
+                        *base.add(44+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_3);
+                      },
+                    }
+                    *base.add(48+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (_rt::as_i32(bits2)) as u8;
+                  },
+                  None => {
+                    {
+                      *base.add(24+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match country0 {
+                  Some(e) => {
+                    *base.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec5 = e;
+                    let ptr5 = vec5.as_ptr().cast::<u8>();
+                    let len5 = vec5.len();
+                    *base.add(48+6*::core::mem::size_of::<*const u8>()).cast::<usize>() = len5;
+                    *base.add(48+5*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr5.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match city0 {
+                  Some(e) => {
+                    *base.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec6 = e;
+                    let ptr6 = vec6.as_ptr().cast::<u8>();
+                    let len6 = vec6.len();
+                    *base.add(48+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len6;
+                    *base.add(48+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr6.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match asn0 {
+                  Some(e) => {
+                    *base.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    *base.add(52+10*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                  },
+                  None => {
+                    {
+                      *base.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match device0 {
+                  Some(e) => {
+                    *base.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec7 = e;
+                    let ptr7 = vec7.as_ptr().cast::<u8>();
+                    let len7 = vec7.len();
+                    *base.add(56+12*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
+                    *base.add(56+11*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match protocol0 {
+                  Some(e) => {
+                    *base.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec8 = e;
+                    let ptr8 = vec8.as_ptr().cast::<u8>();
+                    let len8 = vec8.len();
+                    *base.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len8;
+                    *base.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr8.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match pwhash0 {
+                  Some(e) => {
+                    *base.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec9 = e;
+                    let ptr9 = vec9.as_ptr().cast::<u8>();
+                    let len9 = vec9.len();
+                    *base.add(56+18*::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
+                    *base.add(56+17*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr9.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match success0 {
+                  Some(e) => {
+                    *base.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    *base.add(57+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                  },
+                  None => {
+                    {
+                      *base.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match policy_reject0 {
+                  Some(e) => {
+                    *base.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    *base.add(59+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                  },
+                  None => {
+                    {
+                      *base.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match confirmations0 {
+                  Some(e) => {
+                    *base.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec10 = e;
+                    let len10 = vec10.len();
+                    let layout10 = _rt::alloc::Layout::from_size_align(vec10.len() * 1, 1).unwrap();
+                    let (result10, _cleanup10) = ::wit_bindgen::rt::Cleanup::new(layout10);cleanup_list.extend(_cleanup10);
+                    for (i, e) in vec10.into_iter().enumerate() {
+                      let base = result10.add(i * 1);
+                      {
+                        *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                      }
+                    }
+                    *base.add(56+22*::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
+                    *base.add(56+21*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result10;
+                  },
+                  None => {
+                    {
+                      *base.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };let vec14 = attributes0;
+                let len14 = vec14.len();
+                let layout14 = _rt::alloc::Layout::from_size_align(vec14.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+                let (result14, _cleanup14) = ::wit_bindgen::rt::Cleanup::new(layout14);cleanup_list.extend(_cleanup14);
+                for (i, e) in vec14.into_iter().enumerate() {
+                  let base = result14.add(i * (4*::core::mem::size_of::<*const u8>()));
+                  {
+                    let (t11_0, t11_1, ) = e;
+                    let vec12 = t11_0;
+                    let ptr12 = vec12.as_ptr().cast::<u8>();
+                    let len12 = vec12.len();
+                    *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len12;
+                    *base.add(0).cast::<*mut u8>() = ptr12.cast_mut();
+                    let vec13 = t11_1;
+                    let ptr13 = vec13.as_ptr().cast::<u8>();
+                    let len13 = vec13.len();
+                    *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
+                    *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr13.cast_mut();
+                  }
+                }
+                *base.add(56+24*::core::mem::size_of::<*const u8>()).cast::<usize>() = len14;
+                *base.add(56+23*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result14;
+              }
+            }
+            let ptr16 = ret_area.0.as_mut_ptr().cast::<u8>();
+            #[cfg(target_arch = "wasm32")]
+            #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
+            unsafe extern "C" {
+              #[link_name = "any-each"]
+              fn wit_import17(_: *mut u8, _: usize, _: *mut u8, );
+            }
+
+            #[cfg(not(target_arch = "wasm32"))]
+            unsafe extern "C" fn wit_import17(_: *mut u8, _: usize, _: *mut u8, ) { unreachable!() }
+            wit_import17(result15, len15, ptr16);
+            let l18 = i32::from(*ptr16.add(0).cast::<u8>());
+            let result40 = match l18 {
+              0 => {
+                let e = {
+                  let l19 = *ptr16.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                  let l20 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                  let base22 = l19;
+                  let len22 = l20;
+                  let mut result22 = _rt::Vec::with_capacity(len22);
+                  for i in 0..len22 {
+                    let base = base22.add(i * 1);
+                    let e22 = {
+                      let l21 = i32::from(*base.add(0).cast::<u8>());
+
+                      _rt::bool_lift(l21 as u8)
+                    };
+                    result22.push(e22);
+                  }
+                  _rt::cabi_dealloc(base22, len22 * 1, 1);
+
+                  result22
+                };
+                Ok(e)
+              }
+              1 => {
+                let e = {
+                  let l23 = i32::from(*ptr16.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V39;
+                  let v39 = match l23 {
+                    0 => {
+                      let e39 = {
+                        let l24 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l25 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len26 = l25;
+                        let bytes26 = _rt::Vec::from_raw_parts(l24.cast(), len26, len26);
+
+                        _rt::string_lift(bytes26)
+                      };
+                      V39::Unknown(e39)
+                    }
+                    1 => {
+                      let e39 = {
+                        let l27 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l28 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len29 = l28;
+                        let bytes29 = _rt::Vec::from_raw_parts(l27.cast(), len29, len29);
+
+                        _rt::string_lift(bytes29)
+                      };
+                      V39::Invalid(e39)
+                    }
+                    2 => {
+                      let e39 = {
+                        let l30 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l31 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len32 = l31;
+                        let bytes32 = _rt::Vec::from_raw_parts(l30.cast(), len32, len32);
+
+                        _rt::string_lift(bytes32)
+                      };
+                      V39::Denied(e39)
+                    }
+                    3 => {
+                      let e39 = {
+                        let l33 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l34 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len35 = l34;
+                        let bytes35 = _rt::Vec::from_raw_parts(l33.cast(), len35, len35);
+
+                        _rt::string_lift(bytes35)
+                      };
+                      V39::Unavailable(e39)
+                    }
+                    n => {
+                      debug_assert_eq!(n, 4, "invalid enum discriminant");
+                      let e39 = {
+                        let l36 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l37 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len38 = l37;
+                        let bytes38 = _rt::Vec::from_raw_parts(l36.cast(), len38, len38);
+
+                        _rt::string_lift(bytes38)
+                      };
+                      V39::Limit(e39)
+                    }
+                  };
+
+                  v39
+                };
+                Err(e)
+              }
+              _ => _rt::invalid_enum_discriminant(),
+            };
+            result40
+          }
+        }
+        #[allow(unused_unsafe, clippy::all)]
+        /// The newest report of each of these filters.
+        #[allow(async_fn_in_trait)]
+        pub fn newest_each(filters: &[Filter<'_,>],) -> ::core::result::Result<_rt::Vec::<::core::option::Option<Report>>,Error>{
+          unsafe {
+            let mut cleanup_list = _rt::Vec::new();
+
+            #[cfg_attr(target_pointer_width="64", repr(align(8)))]
+            #[cfg_attr(target_pointer_width="32", repr(align(4)))]
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 4*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 4*::core::mem::size_of::<*const u8>()]);
+            let vec15 = filters;
+            let len15 = vec15.len();
+            let layout15 = _rt::alloc::Layout::from_size_align(vec15.len() * (64+24*::core::mem::size_of::<*const u8>()), 8).unwrap();
+            let (result15, _cleanup15) = ::wit_bindgen::rt::Cleanup::new(layout15);for (i, e) in vec15.into_iter().enumerate() {
+              let base = result15.add(i * (64+24*::core::mem::size_of::<*const u8>()));
+              {
+                let Filter{ since:since0, until:until0, login:login0, network:network0, country:country0, city:city0, asn:asn0, device:device0, protocol:protocol0, pwhash:pwhash0, success:success0, policy_reject:policy_reject0, confirmations:confirmations0, attributes:attributes0, } = e;
+                *base.add(0).cast::<f64>() = _rt::as_f64(since0);
+                match until0 {
+                  Some(e) => {
+                    *base.add(8).cast::<u8>() = (1i32) as u8;
+                    *base.add(16).cast::<f64>() = _rt::as_f64(e);
+                  },
+                  None => {
+                    {
+                      *base.add(8).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match login0 {
+                  Some(e) => {
+                    *base.add(24).cast::<u8>() = (1i32) as u8;
+                    let vec1 = e;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    *base.add(24+2*::core::mem::size_of::<*const u8>()).cast::<usize>() = len1;
+                    *base.add(24+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr1.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(24).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match network0 {
+                  Some(e) => {
+                    *base.add(24+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let super::super::super::portcullis::policy::types::Netmask{ address:address2, bits:bits2, } = e;
+                    use super::super::super::portcullis::policy::types::IpAddress as V4;
+                    match address2 {
+                      V4::Ipv4(e) => {
+                        *base.add(28+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                        *base.add(32+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                      },
+                      V4::Ipv6(e) => {
+                        *base.add(28+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                        let (t3_0, t3_1, t3_2, t3_3, ) = e;
+                        *base.add(32+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_0);
+                        *base.add(36+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_1);
+                        *base.add(40+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_2);
+                        *base.add(44+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_3);
+                      },
+                    }
+                    *base.add(48+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (_rt::as_i32(bits2)) as u8;
+                  },
+                  None => {
+                    {
+                      *base.add(24+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match country0 {
+                  Some(e) => {
+                    *base.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec5 = e;
+                    let ptr5 = vec5.as_ptr().cast::<u8>();
+                    let len5 = vec5.len();
+                    *base.add(48+6*::core::mem::size_of::<*const u8>()).cast::<usize>() = len5;
+                    *base.add(48+5*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr5.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match city0 {
+                  Some(e) => {
+                    *base.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec6 = e;
+                    let ptr6 = vec6.as_ptr().cast::<u8>();
+                    let len6 = vec6.len();
+                    *base.add(48+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len6;
+                    *base.add(48+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr6.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match asn0 {
+                  Some(e) => {
+                    *base.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    *base.add(52+10*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                  },
+                  None => {
+                    {
+                      *base.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match device0 {
+                  Some(e) => {
+                    *base.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec7 = e;
+                    let ptr7 = vec7.as_ptr().cast::<u8>();
+                    let len7 = vec7.len();
+                    *base.add(56+12*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
+                    *base.add(56+11*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match protocol0 {
+                  Some(e) => {
+                    *base.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec8 = e;
+                    let ptr8 = vec8.as_ptr().cast::<u8>();
+                    let len8 = vec8.len();
+                    *base.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len8;
+                    *base.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr8.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match pwhash0 {
+                  Some(e) => {
+                    *base.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec9 = e;
+                    let ptr9 = vec9.as_ptr().cast::<u8>();
+                    let len9 = vec9.len();
+                    *base.add(56+18*::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
+                    *base.add(56+17*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr9.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match success0 {
+                  Some(e) => {
+                    *base.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    *base.add(57+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                  },
+                  None => {
+                    {
+                      *base.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match policy_reject0 {
+                  Some(e) => {
+                    *base.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    *base.add(59+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                  },
+                  None => {
+                    {
+                      *base.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match confirmations0 {
+                  Some(e) => {
+                    *base.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec10 = e;
+                    let len10 = vec10.len();
+                    let layout10 = _rt::alloc::Layout::from_size_align(vec10.len() * 1, 1).unwrap();
+                    let (result10, _cleanup10) = ::wit_bindgen::rt::Cleanup::new(layout10);cleanup_list.extend(_cleanup10);
+                    for (i, e) in vec10.into_iter().enumerate() {
+                      let base = result10.add(i * 1);
+                      {
+                        *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                      }
+                    }
+                    *base.add(56+22*::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
+                    *base.add(56+21*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result10;
+                  },
+                  None => {
+                    {
+                      *base.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };let vec14 = attributes0;
+                let len14 = vec14.len();
+                let layout14 = _rt::alloc::Layout::from_size_align(vec14.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+                let (result14, _cleanup14) = ::wit_bindgen::rt::Cleanup::new(layout14);cleanup_list.extend(_cleanup14);
+                for (i, e) in vec14.into_iter().enumerate() {
+                  let base = result14.add(i * (4*::core::mem::size_of::<*const u8>()));
+                  {
+                    let (t11_0, t11_1, ) = e;
+                    let vec12 = t11_0;
+                    let ptr12 = vec12.as_ptr().cast::<u8>();
+                    let len12 = vec12.len();
+                    *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len12;
+                    *base.add(0).cast::<*mut u8>() = ptr12.cast_mut();
+                    let vec13 = t11_1;
+                    let ptr13 = vec13.as_ptr().cast::<u8>();
+                    let len13 = vec13.len();
+                    *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
+                    *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr13.cast_mut();
+                  }
+                }
+                *base.add(56+24*::core::mem::size_of::<*const u8>()).cast::<usize>() = len14;
+                *base.add(56+23*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result14;
+              }
+            }
+            let ptr16 = ret_area.0.as_mut_ptr().cast::<u8>();
+            #[cfg(target_arch = "wasm32")]
+            #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
+            unsafe extern "C" {
+              #[link_name = "newest-each"]
+              fn wit_import17(_: *mut u8, _: usize, _: *mut u8, );
+            }
+
+            #[cfg(not(target_arch = "wasm32"))]
+            unsafe extern "C" fn wit_import17(_: *mut u8, _: usize, _: *mut u8, ) { unreachable!() }
+            wit_import17(result15, len15, ptr16);
+            let l18 = i32::from(*ptr16.add(0).cast::<u8>());
+            let result78 = match l18 {
+              0 => {
+                let e = {
+                  let l19 = *ptr16.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                  let l20 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                  let base60 = l19;
+                  let len60 = l20;
+                  let mut result60 = _rt::Vec::with_capacity(len60);
+                  for i in 0..len60 {
+                    let base = base60.add(i * (56+18*::core::mem::size_of::<*const u8>()));
+                    let e60 = {
+                      let l21 = i32::from(*base.add(0).cast::<u8>());
+
+                      match l21 {
+                        0 => None,
+                        1 => {
+                          let e = {
+                            let l22 = *base.add(8).cast::<*mut u8>();
+                            let l23 = *base.add(8+1*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                            let len24 = l23;
+                            let bytes24 = _rt::Vec::from_raw_parts(l22.cast(), len24, len24);
+                            let l25 = *base.add(8+2*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                            let l26 = *base.add(16+2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                            let l27 = *base.add(16+3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                            let len28 = l27;
+                            let bytes28 = _rt::Vec::from_raw_parts(l26.cast(), len28, len28);
+                            let l29 = i32::from(*base.add(16+4*::core::mem::size_of::<*const u8>()).cast::<u8>());
+                            use super::super::super::portcullis::policy::types::IpAddress as V35;
+                            let v35 = match l29 {
+                              0 => {
+                                let e35 = {
+                                  let l30 = *base.add(20+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+
+                                  l30 as u32
+                                };
+                                V35::Ipv4(e35)
+                              }
+                              n => {
+                                debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                let e35 = {
+                                  let l31 = *base.add(20+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                                  let l32 = *base.add(24+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                                  let l33 = *base.add(28+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                                  let l34 = *base.add(32+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+
+                                  (l31 as u32, l32 as u32, l33 as u32, l34 as u32)
+                                };
+                                V35::Ipv6(e35)
+                              }
+                            };
+                            let l36 = i32::from(*base.add(36+4*::core::mem::size_of::<*const u8>()).cast::<u8>());
+                            let l37 = i32::from(*base.add(37+4*::core::mem::size_of::<*const u8>()).cast::<u8>());
+                            let l38 = *base.add(40+4*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                            let l39 = *base.add(40+5*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                            let len40 = l39;
+                            let bytes40 = _rt::Vec::from_raw_parts(l38.cast(), len40, len40);
+                            let l41 = *base.add(40+6*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                            let l42 = *base.add(40+7*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                            let len43 = l42;
+                            let bytes43 = _rt::Vec::from_raw_parts(l41.cast(), len43, len43);
+                            let l44 = *base.add(40+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                            let l45 = *base.add(40+9*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                            let len46 = l45;
+                            let bytes46 = _rt::Vec::from_raw_parts(l44.cast(), len46, len46);
+                            let l47 = *base.add(40+10*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                            let l48 = *base.add(40+11*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                            let len49 = l48;
+                            let bytes49 = _rt::Vec::from_raw_parts(l47.cast(), len49, len49);
+                            let l50 = *base.add(40+12*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                            let l51 = *base.add(40+13*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                            let len52 = l51;
+                            let bytes52 = _rt::Vec::from_raw_parts(l50.cast(), len52, len52);
+                            let l53 = *base.add(40+14*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                            let l54 = *base.add(48+14*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                            let l55 = *base.add(56+14*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                            let l56 = *base.add(56+15*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                            let l57 = *base.add(56+16*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                            let len58 = l57;
+                            let bytes58 = _rt::Vec::from_raw_parts(l56.cast(), len58, len58);
+                            let l59 = i32::from(*base.add(56+17*::core::mem::size_of::<*const u8>()).cast::<u8>());
+
+                            Report{
+                              id: _rt::string_lift(bytes24),
+                              t: l25,
+                              login: _rt::string_lift(bytes28),
+                              remote: v35,
+                              success: _rt::bool_lift(l36 as u8),
+                              policy_reject: _rt::bool_lift(l37 as u8),
+                              fail_type: _rt::string_lift(bytes40),
+                              protocol: _rt::string_lift(bytes43),
+                              pwhash: _rt::string_lift(bytes46),
+                              country: _rt::string_lift(bytes49),
+                              city: _rt::string_lift(bytes52),
+                              latitude: l53,
+                              longitude: l54,
+                              asn: l55 as u32,
+                              device: _rt::string_lift(bytes58),
+                              confirmation: Confirmation::_lift(l59 as u8),
+                            }
+                          };
+                          Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                      }
+                    };
+                    result60.push(e60);
+                  }
+                  _rt::cabi_dealloc(base60, len60 * (56+18*::core::mem::size_of::<*const u8>()), 8);
+
+                  result60
+                };
+                Ok(e)
+              }
+              1 => {
+                let e = {
+                  let l61 = i32::from(*ptr16.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V77;
+                  let v77 = match l61 {
+                    0 => {
+                      let e77 = {
+                        let l62 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l63 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len64 = l63;
+                        let bytes64 = _rt::Vec::from_raw_parts(l62.cast(), len64, len64);
+
+                        _rt::string_lift(bytes64)
+                      };
+                      V77::Unknown(e77)
+                    }
+                    1 => {
+                      let e77 = {
+                        let l65 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l66 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len67 = l66;
+                        let bytes67 = _rt::Vec::from_raw_parts(l65.cast(), len67, len67);
+
+                        _rt::string_lift(bytes67)
+                      };
+                      V77::Invalid(e77)
+                    }
+                    2 => {
+                      let e77 = {
+                        let l68 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l69 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len70 = l69;
+                        let bytes70 = _rt::Vec::from_raw_parts(l68.cast(), len70, len70);
+
+                        _rt::string_lift(bytes70)
+                      };
+                      V77::Denied(e77)
+                    }
+                    3 => {
+                      let e77 = {
+                        let l71 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l72 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len73 = l72;
+                        let bytes73 = _rt::Vec::from_raw_parts(l71.cast(), len73, len73);
+
+                        _rt::string_lift(bytes73)
+                      };
+                      V77::Unavailable(e77)
+                    }
+                    n => {
+                      debug_assert_eq!(n, 4, "invalid enum discriminant");
+                      let e77 = {
+                        let l74 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l75 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len76 = l75;
+                        let bytes76 = _rt::Vec::from_raw_parts(l74.cast(), len76, len76);
+
+                        _rt::string_lift(bytes76)
+                      };
+                      V77::Limit(e77)
+                    }
+                  };
+
+                  v77
+                };
+                Err(e)
+              }
+              _ => _rt::invalid_enum_discriminant(),
+            };
+            result78
+          }
+        }
+        #[allow(unused_unsafe, clippy::all)]
+        /// How many there are of each of these filters.
+        #[allow(async_fn_in_trait)]
+        pub fn count_each(filters: &[Filter<'_,>],) -> ::core::result::Result<_rt::Vec::<f64>,Error>{
+          unsafe {
+            let mut cleanup_list = _rt::Vec::new();
+
+            #[cfg_attr(target_pointer_width="64", repr(align(8)))]
+            #[cfg_attr(target_pointer_width="32", repr(align(4)))]
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 4*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 4*::core::mem::size_of::<*const u8>()]);
+            let vec15 = filters;
+            let len15 = vec15.len();
+            let layout15 = _rt::alloc::Layout::from_size_align(vec15.len() * (64+24*::core::mem::size_of::<*const u8>()), 8).unwrap();
+            let (result15, _cleanup15) = ::wit_bindgen::rt::Cleanup::new(layout15);for (i, e) in vec15.into_iter().enumerate() {
+              let base = result15.add(i * (64+24*::core::mem::size_of::<*const u8>()));
+              {
+                let Filter{ since:since0, until:until0, login:login0, network:network0, country:country0, city:city0, asn:asn0, device:device0, protocol:protocol0, pwhash:pwhash0, success:success0, policy_reject:policy_reject0, confirmations:confirmations0, attributes:attributes0, } = e;
+                *base.add(0).cast::<f64>() = _rt::as_f64(since0);
+                match until0 {
+                  Some(e) => {
+                    *base.add(8).cast::<u8>() = (1i32) as u8;
+                    *base.add(16).cast::<f64>() = _rt::as_f64(e);
+                  },
+                  None => {
+                    {
+                      *base.add(8).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match login0 {
+                  Some(e) => {
+                    *base.add(24).cast::<u8>() = (1i32) as u8;
+                    let vec1 = e;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    *base.add(24+2*::core::mem::size_of::<*const u8>()).cast::<usize>() = len1;
+                    *base.add(24+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr1.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(24).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match network0 {
+                  Some(e) => {
+                    *base.add(24+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let super::super::super::portcullis::policy::types::Netmask{ address:address2, bits:bits2, } = e;
+                    use super::super::super::portcullis::policy::types::IpAddress as V4;
+                    match address2 {
+                      V4::Ipv4(e) => {
+                        *base.add(28+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                        *base.add(32+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                      },
+                      V4::Ipv6(e) => {
+                        *base.add(28+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                        let (t3_0, t3_1, t3_2, t3_3, ) = e;
+                        *base.add(32+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_0);
+                        *base.add(36+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_1);
+                        *base.add(40+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_2);
+                        *base.add(44+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_3);
+                      },
+                    }
+                    *base.add(48+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (_rt::as_i32(bits2)) as u8;
+                  },
+                  None => {
+                    {
+                      *base.add(24+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match country0 {
+                  Some(e) => {
+                    *base.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec5 = e;
+                    let ptr5 = vec5.as_ptr().cast::<u8>();
+                    let len5 = vec5.len();
+                    *base.add(48+6*::core::mem::size_of::<*const u8>()).cast::<usize>() = len5;
+                    *base.add(48+5*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr5.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match city0 {
+                  Some(e) => {
+                    *base.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec6 = e;
+                    let ptr6 = vec6.as_ptr().cast::<u8>();
+                    let len6 = vec6.len();
+                    *base.add(48+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len6;
+                    *base.add(48+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr6.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match asn0 {
+                  Some(e) => {
+                    *base.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    *base.add(52+10*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                  },
+                  None => {
+                    {
+                      *base.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match device0 {
+                  Some(e) => {
+                    *base.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec7 = e;
+                    let ptr7 = vec7.as_ptr().cast::<u8>();
+                    let len7 = vec7.len();
+                    *base.add(56+12*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
+                    *base.add(56+11*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match protocol0 {
+                  Some(e) => {
+                    *base.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec8 = e;
+                    let ptr8 = vec8.as_ptr().cast::<u8>();
+                    let len8 = vec8.len();
+                    *base.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len8;
+                    *base.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr8.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match pwhash0 {
+                  Some(e) => {
+                    *base.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec9 = e;
+                    let ptr9 = vec9.as_ptr().cast::<u8>();
+                    let len9 = vec9.len();
+                    *base.add(56+18*::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
+                    *base.add(56+17*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr9.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match success0 {
+                  Some(e) => {
+                    *base.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    *base.add(57+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                  },
+                  None => {
+                    {
+                      *base.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match policy_reject0 {
+                  Some(e) => {
+                    *base.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    *base.add(59+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                  },
+                  None => {
+                    {
+                      *base.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match confirmations0 {
+                  Some(e) => {
+                    *base.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec10 = e;
+                    let len10 = vec10.len();
+                    let layout10 = _rt::alloc::Layout::from_size_align(vec10.len() * 1, 1).unwrap();
+                    let (result10, _cleanup10) = ::wit_bindgen::rt::Cleanup::new(layout10);cleanup_list.extend(_cleanup10);
+                    for (i, e) in vec10.into_iter().enumerate() {
+                      let base = result10.add(i * 1);
+                      {
+                        *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                      }
+                    }
+                    *base.add(56+22*::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
+                    *base.add(56+21*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result10;
+                  },
+                  None => {
+                    {
+                      *base.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };let vec14 = attributes0;
+                let len14 = vec14.len();
+                let layout14 = _rt::alloc::Layout::from_size_align(vec14.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+                let (result14, _cleanup14) = ::wit_bindgen::rt::Cleanup::new(layout14);cleanup_list.extend(_cleanup14);
+                for (i, e) in vec14.into_iter().enumerate() {
+                  let base = result14.add(i * (4*::core::mem::size_of::<*const u8>()));
+                  {
+                    let (t11_0, t11_1, ) = e;
+                    let vec12 = t11_0;
+                    let ptr12 = vec12.as_ptr().cast::<u8>();
+                    let len12 = vec12.len();
+                    *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len12;
+                    *base.add(0).cast::<*mut u8>() = ptr12.cast_mut();
+                    let vec13 = t11_1;
+                    let ptr13 = vec13.as_ptr().cast::<u8>();
+                    let len13 = vec13.len();
+                    *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
+                    *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr13.cast_mut();
+                  }
+                }
+                *base.add(56+24*::core::mem::size_of::<*const u8>()).cast::<usize>() = len14;
+                *base.add(56+23*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result14;
+              }
+            }
+            let ptr16 = ret_area.0.as_mut_ptr().cast::<u8>();
+            #[cfg(target_arch = "wasm32")]
+            #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
+            unsafe extern "C" {
+              #[link_name = "count-each"]
+              fn wit_import17(_: *mut u8, _: usize, _: *mut u8, );
+            }
+
+            #[cfg(not(target_arch = "wasm32"))]
+            unsafe extern "C" fn wit_import17(_: *mut u8, _: usize, _: *mut u8, ) { unreachable!() }
+            wit_import17(result15, len15, ptr16);
+            let l18 = i32::from(*ptr16.add(0).cast::<u8>());
+            let result39 = match l18 {
+              0 => {
+                let e = {
+                  let l19 = *ptr16.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                  let l20 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                  let len21 = l20;
+
+                  <_ as From<_rt::Vec<_>>>::from(_rt::Vec::from_raw_parts(l19.cast(), len21, len21))
+                };
+                Ok(e)
+              }
+              1 => {
+                let e = {
+                  let l22 = i32::from(*ptr16.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V38;
+                  let v38 = match l22 {
+                    0 => {
+                      let e38 = {
+                        let l23 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l24 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len25 = l24;
+                        let bytes25 = _rt::Vec::from_raw_parts(l23.cast(), len25, len25);
+
+                        _rt::string_lift(bytes25)
+                      };
+                      V38::Unknown(e38)
+                    }
+                    1 => {
+                      let e38 = {
+                        let l26 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l27 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len28 = l27;
+                        let bytes28 = _rt::Vec::from_raw_parts(l26.cast(), len28, len28);
+
+                        _rt::string_lift(bytes28)
+                      };
+                      V38::Invalid(e38)
+                    }
+                    2 => {
+                      let e38 = {
+                        let l29 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l30 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len31 = l30;
+                        let bytes31 = _rt::Vec::from_raw_parts(l29.cast(), len31, len31);
+
+                        _rt::string_lift(bytes31)
+                      };
+                      V38::Denied(e38)
+                    }
+                    3 => {
+                      let e38 = {
+                        let l32 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l33 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len34 = l33;
+                        let bytes34 = _rt::Vec::from_raw_parts(l32.cast(), len34, len34);
+
+                        _rt::string_lift(bytes34)
+                      };
+                      V38::Unavailable(e38)
+                    }
+                    n => {
+                      debug_assert_eq!(n, 4, "invalid enum discriminant");
+                      let e38 = {
+                        let l35 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l36 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len37 = l36;
+                        let bytes37 = _rt::Vec::from_raw_parts(l35.cast(), len37, len37);
+
+                        _rt::string_lift(bytes37)
+                      };
+                      V38::Limit(e38)
+                    }
+                  };
+
+                  v38
+                };
+                Err(e)
+              }
+              _ => _rt::invalid_enum_discriminant(),
+            };
+            result39
+          }
+        }
+        #[allow(unused_unsafe, clippy::all)]
+        /// How many different values of a field there are among those of each of these filters.
+        #[allow(async_fn_in_trait)]
+        pub fn distinct_each(filters: &[Filter<'_,>],field: Field,) -> ::core::result::Result<_rt::Vec::<f64>,Error>{
+          unsafe {
+            let mut cleanup_list = _rt::Vec::new();
+
+            #[cfg_attr(target_pointer_width="64", repr(align(8)))]
+            #[cfg_attr(target_pointer_width="32", repr(align(4)))]
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 4*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 4*::core::mem::size_of::<*const u8>()]);
+            let vec15 = filters;
+            let len15 = vec15.len();
+            let layout15 = _rt::alloc::Layout::from_size_align(vec15.len() * (64+24*::core::mem::size_of::<*const u8>()), 8).unwrap();
+            let (result15, _cleanup15) = ::wit_bindgen::rt::Cleanup::new(layout15);for (i, e) in vec15.into_iter().enumerate() {
+              let base = result15.add(i * (64+24*::core::mem::size_of::<*const u8>()));
+              {
+                let Filter{ since:since0, until:until0, login:login0, network:network0, country:country0, city:city0, asn:asn0, device:device0, protocol:protocol0, pwhash:pwhash0, success:success0, policy_reject:policy_reject0, confirmations:confirmations0, attributes:attributes0, } = e;
+                *base.add(0).cast::<f64>() = _rt::as_f64(since0);
+                match until0 {
+                  Some(e) => {
+                    *base.add(8).cast::<u8>() = (1i32) as u8;
+                    *base.add(16).cast::<f64>() = _rt::as_f64(e);
+                  },
+                  None => {
+                    {
+                      *base.add(8).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match login0 {
+                  Some(e) => {
+                    *base.add(24).cast::<u8>() = (1i32) as u8;
+                    let vec1 = e;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    *base.add(24+2*::core::mem::size_of::<*const u8>()).cast::<usize>() = len1;
+                    *base.add(24+1*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr1.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(24).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match network0 {
+                  Some(e) => {
+                    *base.add(24+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let super::super::super::portcullis::policy::types::Netmask{ address:address2, bits:bits2, } = e;
+                    use super::super::super::portcullis::policy::types::IpAddress as V4;
+                    match address2 {
+                      V4::Ipv4(e) => {
+                        *base.add(28+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                        *base.add(32+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                      },
+                      V4::Ipv6(e) => {
+                        *base.add(28+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                        let (t3_0, t3_1, t3_2, t3_3, ) = e;
+                        *base.add(32+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_0);
+                        *base.add(36+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_1);
+                        *base.add(40+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_2);
+                        *base.add(44+3*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(t3_3);
+                      },
+                    }
+                    *base.add(48+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (_rt::as_i32(bits2)) as u8;
+                  },
+                  None => {
+                    {
+                      *base.add(24+3*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match country0 {
+                  Some(e) => {
+                    *base.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec5 = e;
+                    let ptr5 = vec5.as_ptr().cast::<u8>();
+                    let len5 = vec5.len();
+                    *base.add(48+6*::core::mem::size_of::<*const u8>()).cast::<usize>() = len5;
+                    *base.add(48+5*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr5.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(48+4*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match city0 {
+                  Some(e) => {
+                    *base.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec6 = e;
+                    let ptr6 = vec6.as_ptr().cast::<u8>();
+                    let len6 = vec6.len();
+                    *base.add(48+9*::core::mem::size_of::<*const u8>()).cast::<usize>() = len6;
+                    *base.add(48+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr6.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(48+7*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match asn0 {
+                  Some(e) => {
+                    *base.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    *base.add(52+10*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(e);
+                  },
+                  None => {
+                    {
+                      *base.add(48+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match device0 {
+                  Some(e) => {
+                    *base.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec7 = e;
+                    let ptr7 = vec7.as_ptr().cast::<u8>();
+                    let len7 = vec7.len();
+                    *base.add(56+12*::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
+                    *base.add(56+11*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr7.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(56+10*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match protocol0 {
+                  Some(e) => {
+                    *base.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec8 = e;
+                    let ptr8 = vec8.as_ptr().cast::<u8>();
+                    let len8 = vec8.len();
+                    *base.add(56+15*::core::mem::size_of::<*const u8>()).cast::<usize>() = len8;
+                    *base.add(56+14*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr8.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(56+13*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match pwhash0 {
+                  Some(e) => {
+                    *base.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec9 = e;
+                    let ptr9 = vec9.as_ptr().cast::<u8>();
+                    let len9 = vec9.len();
+                    *base.add(56+18*::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
+                    *base.add(56+17*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr9.cast_mut();
+                  },
+                  None => {
+                    {
+                      *base.add(56+16*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match success0 {
+                  Some(e) => {
+                    *base.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    *base.add(57+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                  },
+                  None => {
+                    {
+                      *base.add(56+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match policy_reject0 {
+                  Some(e) => {
+                    *base.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    *base.add(59+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (match e { true => 1, false => 0 }) as u8;
+                  },
+                  None => {
+                    {
+                      *base.add(58+19*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };match confirmations0 {
+                  Some(e) => {
+                    *base.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                    let vec10 = e;
+                    let len10 = vec10.len();
+                    let layout10 = _rt::alloc::Layout::from_size_align(vec10.len() * 1, 1).unwrap();
+                    let (result10, _cleanup10) = ::wit_bindgen::rt::Cleanup::new(layout10);cleanup_list.extend(_cleanup10);
+                    for (i, e) in vec10.into_iter().enumerate() {
+                      let base = result10.add(i * 1);
+                      {
+                        *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                      }
+                    }
+                    *base.add(56+22*::core::mem::size_of::<*const u8>()).cast::<usize>() = len10;
+                    *base.add(56+21*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result10;
+                  },
+                  None => {
+                    {
+                      *base.add(56+20*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                    }
+                  },
+                };let vec14 = attributes0;
+                let len14 = vec14.len();
+                let layout14 = _rt::alloc::Layout::from_size_align(vec14.len() * (4*::core::mem::size_of::<*const u8>()), ::core::mem::size_of::<*const u8>()).unwrap();
+                let (result14, _cleanup14) = ::wit_bindgen::rt::Cleanup::new(layout14);cleanup_list.extend(_cleanup14);
+                for (i, e) in vec14.into_iter().enumerate() {
+                  let base = result14.add(i * (4*::core::mem::size_of::<*const u8>()));
+                  {
+                    let (t11_0, t11_1, ) = e;
+                    let vec12 = t11_0;
+                    let ptr12 = vec12.as_ptr().cast::<u8>();
+                    let len12 = vec12.len();
+                    *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len12;
+                    *base.add(0).cast::<*mut u8>() = ptr12.cast_mut();
+                    let vec13 = t11_1;
+                    let ptr13 = vec13.as_ptr().cast::<u8>();
+                    let len13 = vec13.len();
+                    *base.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
+                    *base.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr13.cast_mut();
+                  }
+                }
+                *base.add(56+24*::core::mem::size_of::<*const u8>()).cast::<usize>() = len14;
+                *base.add(56+23*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result14;
+              }
+            }
+            let ptr16 = ret_area.0.as_mut_ptr().cast::<u8>();
+            #[cfg(target_arch = "wasm32")]
+            #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
+            unsafe extern "C" {
+              #[link_name = "distinct-each"]
+              fn wit_import17(_: *mut u8, _: usize, _: i32, _: *mut u8, );
+            }
+
+            #[cfg(not(target_arch = "wasm32"))]
+            unsafe extern "C" fn wit_import17(_: *mut u8, _: usize, _: i32, _: *mut u8, ) { unreachable!() }
+            wit_import17(result15, len15, field.clone() as i32, ptr16);
+            let l18 = i32::from(*ptr16.add(0).cast::<u8>());
+            let result39 = match l18 {
+              0 => {
+                let e = {
+                  let l19 = *ptr16.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                  let l20 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                  let len21 = l20;
+
+                  <_ as From<_rt::Vec<_>>>::from(_rt::Vec::from_raw_parts(l19.cast(), len21, len21))
+                };
+                Ok(e)
+              }
+              1 => {
+                let e = {
+                  let l22 = i32::from(*ptr16.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V38;
+                  let v38 = match l22 {
+                    0 => {
+                      let e38 = {
+                        let l23 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l24 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len25 = l24;
+                        let bytes25 = _rt::Vec::from_raw_parts(l23.cast(), len25, len25);
+
+                        _rt::string_lift(bytes25)
+                      };
+                      V38::Unknown(e38)
+                    }
+                    1 => {
+                      let e38 = {
+                        let l26 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l27 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len28 = l27;
+                        let bytes28 = _rt::Vec::from_raw_parts(l26.cast(), len28, len28);
+
+                        _rt::string_lift(bytes28)
+                      };
+                      V38::Invalid(e38)
+                    }
+                    2 => {
+                      let e38 = {
+                        let l29 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l30 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len31 = l30;
+                        let bytes31 = _rt::Vec::from_raw_parts(l29.cast(), len31, len31);
+
+                        _rt::string_lift(bytes31)
+                      };
+                      V38::Denied(e38)
+                    }
+                    3 => {
+                      let e38 = {
+                        let l32 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l33 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len34 = l33;
+                        let bytes34 = _rt::Vec::from_raw_parts(l32.cast(), len34, len34);
+
+                        _rt::string_lift(bytes34)
+                      };
+                      V38::Unavailable(e38)
+                    }
+                    n => {
+                      debug_assert_eq!(n, 4, "invalid enum discriminant");
+                      let e38 = {
+                        let l35 = *ptr16.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l36 = *ptr16.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len37 = l36;
+                        let bytes37 = _rt::Vec::from_raw_parts(l35.cast(), len37, len37);
+
+                        _rt::string_lift(bytes37)
+                      };
+                      V38::Limit(e38)
+                    }
+                  };
+
+                  v38
+                };
+                Err(e)
+              }
+              _ => _rt::invalid_enum_discriminant(),
+            };
+            result39
+          }
+        }
+        #[allow(unused_unsafe, clippy::all)]
         /// Whether there is a good report of this login with this value of a field (not `login` or `fail-type`), since then.
         /// Reports that their user called bad, or wants forgotten, do not count.
         #[allow(async_fn_in_trait)]
@@ -9662,8 +11013,8 @@ pub mod portcullis {
   #[unsafe(link_section = "component-type:wit-bindgen:0.61.1:portcullis:policy@0.1.0:imports-with-all-of-its-exports-removed:encoded world-portcullis-imports")]
   #[doc(hidden)]
   #[allow(clippy::octal_escapes)]
-  pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 5483] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xcd)\x01A\x02\x01A#\x01\
+  pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 5646] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf0*\x01A\x02\x01A#\x01\
 B\x11\x01o\x02ss\x04\0\x04pair\x03\0\0\x01ps\x01o\x02s\x02\x04\0\x09pair-list\x03\
 \0\x03\x01o\x04yyyy\x01q\x02\x04ipv4\x01y\0\x04ipv6\x01\x05\0\x04\0\x0aip-addres\
 s\x03\0\x06\x01r\x02\x07address\x07\x04bits}\x04\0\x07netmask\x03\0\x08\x01r\x0b\
@@ -9753,7 +11104,7 @@ ull\x04\0\x07outcome\x03\0\x13\x01j\x01\x14\x01\x01\x01@\x01\x05alert\x12\0\x15\
 \x02\x03\x02\x01\x01\x04\0\x04pair\x03\0\0\x01m\x05\x05debug\x07verbose\x04info\x07\
 warning\x05error\x04\0\x05level\x03\0\x02\x01p\x01\x01@\x03\x05level\x03\x07mess\
 ages\x06fields\x04\x01\0\x04\0\x05write\x01\x05\x03\0\x1bportcullis:policy/log@0\
-.1.0\x05\x0f\x01BL\x02\x03\x02\x01\x04\x04\0\x05error\x03\0\0\x02\x03\x02\x01\x05\
+.1.0\x05\x0f\x01B\\\x02\x03\x02\x01\x04\x04\0\x05error\x03\0\0\x02\x03\x02\x01\x05\
 \x04\0\x0aip-address\x03\0\x02\x02\x03\x02\x01\x06\x04\0\x07netmask\x03\0\x04\x02\
 \x03\x02\x01\x01\x04\0\x04pair\x03\0\x06\x01m\x0a\x05login\x07address\x07network\
 \x07country\x04city\x03asn\x06device\x08protocol\x09fail-type\x06pwhash\x04\0\x05\
@@ -9772,16 +11123,20 @@ r\x04\x05values\x05countu\x08baselineu\x05scoreu\x04\0\x07outlier\x03\0\x20\x01r
 \x03\x01tu\x05countu\x08failuresu\x04\0\x04slot\x03\0\"\x01p\x17\x01j\x01$\x01\x01\
 \x01@\x02\x06filter\x15\x05limity\0%\x04\0\x04find\x01&\x01k\x19\x01@\x03\x06fil\
 ter\x15\x05after'\x05limity\0%\x04\0\x0bfind-oldest\x01(\x01j\x01\x7f\x01\x01\x01\
-@\x01\x06filter\x15\0)\x04\0\x03any\x01*\x01@\x04\x05logins\x05field\x09\x05valu\
-es\x05sinceu\0)\x04\0\x04seen\x01+\x01k\x1b\x01j\x01,\x01\x01\x01@\x01\x06filter\
-\x15\0-\x04\0\x0efirst-and-last\x01.\x01j\x01u\x01\x01\x01@\x01\x06filter\x15\0/\
-\x04\0\x05count\x010\x01@\x02\x06filter\x15\x05field\x09\0/\x04\0\x08distinct\x01\
-1\x01p\x1f\x01j\x012\x01\x01\x01@\x04\x06filter\x15\x05field\x09\x02by\x1d\x05li\
-mity\03\x04\0\x03top\x014\x01p!\x01j\x015\x01\x01\x01@\x04\x06filter\x15\x05fiel\
-d\x09\x0ebaseline-sinceu\x05limity\06\x04\0\x0bsignificant\x017\x01p#\x01j\x018\x01\
-\x01\x01@\x02\x06filter\x15\x07secondsy\09\x04\0\x09histogram\x01:\x01@\x02\x02i\
-ds\x0cconfirmation\x0b\0)\x04\0\x07confirm\x01;\x01@\0\0\x0d\x04\0\x07current\x01\
-<\x01j\x01s\x01\x01\x01@\x02\x05indexs\x05querys\0=\x04\0\x06search\x01>\x03\0\x1f\
+@\x01\x06filter\x15\0)\x04\0\x03any\x01*\x01p\x15\x01p\x7f\x01j\x01,\x01\x01\x01\
+@\x01\x07filters+\0-\x04\0\x08any-each\x01.\x01k\x17\x01p/\x01j\x010\x01\x01\x01\
+@\x01\x07filters+\01\x04\0\x0bnewest-each\x012\x01pu\x01j\x013\x01\x01\x01@\x01\x07\
+filters+\04\x04\0\x0acount-each\x015\x01@\x02\x07filters+\x05field\x09\04\x04\0\x0d\
+distinct-each\x016\x01@\x04\x05logins\x05field\x09\x05values\x05sinceu\0)\x04\0\x04\
+seen\x017\x01k\x1b\x01j\x018\x01\x01\x01@\x01\x06filter\x15\09\x04\0\x0efirst-an\
+d-last\x01:\x01j\x01u\x01\x01\x01@\x01\x06filter\x15\0;\x04\0\x05count\x01<\x01@\
+\x02\x06filter\x15\x05field\x09\0;\x04\0\x08distinct\x01=\x01p\x1f\x01j\x01>\x01\
+\x01\x01@\x04\x06filter\x15\x05field\x09\x02by\x1d\x05limity\0?\x04\0\x03top\x01\
+@\x01p!\x01j\x01\xc1\0\x01\x01\x01@\x04\x06filter\x15\x05field\x09\x0ebaseline-s\
+inceu\x05limity\0\xc2\0\x04\0\x0bsignificant\x01C\x01p#\x01j\x01\xc4\0\x01\x01\x01\
+@\x02\x06filter\x15\x07secondsy\0\xc5\0\x04\0\x09histogram\x01F\x01@\x02\x02ids\x0c\
+confirmation\x0b\0)\x04\0\x07confirm\x01G\x01@\0\0\x0d\x04\0\x07current\x01H\x01\
+j\x01s\x01\x01\x01@\x02\x05indexs\x05querys\0\xc9\0\x04\0\x06search\x01J\x03\0\x1f\
 portcullis:policy/reports@0.1.0\x05\x10\x01B\x05\x01@\0\0s\x04\0\x04json\x01\0\x01\
 ks\x01@\x01\x04names\0\x01\x04\0\x03get\x01\x02\x03\0\x20portcullis:policy/setti\
 ngs@0.1.0\x05\x11\x01B\x03\x01@\0\0u\x04\0\x03now\x01\0\x04\0\x09monotonic\x01\0\

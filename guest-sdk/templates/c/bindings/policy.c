@@ -169,6 +169,18 @@ extern void __wasm_import_portcullis_policy_reports_find_oldest(uint8_t *, uint8
 __attribute__((__import_module__("portcullis:policy/reports@0.1.0"), __import_name__("any")))
 extern void __wasm_import_portcullis_policy_reports_any(uint8_t *, uint8_t *);
 
+__attribute__((__import_module__("portcullis:policy/reports@0.1.0"), __import_name__("any-each")))
+extern void __wasm_import_portcullis_policy_reports_any_each(uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("portcullis:policy/reports@0.1.0"), __import_name__("newest-each")))
+extern void __wasm_import_portcullis_policy_reports_newest_each(uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("portcullis:policy/reports@0.1.0"), __import_name__("count-each")))
+extern void __wasm_import_portcullis_policy_reports_count_each(uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("portcullis:policy/reports@0.1.0"), __import_name__("distinct-each")))
+extern void __wasm_import_portcullis_policy_reports_distinct_each(uint8_t *, size_t, int32_t, uint8_t *);
+
 __attribute__((__import_module__("portcullis:policy/reports@0.1.0"), __import_name__("seen")))
 extern void __wasm_import_portcullis_policy_reports_seen(uint8_t *, size_t, int32_t, uint8_t *, size_t, double, uint8_t *);
 
@@ -1021,6 +1033,78 @@ void portcullis_policy_reports_option_position_free(portcullis_policy_reports_op
 
 void portcullis_policy_reports_result_bool_error_free(portcullis_policy_reports_result_bool_error_t *ptr) {
   if (!ptr->is_err) {
+  } else {
+    portcullis_policy_reports_error_free(&ptr->val.err);
+  }
+}
+
+void portcullis_policy_reports_list_filter_free(portcullis_policy_reports_list_filter_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    portcullis_policy_reports_filter_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      portcullis_policy_reports_filter_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void policy_list_bool_free(policy_list_bool_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bool *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+    }
+    free(list_ptr);
+  }
+}
+
+void portcullis_policy_reports_result_list_bool_error_free(portcullis_policy_reports_result_list_bool_error_t *ptr) {
+  if (!ptr->is_err) {
+    policy_list_bool_free(&ptr->val.ok);
+  } else {
+    portcullis_policy_reports_error_free(&ptr->val.err);
+  }
+}
+
+void portcullis_policy_reports_option_report_free(portcullis_policy_reports_option_report_t *ptr) {
+  if (ptr->is_some) {
+    portcullis_policy_reports_report_free(&ptr->val);
+  }
+}
+
+void portcullis_policy_reports_list_option_report_free(portcullis_policy_reports_list_option_report_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    portcullis_policy_reports_option_report_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      portcullis_policy_reports_option_report_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void portcullis_policy_reports_result_list_option_report_error_free(portcullis_policy_reports_result_list_option_report_error_t *ptr) {
+  if (!ptr->is_err) {
+    portcullis_policy_reports_list_option_report_free(&ptr->val.ok);
+  } else {
+    portcullis_policy_reports_error_free(&ptr->val.err);
+  }
+}
+
+void policy_list_f64_free(policy_list_f64_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    double *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+    }
+    free(list_ptr);
+  }
+}
+
+void portcullis_policy_reports_result_list_f64_error_free(portcullis_policy_reports_result_list_f64_error_t *ptr) {
+  if (!ptr->is_err) {
+    policy_list_f64_free(&ptr->val.ok);
   } else {
     portcullis_policy_reports_error_free(&ptr->val.err);
   }
@@ -5085,6 +5169,214 @@ bool portcullis_policy_reports_any(portcullis_policy_reports_filter_t *filter, b
         }
         case 4: {
           variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr25 + (2*sizeof(void*))))), (*((size_t*) (ptr25 + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool portcullis_policy_reports_any_each(portcullis_policy_reports_list_filter_t *filters, policy_list_bool_t *ret, portcullis_policy_reports_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_any_each((uint8_t *) (*filters).ptr, (*filters).len, ptr);
+  portcullis_policy_reports_result_list_bool_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (policy_list_bool_t) { (bool*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      portcullis_policy_types_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 2: {
+          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 3: {
+          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 4: {
+          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool portcullis_policy_reports_newest_each(portcullis_policy_reports_list_filter_t *filters, portcullis_policy_reports_list_option_report_t *ret, portcullis_policy_reports_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_newest_each((uint8_t *) (*filters).ptr, (*filters).len, ptr);
+  portcullis_policy_reports_result_list_option_report_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (portcullis_policy_reports_list_option_report_t) { (portcullis_policy_reports_option_report_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      portcullis_policy_types_error_t variant25;
+      variant25.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant25.tag) {
+        case 0: {
+          variant25.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          variant25.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 2: {
+          variant25.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 3: {
+          variant25.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 4: {
+          variant25.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = variant25;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool portcullis_policy_reports_count_each(portcullis_policy_reports_list_filter_t *filters, policy_list_f64_t *ret, portcullis_policy_reports_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_count_each((uint8_t *) (*filters).ptr, (*filters).len, ptr);
+  portcullis_policy_reports_result_list_f64_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (policy_list_f64_t) { (double*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      portcullis_policy_types_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 2: {
+          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 3: {
+          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 4: {
+          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool portcullis_policy_reports_distinct_each(portcullis_policy_reports_list_filter_t *filters, portcullis_policy_reports_field_t field, policy_list_f64_t *ret, portcullis_policy_reports_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_distinct_each((uint8_t *) (*filters).ptr, (*filters).len, (int32_t) field, ptr);
+  portcullis_policy_reports_result_list_f64_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (policy_list_f64_t) { (double*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      portcullis_policy_types_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          variant.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 2: {
+          variant.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 3: {
+          variant.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 4: {
+          variant.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
           break;
         }
       }

@@ -845,6 +845,55 @@ typedef struct {
 } portcullis_policy_reports_result_bool_error_t;
 
 typedef struct {
+  portcullis_policy_reports_filter_t *ptr;
+  size_t len;
+} portcullis_policy_reports_list_filter_t;
+
+typedef struct {
+  bool *ptr;
+  size_t len;
+} policy_list_bool_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    policy_list_bool_t ok;
+    portcullis_policy_reports_error_t err;
+  } val;
+} portcullis_policy_reports_result_list_bool_error_t;
+
+typedef struct {
+  bool is_some;
+  portcullis_policy_reports_report_t val;
+} portcullis_policy_reports_option_report_t;
+
+typedef struct {
+  portcullis_policy_reports_option_report_t *ptr;
+  size_t len;
+} portcullis_policy_reports_list_option_report_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    portcullis_policy_reports_list_option_report_t ok;
+    portcullis_policy_reports_error_t err;
+  } val;
+} portcullis_policy_reports_result_list_option_report_error_t;
+
+typedef struct {
+  double *ptr;
+  size_t len;
+} policy_list_f64_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    policy_list_f64_t ok;
+    portcullis_policy_reports_error_t err;
+  } val;
+} portcullis_policy_reports_result_list_f64_error_t;
+
+typedef struct {
   bool is_some;
   portcullis_policy_reports_span_t val;
 } portcullis_policy_reports_option_span_t;
@@ -1074,6 +1123,15 @@ extern bool portcullis_policy_reports_find_oldest(portcullis_policy_reports_filt
 // Whether there is such a report: cheaper than how many, or when. Reports that their user called bad, or wants
 // forgotten, do not count unless the filter has `confirmations`.
 extern bool portcullis_policy_reports_any(portcullis_policy_reports_filter_t *filter, bool *ret, portcullis_policy_reports_error_t *err);
+// As `any`, for each of these filters, at most 1000 of them, in their order. Where each names a login, questions
+// together cost far less than one after the other; if one of them fails, all do.
+extern bool portcullis_policy_reports_any_each(portcullis_policy_reports_list_filter_t *filters, policy_list_bool_t *ret, portcullis_policy_reports_error_t *err);
+// The newest report of each of these filters.
+extern bool portcullis_policy_reports_newest_each(portcullis_policy_reports_list_filter_t *filters, portcullis_policy_reports_list_option_report_t *ret, portcullis_policy_reports_error_t *err);
+// How many there are of each of these filters.
+extern bool portcullis_policy_reports_count_each(portcullis_policy_reports_list_filter_t *filters, policy_list_f64_t *ret, portcullis_policy_reports_error_t *err);
+// How many different values of a field there are among those of each of these filters.
+extern bool portcullis_policy_reports_distinct_each(portcullis_policy_reports_list_filter_t *filters, portcullis_policy_reports_field_t field, policy_list_f64_t *ret, portcullis_policy_reports_error_t *err);
 // Whether there is a good report of this login with this value of a field (not `login` or `fail-type`), since then.
 // Reports that their user called bad, or wants forgotten, do not count.
 extern bool portcullis_policy_reports_seen(policy_string_t *login, portcullis_policy_reports_field_t field, policy_string_t *value, double since, bool *ret, portcullis_policy_reports_error_t *err);
@@ -1321,6 +1379,22 @@ void portcullis_policy_reports_result_list_report_error_free(portcullis_policy_r
 void portcullis_policy_reports_option_position_free(portcullis_policy_reports_option_position_t *ptr);
 
 void portcullis_policy_reports_result_bool_error_free(portcullis_policy_reports_result_bool_error_t *ptr);
+
+void portcullis_policy_reports_list_filter_free(portcullis_policy_reports_list_filter_t *ptr);
+
+void policy_list_bool_free(policy_list_bool_t *ptr);
+
+void portcullis_policy_reports_result_list_bool_error_free(portcullis_policy_reports_result_list_bool_error_t *ptr);
+
+void portcullis_policy_reports_option_report_free(portcullis_policy_reports_option_report_t *ptr);
+
+void portcullis_policy_reports_list_option_report_free(portcullis_policy_reports_list_option_report_t *ptr);
+
+void portcullis_policy_reports_result_list_option_report_error_free(portcullis_policy_reports_result_list_option_report_error_t *ptr);
+
+void policy_list_f64_free(policy_list_f64_t *ptr);
+
+void portcullis_policy_reports_result_list_f64_error_free(portcullis_policy_reports_result_list_f64_error_t *ptr);
 
 void portcullis_policy_reports_option_span_free(portcullis_policy_reports_option_span_t *ptr);
 
