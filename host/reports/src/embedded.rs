@@ -13,7 +13,9 @@ mod journal;
 mod keep;
 mod lane;
 pub(crate) mod outside;
+mod pairs;
 mod part;
+mod reader;
 mod row;
 mod scan;
 mod schema;
@@ -21,6 +23,7 @@ mod search;
 mod settings;
 mod sketch;
 mod tally;
+mod values;
 
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File};

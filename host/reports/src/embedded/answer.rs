@@ -7,17 +7,18 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tantivy::DateTime;
-use tantivy::columnar::Column;
 
 use super::catalog::Catalog;
-use super::columns::Columns;
+use super::columns::needed;
 use super::condition::Condition;
 use super::day::Day;
 use super::part::Part;
+use super::reader::Reader;
 use super::scan::{self, Deadline, Stop};
 use super::schema::name;
 use super::sketch::Sought;
-use super::tally::{Reader, Tallies, Tally, Values};
+use super::tally::{Tallies, Tally};
+use super::values::Values;
 use crate::{Answer, Bin, Field, Filter, Group, Limits, Query, Range, Rank, Significant, StoreError, Totals};
 use listed::Order;
 
@@ -109,7 +110,7 @@ impl Asking<'_> {
             self.over([day], &sought, |segment| {
                 let mut order = None;
                 scan::rows(segment, &condition, &self.deadline, |doc| {
-                    let (time, _) = Order::of(&mut order, segment)?.row(doc);
+                    let (time, _) = Order::of(&mut order, &segment.opened())?.row(doc);
                     let (first, last) = ends.unwrap_or((time, time));
                     ends = Some((first.min(time), last.max(time)));
                     Ok(GO_ON)
@@ -141,9 +142,9 @@ impl Asking<'_> {
         let mut counts: Vec<(Values, u64)> = distinct.iter().map(|_| Default::default()).collect();
         let mut room = self.limits.values;
         let result = self.over(self.catalog.within(range), &Sought::of(&condition), |segment| {
-            let success = segment.fast_fields().bool(name::SUCCESS)?;
-            let mut columns = Columns::of(segment);
-            let readers = distinct.iter().map(|field| Reader::open(*field, &mut columns));
+            let success = needed(segment.opened().flag(name::SUCCESS)?, name::SUCCESS)?;
+            let columns = segment.opened();
+            let readers = distinct.iter().map(|field| Reader::open(*field, &columns));
             let mut readers = readers.collect::<Result<Vec<_>, _>>()?;
             let docs = scan::matching(segment, &condition, &self.deadline)?;
             for (reader, (values, _)) in readers.iter_mut().zip(&mut counts) {
@@ -176,10 +177,10 @@ impl Asking<'_> {
         let by = tallies.by();
         let mut room = self.limits.values;
         let result = self.over(self.catalog.within(range), &Sought::of(&condition), |segment| {
-            let success = segment.fast_fields().bool(name::SUCCESS)?;
-            let mut columns = Columns::of(segment);
-            let mut group = Reader::open(by, &mut columns)?;
-            let mut other = other.map(|field| Reader::open(field, &mut columns)).transpose()?;
+            let success = needed(segment.opened().flag(name::SUCCESS)?, name::SUCCESS)?;
+            let columns = segment.opened();
+            let mut group = Reader::open(by, &columns)?;
+            let mut other = other.map(|field| Reader::open(field, &columns)).transpose()?;
             let docs = scan::matching(segment, &condition, &self.deadline)?;
             tallies.prepare(&docs, &mut group, other.as_mut(), &mut room)?;
             scan::each(&docs, &self.deadline, |doc| {
@@ -187,12 +188,12 @@ impl Asking<'_> {
                 Ok(tallies.add(doc, success, &group, other.as_ref(), &mut room)?)
             })
         });
-        self.named(result)?;
-        Ok(tallies)
+        let finished = result.and_then(|()| tallies.finish(&mut room));
+        self.named(finished)
     }
 
     /// The error about too many values with the limit in it.
-    fn named(&self, result: Result<(), StoreError>) -> Result<(), StoreError> {
+    fn named<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         result.map_err(|error| match error {
             StoreError::TooManyValues(_) => StoreError::TooManyValues(self.limits.values),
             other => other,
@@ -217,7 +218,13 @@ impl Asking<'_> {
             Rank::Successes => tally.totals.reports - tally.totals.failures,
             Rank::Distinct(_) => tally.distinct,
         };
-        let groups = self.tallied(Tallies::new(by), other, filter, range)?.first(limit, ranked);
+        let mut tallies = Tallies::new(by);
+        if rank == Rank::Failures && filter.success.is_none() {
+            // Most sources never fail: of those that do, and fail most, all reports are counted then.
+            let failed = Filter { success: Some(false), ..filter.clone() };
+            tallies = self.tallied(tallies, None, &failed, range)?.of_first(limit, ranked);
+        }
+        let groups = self.tallied(tallies, other, filter, range)?.first(limit, ranked);
         let group = |(key, tally): (String, Tally)| Group {
             key,
             totals: tally.totals,
@@ -249,8 +256,8 @@ impl Asking<'_> {
         let mut bins = Bin::empty(range, interval);
         let first = bins.first().map_or(0, |bin| bin.at);
         self.over(self.catalog.within(range), &Sought::of(&condition), |segment| {
-            let success = segment.fast_fields().bool(name::SUCCESS)?;
-            let at: Column<DateTime> = segment.fast_fields().date(name::AT)?;
+            let success = needed(segment.opened().flag(name::SUCCESS)?, name::SUCCESS)?;
+            let at = needed(segment.opened().time()?, name::AT)?;
             scan::rows(segment, &condition, &self.deadline, |doc| {
                 let time = at.first(doc).map_or(0, DateTime::into_timestamp_millis);
                 if let Some(bin) = bins.get_mut(((time - first) / interval) as usize) {

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use tantivy::columnar::{Column, StrColumn};
-use tantivy::{DateTime, DocId, SegmentReader};
+use tantivy::{DateTime, DocId};
 
 use super::columns::Columns;
 use super::condition::Condition;
@@ -30,7 +30,7 @@ pub(super) enum Check {
 }
 
 impl Check {
-    pub(super) fn bind(condition: &Condition, columns: &mut Columns<'_>) -> tantivy::Result<Self> {
+    pub(super) fn bind(condition: &Condition, columns: &mut Columns) -> tantivy::Result<Self> {
         Ok(match condition {
             Condition::All => Self::Always,
             Condition::Text(column, any) => {
@@ -82,7 +82,7 @@ impl Check {
                 },
                 None => Self::Never,
             },
-            Condition::Exists(column) => match exists(column, columns.segment())? {
+            Condition::Exists(column) => match exists(column, columns)? {
                 Some(there) => there,
                 None => Self::Never,
             },
@@ -161,12 +161,11 @@ fn attributes(texts: &StrColumn, wanted: &[(String, String)]) -> tantivy::Result
 }
 
 /// Whether a row has a value in a column of any type.
-fn exists(column: &str, segment: &SegmentReader) -> tantivy::Result<Option<Check>> {
-    let columns = segment.fast_fields();
-    let missing = if let Some(texts) = columns.str(column)? {
+fn exists(column: &'static str, columns: &Columns) -> tantivy::Result<Option<Check>> {
+    let missing = if let Some(texts) = columns.text(column)? {
         Check::Missing(texts.ords().clone())
     } else if column == name::ASN {
-        match columns.column_opt::<u64>(column)? {
+        match columns.number(column)? {
             Some(column) => Check::Missing(column),
             None => return Ok(None),
         }

@@ -1,50 +1,108 @@
-//! The columns of a segment, each opened when a question needs it first. Opening one reads its header and finds it by name,
-//! and finding a text in a dictionary unpacks a block of it: many questions at once share both.
+//! The columns of a segment, opened once. Opening one finds it by name and reads its header, which for addresses is as long as
+//! there are different ones; a question that needs five of them in twenty segments would do little else.
 
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tantivy::columnar::{Column, StrColumn};
-use tantivy::{DateTime, SegmentReader};
+use tantivy::fastfield::FastFieldReaders;
+use tantivy::{DateTime, SegmentReader, TantivyError};
 
+use super::part::Part;
 use super::schema::name;
 
-/// What was opened of a segment, by name; `None`: there is no such column in it.
-pub(super) struct Columns<'a> {
-    segment: &'a SegmentReader,
+/// What was opened of a segment, by name; `None`: there is no such column in it. It is kept for as long as the segment is open.
+pub(super) struct Opened {
+    columns: FastFieldReaders,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
     texts: HashMap<&'static str, Option<StrColumn>>,
-    /// Where texts are in the dictionaries of their columns, as far as somebody asked.
-    ordinals: HashMap<&'static str, HashMap<String, Option<u64>>>,
     numbers: HashMap<&'static str, Option<Column<u64>>>,
     flags: HashMap<&'static str, Option<Column<bool>>>,
     address: Option<Option<Column<Ipv6Addr>>>,
     time: Option<Option<Column<DateTime>>>,
 }
 
-impl<'a> Columns<'a> {
-    /// Of this segment, none opened yet.
-    pub(super) fn of(segment: &'a SegmentReader) -> Self {
-        Self {
-            segment,
-            texts: HashMap::new(),
-            ordinals: HashMap::new(),
-            numbers: HashMap::new(),
-            flags: HashMap::new(),
-            address: None,
-            time: None,
-        }
+impl Opened {
+    /// Of this segment, nothing yet.
+    pub(super) fn of(segment: &SegmentReader) -> Self {
+        Self { columns: segment.fast_fields().clone(), known: Mutex::default() }
     }
 
-    pub(super) fn segment(&self) -> &'a SegmentReader {
-        self.segment
-    }
-
-    pub(super) fn text(&mut self, column: &'static str) -> tantivy::Result<Option<StrColumn>> {
-        if let Some(known) = self.texts.get(column) {
+    pub(super) fn text(&self, column: &'static str) -> tantivy::Result<Option<StrColumn>> {
+        let mut known = self.known.lock();
+        if let Some(known) = known.texts.get(column) {
             return Ok(known.clone());
         }
-        let opened = self.segment.fast_fields().str(column)?;
-        Ok(self.texts.entry(column).or_insert(opened).clone())
+        let opened = self.columns.str(column)?;
+        Ok(known.texts.entry(column).or_insert(opened).clone())
+    }
+
+    pub(super) fn number(&self, column: &'static str) -> tantivy::Result<Option<Column<u64>>> {
+        let mut known = self.known.lock();
+        if let Some(known) = known.numbers.get(column) {
+            return Ok(known.clone());
+        }
+        let opened = self.columns.column_opt::<u64>(column)?;
+        Ok(known.numbers.entry(column).or_insert(opened).clone())
+    }
+
+    pub(super) fn flag(&self, column: &'static str) -> tantivy::Result<Option<Column<bool>>> {
+        let mut known = self.known.lock();
+        if let Some(known) = known.flags.get(column) {
+            return Ok(known.clone());
+        }
+        let opened = self.columns.column_opt::<bool>(column)?;
+        Ok(known.flags.entry(column).or_insert(opened).clone())
+    }
+
+    /// The addresses that reports came from.
+    pub(super) fn address(&self) -> tantivy::Result<Option<Column<Ipv6Addr>>> {
+        let known = &mut self.known.lock().address;
+        if known.is_none() {
+            *known = Some(self.columns.column_opt::<Ipv6Addr>(name::REMOTE)?);
+        }
+        Ok(known.clone().flatten())
+    }
+
+    /// When reports came.
+    pub(super) fn time(&self) -> tantivy::Result<Option<Column<DateTime>>> {
+        let known = &mut self.known.lock().time;
+        if known.is_none() {
+            *known = Some(self.columns.column_opt::<DateTime>(name::AT)?);
+        }
+        Ok(known.clone().flatten())
+    }
+}
+
+/// A column that every segment has.
+pub(super) fn needed<T>(column: Option<T>, name: &str) -> tantivy::Result<T> {
+    column.ok_or_else(|| TantivyError::SchemaError(format!("there is no column {name}")))
+}
+
+/// The columns of a segment, for a question or several at once.
+pub(super) struct Columns {
+    opened: Arc<Opened>,
+    /// Where texts are in the dictionaries of their columns, as far as somebody asked: to find one a block is unpacked.
+    ordinals: HashMap<&'static str, HashMap<String, Option<u64>>>,
+}
+
+impl std::ops::Deref for Columns {
+    type Target = Opened;
+
+    fn deref(&self) -> &Opened {
+        &self.opened
+    }
+}
+
+impl Columns {
+    pub(super) fn of(part: &Part<'_>) -> Self {
+        Self { opened: part.opened(), ordinals: HashMap::new() }
     }
 
     /// The ordinal of a text in a column, if a row has it.
@@ -61,37 +119,5 @@ impl<'a> Columns<'a> {
         let ordinal = texts.dictionary().term_ord(text.as_bytes())?;
         known.insert(text.to_owned(), ordinal);
         Ok(ordinal)
-    }
-
-    pub(super) fn number(&mut self, column: &'static str) -> tantivy::Result<Option<Column<u64>>> {
-        if let Some(known) = self.numbers.get(column) {
-            return Ok(known.clone());
-        }
-        let opened = self.segment.fast_fields().column_opt::<u64>(column)?;
-        Ok(self.numbers.entry(column).or_insert(opened).clone())
-    }
-
-    pub(super) fn flag(&mut self, column: &'static str) -> tantivy::Result<Option<Column<bool>>> {
-        if let Some(known) = self.flags.get(column) {
-            return Ok(known.clone());
-        }
-        let opened = self.segment.fast_fields().column_opt::<bool>(column)?;
-        Ok(self.flags.entry(column).or_insert(opened).clone())
-    }
-
-    /// The addresses that reports came from.
-    pub(super) fn address(&mut self) -> tantivy::Result<Option<Column<Ipv6Addr>>> {
-        if self.address.is_none() {
-            self.address = Some(self.segment.fast_fields().column_opt::<Ipv6Addr>(name::REMOTE)?);
-        }
-        Ok(self.address.clone().flatten())
-    }
-
-    /// When reports came.
-    pub(super) fn time(&mut self) -> tantivy::Result<Option<Column<DateTime>>> {
-        if self.time.is_none() {
-            self.time = Some(self.segment.fast_fields().column_opt::<DateTime>(name::AT)?);
-        }
-        Ok(self.time.clone().flatten())
     }
 }

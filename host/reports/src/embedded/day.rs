@@ -12,6 +12,7 @@ use tantivy::index::SegmentId;
 use tantivy::indexer::IndexWriterOptions;
 use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, SegmentReader};
 
+use super::columns::Opened;
 use super::folder::Folder;
 use super::part::Times;
 use super::schema::FIELDS;
@@ -42,6 +43,8 @@ struct Segments {
     /// Those of the last commit.
     all: Vec<SegmentId>,
     sketches: HashMap<SegmentId, Arc<Sketch>>,
+    /// Of those that were asked about while the index is open.
+    opened: HashMap<SegmentId, Arc<Opened>>,
     /// Of those that were asked about a part of the day.
     times: HashMap<SegmentId, Arc<Times>>,
     /// Those whose files were found whole, byte by byte, after a question had failed.
@@ -133,13 +136,29 @@ impl Day {
         self.segments.read().sketches.get(&segment).is_some_and(|sketch| sketch.lacks(sought))
     }
 
+    /// The columns of a segment.
+    pub(super) fn opened(&self, segment: &SegmentReader) -> Arc<Opened> {
+        let id = segment.segment_id();
+        if let Some(opened) = self.segments.read().opened.get(&id) {
+            return Arc::clone(opened);
+        }
+        let opened = Arc::new(Opened::of(segment));
+        let reader = self.reader.lock();
+        let segments = &mut *self.segments.write();
+        // One that was closed or merged meanwhile would stay for good.
+        if reader.is_some() && segments.all.contains(&id) {
+            return Arc::clone(segments.opened.entry(id).or_insert(opened));
+        }
+        opened
+    }
+
     /// When the rows of a segment were, worked out once.
     pub(super) fn times(&self, segment: &SegmentReader) -> tantivy::Result<Arc<Times>> {
         let id = segment.segment_id();
         if let Some(times) = self.segments.read().times.get(&id) {
             return Ok(Arc::clone(times));
         }
-        let times = Arc::new(Times::of(segment)?);
+        let times = Arc::new(Times::of(segment, &self.opened(segment))?);
         let segments = &mut *self.segments.write();
         // One that was merged meanwhile would stay for good.
         if segments.all.contains(&id) {
@@ -234,7 +253,9 @@ impl Day {
 
     /// Closes the files that were open for reading. Questions under way keep theirs.
     pub(super) fn close(&self) {
-        self.reader.lock().take();
+        let mut reader = self.reader.lock();
+        reader.take();
+        self.segments.write().opened = HashMap::new();
     }
 
     /// Lets readers see the last commit, and counts again. Questions meanwhile go on with what was there before.
@@ -278,6 +299,7 @@ impl Day {
             let segments = &mut *self.segments.write();
             segments.all = metas.iter().map(tantivy::SegmentMeta::id).collect();
             segments.times.retain(|id, _| segments.all.contains(id));
+            segments.opened.retain(|id, _| segments.all.contains(id));
         }
         let mut bytes = 0;
         for entry in fs::read_dir(&self.folder)? {

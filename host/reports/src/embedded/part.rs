@@ -7,9 +7,9 @@
 use std::ops::{Deref, Range as Span};
 use std::sync::Arc;
 
-use tantivy::columnar::Column;
 use tantivy::{DateTime, DocId, SegmentReader};
 
+use super::columns::{Opened, needed};
 use super::day::Day;
 use super::schema::name;
 use crate::Range;
@@ -21,8 +21,8 @@ const BLOCK: u32 = 1 << 12;
 pub(super) struct Times(Vec<(i64, i64)>);
 
 impl Times {
-    pub(super) fn of(segment: &SegmentReader) -> tantivy::Result<Self> {
-        let at: Column<DateTime> = segment.fast_fields().date(name::AT)?;
+    pub(super) fn of(segment: &SegmentReader, columns: &Opened) -> tantivy::Result<Self> {
+        let at = needed(columns.time()?, name::AT)?;
         let rows = segment.max_doc();
         let block = |number: u32| {
             let first = number * BLOCK;
@@ -57,6 +57,11 @@ impl Deref for Part<'_> {
 }
 
 impl Part<'_> {
+    /// Its columns.
+    pub(super) fn opened(&self) -> Arc<Opened> {
+        self.day.opened(self.segment)
+    }
+
     /// The blocks that may have rows of this time, in the order of their rows.
     pub(super) fn blocks(&self, time: Range) -> tantivy::Result<Vec<Span<DocId>>> {
         let day = self.day.range();

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use login::{Attrs, MultiAttrs};
 use serde_json::{Map, Value};
 use tantivy::columnar::{Column, StrColumn};
-use tantivy::{DateTime, DocId, SegmentReader};
+use tantivy::{DateTime, DocId};
 
+use super::columns::needed;
+use super::part::Part;
 use super::schema::{self, name};
 use crate::report::attrs_of;
 use crate::{Confirmation, Place, Report};
@@ -42,20 +44,21 @@ const TEXTS: [&str; 14] = [
 ];
 
 impl Rows {
-    pub(super) fn open(segment: &SegmentReader) -> tantivy::Result<Self> {
-        let columns = segment.fast_fields();
+    pub(super) fn open(part: &Part<'_>) -> tantivy::Result<Self> {
+        let columns = part.opened();
         let mut texts = [const { None }; 14];
         for (text, name) in texts.iter_mut().zip(TEXTS) {
-            *text = columns.str(name)?;
+            *text = columns.text(name)?;
         }
+        let flag = |name| needed(columns.flag(name)?, name);
         Ok(Self {
-            at: columns.date(name::AT)?,
-            sequence: columns.u64(name::SEQUENCE)?,
-            remote: columns.ip_addr(name::REMOTE)?,
-            success: columns.bool(name::SUCCESS)?,
-            policy_reject: columns.bool(name::POLICY_REJECT)?,
-            tls: columns.bool(name::TLS)?,
-            asn: columns.column_opt::<u64>(name::ASN)?,
+            at: needed(columns.time()?, name::AT)?,
+            sequence: needed(columns.number(name::SEQUENCE)?, name::SEQUENCE)?,
+            remote: needed(columns.address()?, name::REMOTE)?,
+            success: flag(name::SUCCESS)?,
+            policy_reject: flag(name::POLICY_REJECT)?,
+            tls: flag(name::TLS)?,
+            asn: columns.number(name::ASN)?,
             texts,
         })
     }

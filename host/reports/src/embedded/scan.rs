@@ -197,13 +197,13 @@ pub(super) fn rows_in_order(
 
 /// The rows of a user that meet the condition.
 fn of_user(
-    segment: &SegmentReader,
+    part: &Part<'_>,
     user: &str,
     condition: &Condition,
     deadline: &Deadline,
 ) -> Result<Vec<DocId>, Stop> {
-    let docs = users_rows(segment, user, deadline)?;
-    narrowed(docs, &condition.of_user(user), &mut Columns::of(segment), deadline)
+    let docs = users_rows(part, user, deadline)?;
+    narrowed(docs, &condition.of_user(user), &mut Columns::of(part), deadline)
 }
 
 /// All rows of a user.
@@ -236,7 +236,7 @@ pub(super) fn users_rows(
 pub(super) fn narrowed(
     mut docs: Vec<DocId>,
     condition: &Condition,
-    columns: &mut Columns<'_>,
+    columns: &mut Columns,
     deadline: &Deadline,
 ) -> Result<Vec<DocId>, Stop> {
     let parts = match condition {

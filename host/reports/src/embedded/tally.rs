@@ -1,195 +1,16 @@
 //! Counting by the values of a field, exactly, within bounds.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
-use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, Ipv6Addr};
+use std::collections::BinaryHeap;
 
 use tantivy::DocId;
-use tantivy::columnar::{Column, StrColumn};
 
-use super::columns::Columns;
-use super::fold::Fold;
-use super::schema::name;
-use super::sketch::network_bits;
+use super::pairs::Pairs;
+use super::reader::{Numbered, Reader};
+use super::scan::Stop;
+use super::values::Values;
 use crate::answer::by_value;
-use crate::{Field, StoreError, Totals, network_of};
-
-/// A number, or an address as the bits of its column. As bytes it needs no more room in a table than it has.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Bits([u8; 16]);
-
-impl Hash for Bits {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u128(u128::from_ne_bytes(self.0));
-    }
-}
-
-/// Different values of one field, each with a number. Values of all segments and days meet here. There may be millions of
-/// addresses: they become text only where somebody gets to see it.
-#[derive(Default)]
-pub(super) struct Values {
-    texts: HashMap<Box<str>, u32>,
-    bits: HashMap<Bits, u32, Fold>,
-    /// New values get no number.
-    closed: bool,
-}
-
-impl Values {
-    /// `None`: it is new, and no new ones are wanted.
-    fn of_text(&mut self, text: &str, room: &mut usize) -> Result<Option<u32>, StoreError> {
-        if let Some(number) = self.texts.get(text) {
-            return Ok(Some(*number));
-        }
-        if self.closed {
-            return Ok(None);
-        }
-        take(room)?;
-        let number = self.texts.len() as u32;
-        self.texts.insert(text.into(), number);
-        Ok(Some(number))
-    }
-
-    fn of_bits(&mut self, bits: u128, room: &mut usize) -> Result<Option<u32>, StoreError> {
-        let bits = Bits(bits.to_ne_bytes());
-        if let Some(number) = self.bits.get(&bits) {
-            return Ok(Some(*number));
-        }
-        if self.closed {
-            return Ok(None);
-        }
-        take(room)?;
-        let number = self.bits.len() as u32;
-        self.bits.insert(bits, number);
-        Ok(Some(number))
-    }
-
-    /// Calls `each` with the number of every value and what writes it.
-    fn for_each(&self, field: Field, mut each: impl FnMut(u32, &dyn Fn() -> String)) {
-        for (text, number) in &self.texts {
-            each(*number, &|| (**text).to_owned());
-        }
-        for (bits, number) in &self.bits {
-            each(*number, &|| written(field, u128::from_ne_bytes(bits.0)));
-        }
-    }
-}
-
-/// A value that is kept as bits, as people see it.
-fn written(field: Field, bits: u128) -> String {
-    let address = || -> IpAddr { Ipv6Addr::from_bits(bits).to_canonical() };
-    match field {
-        Field::Ip => address().to_string(),
-        Field::Network => network_of(address()).to_string(),
-        _ => bits.to_string(),
-    }
-}
-
-/// Room is counted down from the limit, which the error has to name.
-fn take(room: &mut usize) -> Result<(), StoreError> {
-    *room = room.checked_sub(1).ok_or(StoreError::TooManyValues(0))?;
-    Ok(())
-}
-
-/// The column of a field in a segment.
-enum Source {
-    Text(StrColumn),
-    Address(Column<Ipv6Addr>),
-    Network(Column<Ipv6Addr>),
-    Number(Column<u64>),
-    None,
-}
-
-/// Reads a field of the rows of a segment as numbers of [`Values`].
-pub(super) struct Reader {
-    source: Source,
-    /// The numbers of texts by ordinal, once they were prepared; [`UNKNOWN`] for those that did not occur.
-    ordinals: Vec<u32>,
-}
-
-/// No number.
-const UNKNOWN: u32 = u32::MAX;
-
-impl Reader {
-    pub(super) fn open(field: Field, columns: &mut Columns<'_>) -> tantivy::Result<Self> {
-        let mut text = |name: &'static str| {
-            Ok::<_, tantivy::TantivyError>(columns.text(name)?.map_or(Source::None, Source::Text))
-        };
-        let source = match field {
-            Field::Login => text(name::LOGIN)?,
-            Field::Ip => columns.address()?.map_or(Source::None, Source::Address),
-            Field::Network => columns.address()?.map_or(Source::None, Source::Network),
-            Field::Country => text(name::COUNTRY)?,
-            Field::City => text(name::CITY)?,
-            Field::Asn => columns.number(name::ASN)?.map_or(Source::None, Source::Number),
-            Field::Device => text(name::DEVICE)?,
-            Field::Protocol => text(name::PROTOCOL)?,
-            Field::FailType => text(name::FAIL_TYPE)?,
-            Field::Pwhash => text(name::PWHASH)?,
-        };
-        Ok(Self { source, ordinals: Vec::new() })
-    }
-
-    /// Looks up the texts of these rows together: one by one each of them would have to be found in the dictionary anew.
-    pub(super) fn prepare(
-        &mut self,
-        docs: &[DocId],
-        values: &mut Values,
-        room: &mut usize,
-    ) -> Result<(), super::scan::Stop> {
-        let Source::Text(column) = &self.source else { return Ok(()) };
-        let mut occur: Vec<u64> = docs.iter().filter_map(|doc| column.ords().first(*doc)).collect();
-        occur.sort_unstable();
-        occur.dedup();
-        self.ordinals = vec![UNKNOWN; column.num_terms()];
-        let mut next = occur.iter();
-        let mut full = None;
-        column.dictionary().sorted_ords_to_term_cb(&occur, |bytes| {
-            let Some(ordinal) = next.next() else { return };
-            let Some(place) = self.ordinals.get_mut(*ordinal as usize) else { return };
-            match values.of_text(&String::from_utf8_lossy(bytes), room) {
-                Ok(number) => *place = number.unwrap_or(UNKNOWN),
-                Err(error) => full = Some(error),
-            }
-        })?;
-        full.map_or(Ok(()), |error| Err(error.into()))
-    }
-
-    /// The number of the value of a row that was not prepared, for questions about few rows.
-    pub(super) fn look_up(
-        &self,
-        doc: DocId,
-        values: &mut Values,
-        room: &mut usize,
-    ) -> Result<Option<u32>, super::scan::Stop> {
-        let Source::Text(column) = &self.source else { return Ok(self.read(doc, values, room)?) };
-        let Some(ordinal) = column.ords().first(doc) else { return Ok(None) };
-        let mut text = String::new();
-        column.ord_to_str(ordinal, &mut text)?;
-        Ok(values.of_text(&text, room)?)
-    }
-
-    /// The number of the row's value, if it has one. The row must be one of those that were prepared.
-    pub(super) fn read(
-        &self,
-        doc: DocId,
-        values: &mut Values,
-        room: &mut usize,
-    ) -> Result<Option<u32>, StoreError> {
-        let bits = match &self.source {
-            Source::Text(column) => {
-                let ordinal =
-                    column.ords().first(doc).and_then(|ordinal| self.ordinals.get(ordinal as usize));
-                return Ok(ordinal.copied().filter(|number| *number != UNKNOWN));
-            }
-            Source::Address(column) => column.first(doc).map(Ipv6Addr::to_bits),
-            Source::Network(column) => column.first(doc).map(network_bits),
-            Source::Number(column) => column.first(doc).map(u128::from),
-            Source::None => None,
-        };
-        bits.map_or(Ok(None), |bits| values.of_bits(bits, room))
-    }
-}
+use crate::{Field, StoreError, Totals};
 
 /// What is known about one value.
 #[derive(Clone, Copy, Default)]
@@ -220,7 +41,8 @@ pub(super) struct Tallies {
     groups: Values,
     counts: Vec<Counted>,
     others: Values,
-    pairs: HashSet<(u32, u32), Fold>,
+    /// Of a group and what tells a value of the second field apart, or the number of such a value: these are two spaces.
+    pairs: [Pairs; 2],
 }
 
 impl Tallies {
@@ -231,7 +53,7 @@ impl Tallies {
             groups: Values::default(),
             counts: Vec::new(),
             others: Values::default(),
-            pairs: HashSet::default(),
+            pairs: Default::default(),
         }
     }
 
@@ -242,7 +64,15 @@ impl Tallies {
 
     /// The same values with nothing counted yet; no others come in.
     pub(super) fn of_these(self) -> Self {
-        Self { groups: Values { closed: true, ..self.groups }, ..Self::new(self.by) }
+        Self { groups: self.groups.closed(), ..Self::new(self.by) }
+    }
+
+    /// The same for those values alone that are among the first by rank; see [`Tallies::first`].
+    pub(super) fn of_first(self, limit: usize, ranked: impl Fn(&Tally) -> u64) -> Self {
+        let least = self.least(limit, &ranked).max(1);
+        let Self { by, groups, counts, .. } = self;
+        let tally = |number: u32| counts.get(number as usize).copied().unwrap_or_default().into();
+        Self { groups: groups.only(|number| ranked(&tally(number)) >= least), ..Self::new(by) }
     }
 
     /// Looks up what these rows have; see [`Reader::prepare`].
@@ -252,7 +82,7 @@ impl Tallies {
         group: &mut Reader,
         other: Option<&mut Reader>,
         room: &mut usize,
-    ) -> Result<(), super::scan::Stop> {
+    ) -> Result<(), Stop> {
         group.prepare(docs, &mut self.groups, room)?;
         match other {
             Some(other) => other.prepare(docs, &mut self.others, room),
@@ -273,20 +103,30 @@ impl Tallies {
         if self.counts.len() <= number as usize {
             self.counts.resize(number as usize + 1, Counted::default());
         }
-        let other = match other {
-            Some(other) => other.read(doc, &mut self.others, room)?,
-            None => None,
-        };
         let Some(counted) = self.counts.get_mut(number as usize) else { return Ok(()) };
         counted.reports = counted.reports.saturating_add(1);
         counted.failures = counted.failures.saturating_add(u32::from(!success));
-        if let Some(other) = other
-            && self.pairs.insert((number, other))
-        {
-            take(room)?;
-            counted.distinct = counted.distinct.saturating_add(1);
+        let Some(other) = other else { return Ok(()) };
+        let (space, value) = match other.told_apart(doc) {
+            Ok(value) => (0, value),
+            Err(Numbered) => (1, other.read(doc, &mut self.others, room)?),
+        };
+        match (self.pairs.get_mut(space), value) {
+            (Some(pairs), Some(value)) => pairs.add(number, value, room),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// All rows were counted.
+    pub(super) fn finish(mut self, room: &mut usize) -> Result<Self, StoreError> {
+        for pairs in &mut self.pairs {
+            pairs.drain(room, |number| {
+                if let Some(counted) = self.counts.get_mut(number as usize) {
+                    counted.distinct = counted.distinct.saturating_add(1);
+                }
+            })?;
+        }
+        Ok(self)
     }
 
     fn tally(&self, number: u32) -> Tally {
@@ -310,19 +150,27 @@ impl Tallies {
         found
     }
 
-    /// The first ones by rank, greatest first; of equals those of the least value. A rank of 0 does not count. Only what
-    /// gets into the list, or nearly does, is written as text.
-    pub(super) fn first(&self, limit: usize, ranked: impl Fn(&Tally) -> u64) -> Vec<(String, Tally)> {
-        let mut ranks: Vec<u64> =
-            self.counts.iter().map(|counted| ranked(&(*counted).into())).filter(|rank| *rank > 0).collect();
-        let least = match limit.checked_sub(1) {
-            None => return Vec::new(),
+    /// The rank of the last one among the first, 0 if there are fewer than the limit.
+    fn least(&self, limit: usize, ranked: impl Fn(&Tally) -> u64) -> u64 {
+        let mut ranks = self.ranks(ranked);
+        match limit.checked_sub(1) {
             Some(last) if last < ranks.len() => {
                 *ranks.select_nth_unstable_by_key(last, |rank| Reverse(*rank)).1
             }
-            Some(_) => 1,
-        };
-        let room = limit - ranks.iter().take(limit).filter(|rank| **rank > least).count();
+            _ => 0,
+        }
+    }
+
+    fn ranks(&self, ranked: impl Fn(&Tally) -> u64) -> Vec<u64> {
+        self.counts.iter().map(|counted| ranked(&(*counted).into())).filter(|rank| *rank > 0).collect()
+    }
+
+    /// The first ones by rank, greatest first; of equals those of the least value. A rank of 0 does not count. Only what
+    /// gets into the list, or nearly does, is written as text.
+    pub(super) fn first(&self, limit: usize, ranked: impl Fn(&Tally) -> u64) -> Vec<(String, Tally)> {
+        let least = self.least(limit, &ranked).max(1);
+        let above = self.ranks(&ranked).into_iter().filter(|rank| *rank > least).count();
+        let room = limit.saturating_sub(above);
         let mut found = Vec::new();
         let mut equals: BinaryHeap<Named> = BinaryHeap::new();
         self.groups.for_each(self.by, |number, text| {

@@ -10,11 +10,12 @@ use super::super::columns::Columns;
 use super::super::condition::Condition;
 use super::super::day::Day;
 use super::super::part::Part;
+use super::super::reader::Reader;
 use super::super::row::Rows;
 use super::super::scan::{self, Stop};
 use super::super::schema::name;
 use super::super::sketch::Sought;
-use super::super::tally::{Reader, Values};
+use super::super::values::Values;
 use super::Asking;
 use super::listed::Order;
 use crate::{Answer, Field, Limits, Query, Range, Report, StoreError, Totals};
@@ -87,13 +88,13 @@ impl Single {
         &mut self,
         docs: &[DocId],
         (number, order): (usize, &mut Option<Order>),
-        columns: &mut Columns<'_>,
+        columns: &mut Columns,
     ) -> Result<(), Stop> {
         match &mut self.found {
             Found::Any(any) => *any |= !docs.is_empty(),
             Found::Newest { here, .. } => {
                 for doc in docs {
-                    let (time, sequence) = Order::of(order, columns.segment())?.row(*doc);
+                    let (time, sequence) = Order::of(order, columns)?.row(*doc);
                     *here = (*here).max(Some((time, sequence, number, *doc)));
                 }
             }
@@ -205,7 +206,7 @@ impl Asking<'_> {
         part: &Part<'_>,
         singles: &mut [&mut Single],
         (number, order): (usize, &mut Option<Order>),
-        columns: &mut Columns<'_>,
+        columns: &mut Columns,
     ) -> Result<(), Stop> {
         self.deadline.check()?;
         let mut all: Option<Vec<DocId>> = None;

@@ -4,10 +4,12 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use tantivy::columnar::Column;
-use tantivy::{DateTime, DocId, SegmentReader};
+use tantivy::{DateTime, DocId};
 
 use super::super::catalog::disk;
+use super::super::columns::{Opened, needed};
 use super::super::condition::Condition;
+use super::super::part::Part;
 use super::super::row::Rows;
 use super::super::scan;
 use super::super::schema::{self, name};
@@ -22,13 +24,13 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub(super) fn of<'a>(order: &'a mut Option<Self>, segment: &SegmentReader) -> tantivy::Result<&'a Self> {
-        let columns = segment.fast_fields();
+    pub(super) fn of<'a>(order: &'a mut Option<Self>, columns: &Opened) -> tantivy::Result<&'a Self> {
         Ok(match order {
             Some(there) => there,
-            None => {
-                order.insert(Self { at: columns.date(name::AT)?, sequence: columns.u64(name::SEQUENCE)? })
-            }
+            None => order.insert(Self {
+                at: needed(columns.time()?, name::AT)?,
+                sequence: needed(columns.number(name::SEQUENCE)?, name::SEQUENCE)?,
+            }),
         })
     }
 
@@ -43,7 +45,7 @@ impl Order {
 fn compared(
     (time, sequence): (i64, i64),
     doc: DocId,
-    segment: &SegmentReader,
+    part: &Part<'_>,
     at: i64,
     id: &ReportId,
 ) -> tantivy::Result<Ordering> {
@@ -53,7 +55,7 @@ fn compared(
     match id.parts() {
         Some((_, number, _)) if i64::from(number) != sequence => Ok(sequence.cmp(&i64::from(number))),
         // Nearly always the report itself.
-        _ => Ok(Rows::open(segment)?.report(doc)?.id.cmp(id)),
+        _ => Ok(Rows::open(part)?.report(doc)?.id.cmp(id)),
     }
 }
 
@@ -94,7 +96,7 @@ impl Asking<'_> {
                 };
                 let begin = last(&kept);
                 scan::rows_in_order(part, condition, newest, begin, &self.deadline, |doc| {
-                    let (time, sequence) = Order::of(&mut order, part)?.row(doc);
+                    let (time, sequence) = Order::of(&mut order, &part.opened())?.row(doc);
                     if let Some((at, id)) = after
                         && compared((time, sequence), doc, part, *at, id)? != behind
                     {
@@ -156,7 +158,7 @@ impl Asking<'_> {
                 let mut here: Vec<DocId> = Vec::new();
                 let mut best = newest.as_ref().map(|(time, sequence, _)| (*time, *sequence));
                 scan::rows(segment, condition, &self.deadline, |doc| {
-                    let row = Some(Order::of(&mut order, segment)?.row(doc));
+                    let row = Some(Order::of(&mut order, &segment.opened())?.row(doc));
                     if row > best {
                         here.clear();
                     }
@@ -167,7 +169,7 @@ impl Asking<'_> {
                     Ok(GO_ON)
                 })?;
                 let Some((time, sequence)) = best.filter(|_| !here.is_empty()) else { return Ok(()) };
-                let nodes = segment.fast_fields().str(name::NODE)?;
+                let nodes = segment.opened().text(name::NODE)?;
                 for doc in here {
                     let mut node = String::new();
                     if let Some(nodes) = &nodes
