@@ -1,5 +1,6 @@
 //! The embedded engine: an index for each day on the local disk, nothing to install.
 
+mod addresses;
 mod answer;
 mod catalog;
 mod check;

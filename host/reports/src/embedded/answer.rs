@@ -153,7 +153,7 @@ impl Asking<'_> {
             scan::each(&docs, &self.deadline, |doc| {
                 totals.reports += 1;
                 totals.failures += u64::from(success.first(doc) != Some(true));
-                for (reader, (values, count)) in readers.iter().zip(&mut counts) {
+                for (reader, (values, count)) in readers.iter_mut().zip(&mut counts) {
                     let number = reader.read(doc, values, &mut room)?;
                     *count = (*count).max(number.map_or(0, |number| u64::from(number) + 1));
                 }
@@ -185,7 +185,7 @@ impl Asking<'_> {
             tallies.prepare(&docs, &mut group, other.as_mut(), &mut room)?;
             scan::each(&docs, &self.deadline, |doc| {
                 let success = success.first(doc) == Some(true);
-                Ok(tallies.add(doc, success, &group, other.as_ref(), &mut room)?)
+                Ok(tallies.add(doc, success, &mut group, other.as_mut(), &mut room)?)
             })
         });
         let finished = result.and_then(|()| tallies.finish(&mut room));

@@ -1,10 +1,11 @@
 //! Conditions bound to the columns of a segment.
 
-use std::net::Ipv6Addr;
+use std::ops::Range as Span;
 
 use tantivy::columnar::{Column, StrColumn};
 use tantivy::{DateTime, DocId};
 
+use super::addresses::Addresses;
 use super::columns::Columns;
 use super::condition::Condition;
 use super::schema::name;
@@ -22,7 +23,8 @@ pub(super) enum Check {
     Number(Column<u64>, u64, u64),
     Missing(Column<u64>),
     Flag(Column<bool>, bool),
-    Address(Column<Ipv6Addr>, Ipv6Addr, Ipv6Addr),
+    /// The code of the address is among these.
+    Address(Addresses, Span<u32>),
     Time(Column<DateTime>, Range),
     Not(Box<Check>),
     And(Vec<Check>),
@@ -61,7 +63,10 @@ impl Check {
                 None => Self::Never,
             },
             Condition::Address(first, last) => match columns.address()? {
-                Some(column) => Self::Address(column, *first, *last),
+                Some(column) => match column.between(*first, *last) {
+                    codes if codes.is_empty() => Self::Never,
+                    codes => Self::Address(column, codes),
+                },
                 None => Self::Never,
             },
             Condition::Time(range) => match columns.time()? {
@@ -132,9 +137,7 @@ impl Check {
             }
             Self::Missing(column) => column.first(doc).is_none(),
             Self::Flag(column, is) => column.first(doc) == Some(*is),
-            Self::Address(column, first, last) => {
-                column.first(doc).is_some_and(|address| (*first..=*last).contains(&address))
-            }
+            Self::Address(column, codes) => column.code(doc).is_some_and(|code| codes.contains(&code)),
             Self::Time(column, range) => {
                 column.first(doc).is_some_and(|at| range.contains(at.into_timestamp_millis()))
             }

@@ -2,7 +2,6 @@
 //! there are different ones; a question that needs five of them in twenty segments would do little else.
 
 use std::collections::HashMap;
-use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -10,6 +9,7 @@ use tantivy::columnar::{Column, StrColumn};
 use tantivy::fastfield::FastFieldReaders;
 use tantivy::{DateTime, SegmentReader, TantivyError};
 
+use super::addresses::Addresses;
 use super::part::Part;
 use super::schema::name;
 
@@ -24,7 +24,7 @@ struct Known {
     texts: HashMap<&'static str, Option<StrColumn>>,
     numbers: HashMap<&'static str, Option<Column<u64>>>,
     flags: HashMap<&'static str, Option<Column<bool>>>,
-    address: Option<Option<Column<Ipv6Addr>>>,
+    address: Option<Option<Addresses>>,
     time: Option<Option<Column<DateTime>>>,
 }
 
@@ -62,10 +62,10 @@ impl Opened {
     }
 
     /// The addresses that reports came from.
-    pub(super) fn address(&self) -> tantivy::Result<Option<Column<Ipv6Addr>>> {
+    pub(super) fn address(&self) -> tantivy::Result<Option<Addresses>> {
         let known = &mut self.known.lock().address;
         if known.is_none() {
-            *known = Some(self.columns.column_opt::<Ipv6Addr>(name::REMOTE)?);
+            *known = Some(Addresses::open(&self.columns, name::REMOTE)?);
         }
         Ok(known.clone().flatten())
     }

@@ -1,11 +1,14 @@
 //! A field of the rows of a segment, read as numbers.
 
+use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
 use tantivy::DocId;
 use tantivy::columnar::{Column, StrColumn};
 
+use super::addresses::Addresses;
 use super::columns::Opened;
+use super::fold::Fold;
 use super::scan::Stop;
 use super::schema::name;
 use super::sketch::network_bits;
@@ -15,10 +18,16 @@ use crate::{Field, StoreError};
 /// The column of a field in a segment.
 enum Source {
     Text(StrColumn),
-    Address(Column<Ipv6Addr>),
-    Network(Column<Ipv6Addr>),
+    Address(Addresses, Part),
     Number(Column<u64>),
     None,
+}
+
+/// What of an address is the value.
+#[derive(Clone, Copy)]
+enum Part {
+    Whole,
+    Network,
 }
 
 /// Reads a field of the rows of a segment as numbers of [`Values`].
@@ -26,6 +35,10 @@ pub(super) struct Reader {
     source: Source,
     /// The numbers of texts by ordinal, once they were prepared; [`UNKNOWN`] for those that did not occur.
     ordinals: Vec<u32>,
+    /// The numbers of the codes of addresses that were read; the same for those.
+    numbers: HashMap<u32, u32, Fold>,
+    /// What codes of addresses stand for, of those that were told apart.
+    codes: HashMap<u32, Option<Code>, Fold>,
 }
 
 /// No number.
@@ -36,10 +49,16 @@ impl Reader {
         let text = |name: &'static str| {
             Ok::<_, tantivy::TantivyError>(columns.text(name)?.map_or(Source::None, Source::Text))
         };
+        let address = |part| {
+            let column = columns.address()?;
+            Ok::<_, tantivy::TantivyError>(
+                column.map_or(Source::None, |column| Source::Address(column, part)),
+            )
+        };
         let source = match field {
             Field::Login => text(name::LOGIN)?,
-            Field::Ip => columns.address()?.map_or(Source::None, Source::Address),
-            Field::Network => columns.address()?.map_or(Source::None, Source::Network),
+            Field::Ip => address(Part::Whole)?,
+            Field::Network => address(Part::Network)?,
             Field::Country => text(name::COUNTRY)?,
             Field::City => text(name::CITY)?,
             Field::Asn => columns.number(name::ASN)?.map_or(Source::None, Source::Number),
@@ -48,7 +67,7 @@ impl Reader {
             Field::FailType => text(name::FAIL_TYPE)?,
             Field::Pwhash => text(name::PWHASH)?,
         };
-        Ok(Self { source, ordinals: Vec::new() })
+        Ok(Self { source, ordinals: Vec::new(), numbers: HashMap::default(), codes: HashMap::default() })
     }
 
     /// Looks up the texts of these rows together: one by one each of them would have to be found in the dictionary anew.
@@ -88,7 +107,7 @@ impl Reader {
 
     /// The number of the value of a row that was not prepared, for questions about few rows.
     pub(super) fn look_up(
-        &self,
+        &mut self,
         doc: DocId,
         values: &mut Values,
         room: &mut usize,
@@ -102,27 +121,50 @@ impl Reader {
 
     /// The number of the row's value, if it has one. The row must be one of those that were prepared.
     pub(super) fn read(
-        &self,
+        &mut self,
         doc: DocId,
         values: &mut Values,
         room: &mut usize,
     ) -> Result<Option<u32>, StoreError> {
         match &self.source {
             Source::Text(column) => Ok(self.prepared(column, doc)),
-            source => source.code(doc).map_or(Ok(None), |code| values.of_code(code, room)),
+            Source::Address(column, _) => {
+                let Some(code) = column.code(doc) else { return Ok(None) };
+                let number = match self.numbers.get(&code) {
+                    Some(number) => *number,
+                    None => {
+                        let value = self.source.value(code);
+                        let number = value.map_or(Ok(None), |value| values.of_code(value, room))?;
+                        *self.numbers.entry(code).or_insert(number.unwrap_or(UNKNOWN))
+                    }
+                };
+                Ok(Some(number).filter(|number| *number != UNKNOWN))
+            }
+            Source::Number(column) => match column.first(doc) {
+                Some(number) => values.of_code(Code::of_number(number), room),
+                None => Ok(None),
+            },
+            Source::None => Ok(None),
         }
     }
 
     /// What tells the row's value from others of the field, cheaper than its number: nothing is remembered of most values. The
     /// row must be one of those that were prepared. `Err`: it has to be numbered with [`Reader::read`].
-    pub(super) fn told_apart(&self, doc: DocId) -> Result<Option<u32>, Numbered> {
-        match &self.source {
-            Source::Text(column) => Ok(self.prepared(column, doc)),
-            source => match source.code(doc) {
-                Some(Code::Narrow(narrow)) => Ok(Some(narrow)),
-                Some(Code::Wide(_)) => Err(Numbered),
-                None => Ok(None),
-            },
+    pub(super) fn told_apart(&mut self, doc: DocId) -> Result<Option<u32>, Numbered> {
+        let value = match &self.source {
+            Source::Text(column) => return Ok(self.prepared(column, doc)),
+            Source::Address(column, _) => {
+                let Some(code) = column.code(doc) else { return Ok(None) };
+                let source = &self.source;
+                *self.codes.entry(code).or_insert_with(|| source.value(code))
+            }
+            Source::Number(column) => column.first(doc).map(Code::of_number),
+            Source::None => None,
+        };
+        match value {
+            Some(Code::Narrow(narrow)) => Ok(Some(narrow)),
+            Some(Code::Wide(_)) => Err(Numbered),
+            None => Ok(None),
         }
     }
 
@@ -136,16 +178,15 @@ impl Reader {
 pub(super) struct Numbered;
 
 impl Source {
-    /// The value of a row, if it is no text.
-    fn code(&self, doc: DocId) -> Option<Code> {
+    /// The value of an address' code.
+    fn value(&self, code: u32) -> Option<Code> {
         match self {
-            Self::Address(column) => column.first(doc).map(Code::of_address),
-            Self::Network(column) => {
-                let network = |address| Code::of_address(Ipv6Addr::from_bits(network_bits(address)));
-                column.first(doc).map(network)
+            Self::Address(column, Part::Whole) => Some(Code::of_address(column.address_of(code))),
+            Self::Address(column, Part::Network) => {
+                let network = network_bits(column.address_of(code));
+                Some(Code::of_address(Ipv6Addr::from_bits(network)))
             }
-            Self::Number(column) => column.first(doc).map(Code::of_number),
-            Self::Text(_) | Self::None => None,
+            _ => None,
         }
     }
 }

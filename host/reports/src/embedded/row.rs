@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use tantivy::columnar::{Column, StrColumn};
 use tantivy::{DateTime, DocId};
 
+use super::addresses::Addresses;
 use super::columns::needed;
 use super::part::Part;
 use super::schema::{self, name};
@@ -18,7 +19,7 @@ use crate::{Confirmation, Place, Report};
 pub(super) struct Rows {
     at: Column<DateTime>,
     sequence: Column<u64>,
-    remote: Column<Ipv6Addr>,
+    remote: Addresses,
     success: Column<bool>,
     policy_reject: Column<bool>,
     tls: Column<bool>,

@@ -95,8 +95,8 @@ impl Tallies {
         &mut self,
         doc: DocId,
         success: bool,
-        group: &Reader,
-        other: Option<&Reader>,
+        group: &mut Reader,
+        other: Option<&mut Reader>,
         room: &mut usize,
     ) -> Result<(), StoreError> {
         let Some(number) = group.read(doc, &mut self.groups, room)? else { return Ok(()) };

@@ -105,7 +105,7 @@ impl Single {
                 totals.reports += docs.len() as u64;
                 totals.failures += (docs.len() - docs.iter().filter(is_good).count()) as u64;
                 for (field, values, count) in distinct {
-                    let reader = Reader::open(*field, columns)?;
+                    let mut reader = Reader::open(*field, columns)?;
                     for doc in docs {
                         let number = reader.look_up(*doc, values, room)?;
                         *count = (*count).max(number.map_or(0, |number| u64::from(number) + 1));
