@@ -51,8 +51,15 @@ macro_rules! questions {
 questions! {
     /// Reports, the newest first, at most so many.
     find(filter: Filter<'_>, limit: u32) -> Vec<Report>;
-    /// The same from the other end: the oldest first. `after`: only those behind this one, the last of the page before.
-    find_oldest(filter: Filter<'_>, after: Option<Position<'_>>, limit: u32) -> Vec<Report>;
+    /// The same from the other end: the oldest first. `after`: only those behind this one, the last of the page before. `fields`:
+    /// what is wanted of them beside id, time, login, address, how it went and what the user said; the rest stays empty, which
+    /// makes long walks cheaper. `Field::City` has the coordinates.
+    find_oldest(
+        filter: Filter<'_>,
+        after: Option<Position<'_>>,
+        limit: u32,
+        fields: Option<&[Field]>
+    ) -> Vec<Report>;
     /// Whether there is such a report: cheaper than how many, or when. Reports that their user called bad, or wants
     /// forgotten, do not count unless the filter has `confirmations`.
     any(filter: Filter<'_>) -> bool;

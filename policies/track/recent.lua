@@ -243,8 +243,8 @@ function recent.looked(scan)
 end
 
 -- How far the runs in this state have come: everything before the time `t`, and, where a run ended for its time was over, what
--- comes up to the report `id` at that time.
-function recent.walk(scan)
+-- comes up to the report `id` at that time. `fields`: what is wanted of each login beside user, address and time.
+function recent.walk(scan, fields)
     recent.check(scan)
     local done
     local walk = {}
@@ -286,12 +286,7 @@ function recent.walk(scan)
         local filter = { since = place.t, before = stop, success = true, confirmations = recent.TRUSTED }
         local after = place.id and place or nil
         while true do
-            local page
-            if after then
-                page = recent.answer(reportsFindOldest(filter, recent.MOST, after))
-            else
-                page = recent.answer(reportsFindOldest(filter, recent.MOST))
-            end
+            local page = recent.answer(reportsFindOldest(filter, recent.MOST, after, fields))
             for first = 1, #page, recent.TOGETHER do
                 local some = { unpack(page, first, math.min(first + recent.TOGETHER - 1, #page)) }
                 each(some)

@@ -135,6 +135,29 @@ fn limited(limit: u32) -> Result<usize, Error> {
     Ok(limit as usize)
 }
 
+/// Leaves what these fields say, and what every report has.
+fn keep_only(report: &mut Report, fields: &[Field]) {
+    let is_wanted = |field: Field| fields.contains(&field);
+    for (field, text) in [
+        (Field::Country, &mut report.country),
+        (Field::City, &mut report.city),
+        (Field::Device, &mut report.device),
+        (Field::Protocol, &mut report.protocol),
+        (Field::FailType, &mut report.fail_type),
+        (Field::Pwhash, &mut report.pwhash),
+    ] {
+        if !is_wanted(field) {
+            text.clear();
+        }
+    }
+    if !is_wanted(Field::City) {
+        (report.latitude, report.longitude) = (0.0, 0.0);
+    }
+    if !is_wanted(Field::Asn) {
+        report.asn = 0;
+    }
+}
+
 pub fn find(filter: Filter<'_>, limit: u32) -> Result<Vec<Report>, Error> {
     let limit = limited(limit)?;
     ask("find", &filter, |found| found.into_iter().rev().take(limit).cloned().collect())
@@ -144,12 +167,20 @@ pub fn find_oldest(
     filter: Filter<'_>,
     after: Option<Position<'_>>,
     limit: u32,
+    fields: Option<&[Field]>,
 ) -> Result<Vec<Report>, Error> {
     let limit = limited(limit)?;
+    let only = |report: &Report| {
+        let mut report = report.clone();
+        if let Some(fields) = fields {
+            keep_only(&mut report, fields);
+        }
+        report
+    };
     ask("find-oldest", &filter, |found| {
         let behind =
             |report: &&Report| after.as_ref().is_none_or(|after| order(report, after.t, after.id).is_gt());
-        found.into_iter().filter(behind).take(limit).cloned().collect()
+        found.into_iter().filter(behind).take(limit).map(only).collect()
     })
 }
 

@@ -54,6 +54,10 @@ pub enum Query {
         /// Only those that come behind the report of this time (unix milliseconds) and id, for the next page.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<(i64, ReportId)>,
+        /// What is wanted of them beside id, time, user, address and how it went; the rest stays empty. `None`: everything.
+        /// Who walks through millions of reports need not have all of each put together.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fields: Option<Vec<Field>>,
     },
     /// Whether this user was seen with this trait. Reports that the user disowned (`bad`) or wants forgotten (`forget`)
     /// do not count, and neither do failed logins, unless `filter` says otherwise.

@@ -15,6 +15,8 @@ pub(crate) use document::{attrs_of, attrs_value, instant};
 
 pub use id::{Ids, ReportId};
 
+use crate::Field;
+
 /// Longest text of a field in bytes; the rest is cut off. Search engines refuse terms somewhat above that.
 const LONGEST: usize = 2048;
 /// Most bytes of all attributes of one report, keys and values; what would exceed it is left out.
@@ -87,6 +89,39 @@ pub struct Report {
 }
 
 impl Report {
+    /// Leaves only what these fields say, and what every report has: id, time, user, address and how it went. `City` has the
+    /// whole place but for the country's code; the device's id and attributes of the session are in no field.
+    pub fn keep_only(&mut self, fields: &[Field]) {
+        let is_wanted = |field| fields.contains(&field);
+        let clear = |field, text: &mut String| {
+            if !is_wanted(field) {
+                text.clear();
+            }
+        };
+        clear(Field::Country, &mut self.place.country);
+        clear(Field::City, &mut self.place.country_name);
+        clear(Field::City, &mut self.place.region);
+        clear(Field::City, &mut self.place.city);
+        clear(Field::City, &mut self.place.postal_code);
+        clear(Field::Protocol, &mut self.protocol);
+        clear(Field::FailType, &mut self.fail_type);
+        clear(Field::Pwhash, &mut self.pwhash);
+        clear(Field::Asn, &mut self.as_org);
+        if !is_wanted(Field::City) {
+            self.place.location = None;
+        }
+        if !is_wanted(Field::Asn) {
+            self.asn = 0;
+        }
+        if !is_wanted(Field::Device) {
+            self.device_attrs = Arc::default();
+        }
+        self.device_id.clear();
+        self.session_id.clear();
+        self.attrs.clear();
+        self.attrs_mv.clear();
+    }
+
     /// The report of a login without what enrichment adds. Its time is the login's, or `now` (unix milliseconds) if that
     /// is none.
     pub fn new(login: &Login, now: i64, ids: &Ids) -> Self {

@@ -324,7 +324,7 @@ async fn pages_leave_nothing_out_whoever_wrote_the_documents() {
         loop {
             let (filter, range, limit, after_this) = (Filter::default(), Range::EVER, size, after.clone());
             let query = if oldest {
-                Query::Oldest { filter, range, limit, after: after_this }
+                Query::Oldest { filter, range, limit, after: after_this, fields: None }
             } else {
                 Query::Logins { filter, range, limit, after: after_this }
             };

@@ -100,7 +100,7 @@ async fn pages_of_equal_times_leave_nothing_out() {
         loop {
             let (filter, range, limit) = (Filter::default(), Range::EVER, 101);
             let query = if oldest {
-                Query::Oldest { filter, range, limit, after }
+                Query::Oldest { filter, range, limit, after, fields: None }
             } else {
                 Query::Logins { filter, range, limit, after }
             };

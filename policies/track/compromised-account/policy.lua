@@ -10,7 +10,7 @@ local settings = recent.settings("compromised-account", {
     burst_hours = 6, burst_networks = 4, burst_countries = 3,
 }, ...)
 
-local walk, looked = recent.walk(settings.scan), recent.looked(settings.scan)
+local walk, looked = recent.walk(settings.scan, {}), recent.looked(settings.scan)
 
 local function is_known(report)
     local filter = recent.before(report, settings.known_days * recent.DAY)

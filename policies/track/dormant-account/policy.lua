@@ -9,7 +9,7 @@ local settings = recent.settings("dormant-account", {
     scan = recent.scan(), days = 60, memory_days = 365, only_new_network = false,
 }, ...)
 
-local walk, looked = recent.walk(settings.scan), recent.looked(settings.scan)
+local walk, looked = recent.walk(settings.scan, { "asn" }), recent.looked(settings.scan)
 
 -- Whose logins are not the first for long. Nearly everybody was there a few days ago; and the store finds that quickly, from the
 -- newest day on.

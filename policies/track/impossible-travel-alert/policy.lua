@@ -85,7 +85,7 @@ local function unpacked(last, report)
     }
 end
 
-local walk, places, told = recent.walk(settings.scan), recent.memory(settings.scan), recent.told(settings.scan)
+local walk, places, told = recent.walk(settings.scan, { "country", "city", "asn" }), recent.memory(settings.scan), recent.told(settings.scan)
 
 -- Whether the exact times and places may be those of an impossible journey.
 local function may_be_impossible(seconds, place, report)

@@ -11,7 +11,7 @@ local settings = recent.settings("new-login-alert", {
 }, ...)
 local MOST_LEARNING = 50
 
-local walk, looked = recent.walk(settings.scan), recent.looked(settings.scan)
+local walk, looked = recent.walk(settings.scan, { "country", "asn", "device" }), recent.looked(settings.scan)
 
 -- Whether there is too little before this login to know what is new.
 local function is_learning(report, history)

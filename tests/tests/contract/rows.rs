@@ -158,6 +158,11 @@ pub const REPORTS: &[Row] = &[
              1700000120 anna 198.51.100.9 false false imap credentials|||0.000|0.000|0||p2|none",
         ),
     ),
+    (
+        "reports.find-oldest",
+        &[("login", "anna"), ("limit", "1"), ("field", "country")],
+        Same("1700000000 anna 89.160.20.112 true false  |SE||0.000|0.000|0|||none"),
+    ),
     ("reports.find-oldest", &[("limit", "0")], Component("invalid: a limit of 0 gives no results")),
     ("reports.any", &[("login", "anna"), ("country", "SE")], Same("true")),
     ("reports.any", &[("login", "anna"), ("country", "NL")], Same("false")),

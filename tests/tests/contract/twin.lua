@@ -147,8 +147,8 @@ end
 
 local function shown(r)
     return ("%s %s %s %s %s %s %s|%s|%s|%.3f|%.3f|%s|%s|%s|%s"):format(r.t, r.login, r.remote, tostring(r.success),
-        tostring(r.policy_reject), r.protocol, r.fail_type, r.country, r.city, r.latitude, r.longitude, r.asn, r.device,
-        r.pwhash, r.confirmation)
+        tostring(r.policy_reject), r.protocol or "", r.fail_type or "", r.country or "", r.city or "", r.latitude or 0,
+        r.longitude or 0, r.asn or 0, r.device or "", r.pwhash or "", r.confirmation)
 end
 
 local questions = {
@@ -157,7 +157,7 @@ local questions = {
     ["find-oldest"] = function(a)
         local first = a.next and reportsFindOldest(filter(a), 1)[1]
         if first then return lines(reportsFindOldest(filter(a), tonumber(a.limit), first), shown) end
-        return lines(reportsFindOldest(filter(a), tonumber(a.limit)), shown)
+        return lines(reportsFindOldest(filter(a), tonumber(a.limit), nil, a.field and { a.field }), shown)
     end,
     any = function(a) return reportsAny(filter(a)) end,
     ["any-each"] = function(a) return lines(reportsAnyEach(both(a)), tostring) end,

@@ -108,9 +108,11 @@ pub fn call(function: &str, args: &Args<'_>) -> Answer {
         "find" => lines(host::find(filter, limit)?.into_iter().map(shown)),
         // Behind the first one, if that is wanted: what the next page would have.
         "find-oldest" => {
-            let first = host::find_oldest(filter.clone(), None, 1)?;
+            let some = args.find("field").map(|name| [field(name)]);
+            let fields = some.as_ref().map(|some| &some[..]);
+            let first = host::find_oldest(filter.clone(), None, 1, None)?;
             let after = first.first().filter(|_| args.find("next").is_some()).map(Position::from);
-            lines(host::find_oldest(filter, after, limit)?.into_iter().map(shown))
+            lines(host::find_oldest(filter, after, limit, fields)?.into_iter().map(shown))
         }
         "any" => host::any(filter)?.to_string(),
         // Of this filter and of one that nothing fits.

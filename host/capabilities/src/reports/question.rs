@@ -114,10 +114,11 @@ pub fn count_each(each: Vec<Which>, distinct: &[Field]) -> Vec<Query> {
     each.into_iter().map(|which| count(which, distinct.to_vec())).collect()
 }
 
-/// Reports, the oldest first; `after`: time (unix milliseconds) and id of the one behind which the list begins.
-pub fn oldest(which: Which, after: Option<(i64, String)>, limit: u32) -> Query {
+/// Reports, the oldest first; `after`: time (unix milliseconds) and id of the one behind which the list begins; `fields`: what
+/// is wanted of them beside what every report has.
+pub fn oldest(which: Which, after: Option<(i64, String)>, limit: u32, fields: Option<Vec<Field>>) -> Query {
     let after = after.map(|(at, id)| (at, ReportId::from_text(id)));
-    Query::Oldest { filter: which.filter, range: which.range, limit: limit as usize, after }
+    Query::Oldest { filter: which.filter, range: which.range, limit: limit as usize, after, fields }
 }
 
 /// Whether there is such a report.

@@ -24,7 +24,9 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
     ("reportsFindOldest", |state, args| {
         let (which, limit) = (which(args, 1)?, args.unsigned(2)?);
         let after = if args.given(3) { Some(position(&args.json(3)?)?) } else { None };
-        ask(state, args, Ok(question::oldest(which, after, limit)), Shape::Reports)
+        let fields = if args.given(4) { Some(fields(&args.json(4)?)?) } else { None };
+        let shape = Shape::of_fields(fields.as_deref());
+        ask(state, args, Ok(question::oldest(which, after, limit, fields)), shape)
     }),
     ("reportsAnyEach", |state, args| ask_each(state, args, question::any_each(each(args, 1)?), Shape::Seen)),
     ("reportsNewestEach", |state, args| {
@@ -94,10 +96,17 @@ enum Task {
     Confirm(ReportId, Confirmation),
 }
 
+/// Of fields that are wanted, as a number.
+fn bit(field: Field) -> u16 {
+    1 << field as u16
+}
+
 /// How an answer looks to a script.
 #[derive(Clone, Copy)]
 enum Shape {
     Reports,
+    /// With the fields that have their bit set, see [`Shape::of_fields`].
+    Parts(u16),
     /// The first of the list; false if there is none, as a nil would be a gap in a list.
     Newest,
     Seen,
@@ -141,6 +150,20 @@ fn field(args: &Args<'_>, index: i32) -> Result<Field, Fault> {
 
 fn which(args: &Args<'_>, index: i32) -> Result<Which, Fault> {
     fault(Which::read(args.json(index)?))
+}
+
+/// A list of names of fields.
+fn fields(list: &Value) -> Result<Vec<Field>, Fault> {
+    let refuse = || Fault::caught("a list of names of fields is needed".to_owned());
+    match list {
+        Value::Array(names) => {
+            let name = |name: &Value| fault(question::field(name.as_str().ok_or_else(refuse)?));
+            names.iter().map(name).collect()
+        }
+        // An empty table of Lua's.
+        Value::Object(none) if none.is_empty() => Ok(Vec::new()),
+        _ => Err(refuse()),
+    }
 }
 
 /// A list of filters.
@@ -267,10 +290,55 @@ fn report(report: &Report) -> Value {
     Value::Object(table)
 }
 
+/// The same with some fields only: what every report has, and these.
+fn part(report: &Report, is_wanted: impl Fn(Field) -> bool) -> Value {
+    let mut table = Map::new();
+    let mut put = |name: &str, value: Value| table.insert(name.to_owned(), value);
+    put("id", report.id.as_str().into());
+    put("t", seconds(report.at).into());
+    put("login", report.login.as_str().into());
+    put("remote", report.remote.to_string().into());
+    put("network", report.network().to_string().into());
+    put("success", report.success.into());
+    put("policy_reject", report.policy_reject.into());
+    put("tls", report.tls.into());
+    put("confirmation", report.confirmation.word().into());
+    for field in Field::ALL.into_iter().filter(|field| is_wanted(*field)) {
+        match field {
+            Field::Login | Field::Ip | Field::Network => None,
+            Field::Country => put("country", report.place.country.as_str().into()),
+            Field::City => {
+                let (latitude, longitude) = report.place.location.unwrap_or_default();
+                put("latitude", latitude.into());
+                put("longitude", longitude.into());
+                put("city", report.place.city.as_str().into())
+            }
+            Field::Asn => {
+                put("as_org", report.as_org.as_str().into());
+                put("asn", report.asn.into())
+            }
+            Field::Device => put("device", report.device().into()),
+            Field::Protocol => put("protocol", report.protocol.as_str().into()),
+            Field::FailType => put("fail_type", report.fail_type.as_str().into()),
+            Field::Pwhash => put("pwhash", report.pwhash.as_str().into()),
+        };
+    }
+    Value::Object(table)
+}
+
 impl Shape {
+    /// Of a list of reports of which these fields are wanted.
+    fn of_fields(fields: Option<&[Field]>) -> Self {
+        let bits = |fields: &[Field]| fields.iter().fold(0, |bits, field| bits | bit(*field));
+        fields.map_or(Self::Reports, |fields| Self::Parts(bits(fields)))
+    }
+
     fn value(self, found: Found) -> Value {
         match (self, found) {
             (Shape::Reports, Found::Logins { reports }) => reports.iter().map(report).collect(),
+            (Shape::Parts(wanted), Found::Logins { reports }) => {
+                reports.iter().map(|report| part(report, |field| wanted & bit(field) != 0)).collect()
+            }
             (Shape::Newest, Found::Logins { reports }) => reports.first().map_or(false.into(), report),
             (Shape::Seen, Found::Seen { seen, .. }) => seen.into(),
             (Shape::Span, Found::FirstLast { first: Some(first), last: Some(last) }) => {

@@ -16,10 +16,11 @@ pub(super) const ENTRIES: &[Entry] = &[
          asn device protocol pwhash success policy_reject confirmations attrs`; times are unix seconds). The policy call waits, \
          its thread does not. On failure this and the following functions return nil and the reason.").not_in_client()
         .returns("list of tables, or nil and the reason"),
-    Entry::anywhere(G, "reportsFindOldest", &[param("filter", Table), param("limit", Unsigned), optional("after", Table)],
+    Entry::anywhere(G, "reportsFindOldest", &[param("filter", Table), param("limit", Unsigned), optional("after", Table), optional("fields", Table)],
         "The same from the other end: the oldest first, of equal times the one with the lesser `id`. The next page begins behind \
          the last report of this one: `after` is that report, or a table with its `t` and `id`. So a walk through millions of reports \
-         reads each once.").not_in_client()
+         reads each once. Cheaper with a list of `fields` (`country city asn device protocol fail_type pwhash`; `city` has the \
+         coordinates): then the tables have those and `id t login remote network success policy_reject tls confirmation` only.").not_in_client()
         .returns("list of tables, or nil and the reason"),
     Entry::anywhere(G, "reportsAny", &[param("filter", Table)],
         "Whether there is such a report: cheaper than how many, or when. Reports that their user called bad, or wants forgotten, do \

@@ -69,9 +69,13 @@ impl<'a> Asking<'a> {
                 let wanted = (First::Newest, *limit);
                 Ok(Answer::Logins { reports: self.listed(filter, *range, wanted, after.as_ref()).await? })
             }
-            Query::Oldest { filter, range, limit, after } => {
+            Query::Oldest { filter, range, limit, after, fields } => {
                 let wanted = (First::Oldest, *limit);
-                Ok(Answer::Logins { reports: self.listed(filter, *range, wanted, after.as_ref()).await? })
+                let mut reports = self.listed(filter, *range, wanted, after.as_ref()).await?;
+                if let Some(fields) = fields {
+                    reports.iter_mut().for_each(|report| report.keep_only(fields));
+                }
+                Ok(Answer::Logins { reports })
             }
             Query::Seen { login, with, range, filter } => {
                 let newest =

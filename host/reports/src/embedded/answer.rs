@@ -21,6 +21,7 @@ use super::tally::{Tallies, Tally};
 use super::values::Values;
 use crate::{Answer, Bin, Field, Filter, Group, Limits, Query, Range, Rank, Significant, StoreError, Totals};
 use listed::Order;
+pub(super) use listed::Wanted;
 
 /// One question on its way through the days.
 pub(super) struct Asking<'a> {
@@ -40,15 +41,16 @@ impl Asking<'_> {
                 let to = after.as_ref().map_or(i64::MAX, |(at, _)| at.saturating_add(1));
                 let range = Range { from: range.from, to: range.to.min(to) };
                 let condition = Condition::of(filter, range);
-                Ok(Answer::Logins { reports: self.ordered(&condition, range, *limit, true, after.as_ref())? })
+                let wanted = Wanted { limit: *limit, newest: true, after: after.as_ref(), fields: None };
+                Ok(Answer::Logins { reports: self.ordered(&condition, range, &wanted)? })
             }
-            Query::Oldest { filter, range, limit, after } => {
+            Query::Oldest { filter, range, limit, after, fields } => {
                 let from = after.as_ref().map_or(i64::MIN, |(at, _)| *at);
                 let range = Range { from: range.from.max(from), to: range.to };
                 let condition = Condition::of(filter, range);
-                Ok(Answer::Logins {
-                    reports: self.ordered(&condition, range, *limit, false, after.as_ref())?,
-                })
+                let fields = fields.as_deref();
+                let wanted = Wanted { limit: *limit, newest: false, after: after.as_ref(), fields };
+                Ok(Answer::Logins { reports: self.ordered(&condition, range, &wanted)? })
             }
             Query::Seen { login, with, range, filter } => {
                 let filter = filter.seen(login, with)?;

@@ -15,8 +15,9 @@ use crate::StoreError;
 
 /// Questions that may wait. A background function has asked one at a time, and few of them run at once.
 const WAITING: usize = 256;
-/// Added to the niceness of the threads: beside others that want it they get a tenth of the processor.
-const NICER: i32 = 10;
+/// Added to the niceness of the threads: beside another that wants it one of them gets a quarter of a processor. With less, they
+/// would never catch up where top lists are asked for all the time.
+const NICER: i32 = 5;
 
 type Work = Box<dyn FnOnce() + Send>;
 

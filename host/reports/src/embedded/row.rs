@@ -13,7 +13,7 @@ use super::columns::needed;
 use super::part::Part;
 use super::schema::{self, name};
 use crate::report::attrs_of;
-use crate::{Confirmation, Place, Report};
+use crate::{Confirmation, Field, Place, Report};
 
 /// The columns of a segment that make a report.
 pub(super) struct Rows {
@@ -27,29 +27,47 @@ pub(super) struct Rows {
     texts: [Option<StrColumn>; 14],
 }
 
-const TEXTS: [&str; 14] = [
-    name::NODE,
-    name::LOGIN,
-    name::PWHASH,
-    name::PROTOCOL,
-    name::DEVICE_ID,
-    name::SESSION_ID,
-    name::FAIL_TYPE,
-    name::ATTRS,
-    name::DEVICE_ATTRS,
-    name::COUNTRY,
-    name::CITY,
-    name::PLACE,
-    name::AS_ORG,
-    name::CONFIRMATION,
+/// What a column belongs to, if only some fields are wanted.
+#[derive(Clone, Copy)]
+enum Of {
+    /// Every report.
+    Report,
+    Field(Field),
+    /// No field.
+    Rest,
+}
+
+const TEXTS: [(&str, Of); 14] = [
+    (name::NODE, Of::Report),
+    (name::LOGIN, Of::Report),
+    (name::PWHASH, Of::Field(Field::Pwhash)),
+    (name::PROTOCOL, Of::Field(Field::Protocol)),
+    (name::DEVICE_ID, Of::Rest),
+    (name::SESSION_ID, Of::Rest),
+    (name::FAIL_TYPE, Of::Field(Field::FailType)),
+    (name::ATTRS, Of::Rest),
+    (name::DEVICE_ATTRS, Of::Field(Field::Device)),
+    (name::COUNTRY, Of::Field(Field::Country)),
+    (name::CITY, Of::Field(Field::City)),
+    (name::PLACE, Of::Field(Field::City)),
+    (name::AS_ORG, Of::Field(Field::Asn)),
+    (name::CONFIRMATION, Of::Report),
 ];
 
 impl Rows {
-    pub(super) fn open(part: &Part<'_>) -> tantivy::Result<Self> {
+    /// Of reports of which these fields are wanted; `None`: everything. See [`Report::keep_only`].
+    pub(super) fn open(part: &Part<'_>, fields: Option<&[Field]>) -> tantivy::Result<Self> {
         let columns = part.opened();
+        let is_wanted = |of: Of| match (of, fields) {
+            (Of::Report, _) | (_, None) => true,
+            (Of::Field(field), Some(fields)) => fields.contains(&field),
+            (Of::Rest, Some(_)) => false,
+        };
         let mut texts = [const { None }; 14];
-        for (text, name) in texts.iter_mut().zip(TEXTS) {
-            *text = columns.text(name)?;
+        for (text, (name, of)) in texts.iter_mut().zip(TEXTS) {
+            if is_wanted(of) {
+                *text = columns.text(name)?;
+            }
         }
         let flag = |name| needed(columns.flag(name)?, name);
         Ok(Self {
@@ -59,7 +77,7 @@ impl Rows {
             success: flag(name::SUCCESS)?,
             policy_reject: flag(name::POLICY_REJECT)?,
             tls: flag(name::TLS)?,
-            asn: columns.number(name::ASN)?,
+            asn: if is_wanted(Of::Field(Field::Asn)) { columns.number(name::ASN)? } else { None },
             texts,
         })
     }

@@ -295,7 +295,7 @@ pub(super) fn by_id(
     let condition = Condition::Time(Range { from: at, to: at + 1 });
     let mut found = None;
     segments(catalog, day, &Sought::default(), deadline, |segment| {
-        let columns = Rows::open(segment)?;
+        let columns = Rows::open(segment, None)?;
         rows(segment, &condition, deadline, |doc| {
             found = is_row(&columns, doc, id)?.or(found.take());
             Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })

@@ -15,7 +15,7 @@ use tantivy::aggregation::{AggContextParams, AggregationLimitsGuard, Aggregation
 use tantivy::collector::SegmentCollector as _;
 use tantivy::tokenizer::TokenizerManager;
 
-use super::answer::Asking;
+use super::answer::{Asking, Wanted};
 use super::condition::Condition;
 use super::day::folder_name;
 use super::sketch::Sought;
@@ -189,7 +189,11 @@ impl Asking<'_> {
         let mut reports = if search.size == 0 {
             Vec::new()
         } else {
-            self.ordered(&search.condition, search.range, wanted, search.newest_first, None)?
+            self.ordered(
+                &search.condition,
+                search.range,
+                &Wanted { limit: wanted, newest: search.newest_first, after: None, fields: None },
+            )?
         };
         reports.drain(..search.from.min(reports.len()));
         let hits: Vec<Value> = reports.iter().map(|report| hit(report, search.source)).collect();

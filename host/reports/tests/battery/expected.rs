@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_reports::{
-    Answer, Bin, Confirmation, Field, Filter, Group, Query, Range, Rank, Report, Significant, Totals, Trait,
+    Answer, Bin, Confirmation, Field, Filter, Group, Ids, Place, Query, Range, Rank, Report, Significant, Totals, Trait,
 };
 
 fn value(report: &Report, field: Field) -> String {
@@ -52,6 +52,35 @@ fn mine(filter: &Filter) -> Filter {
     filter
 }
 
+/// What is left of a report of which some fields are wanted: what every report has, and those.
+fn with_only(report: &Report, fields: &[Field]) -> Report {
+    let login = login::Login {
+        t: report.at as f64 / 1000.0,
+        login: report.login.as_str().into(),
+        remote: login::Addr::parse(report.remote.to_string().as_bytes()).unwrap(),
+        success: report.success,
+        policy_reject: report.policy_reject,
+        tls: report.tls,
+        ..login::Login::default()
+    };
+    let mut only = Report::new(&login, 0, &Ids::seeded(1, 1));
+    (only.id, only.at) = (report.id.clone(), report.at);
+    only.confirmation = report.confirmation;
+    for field in fields {
+        match field {
+            Field::Country => only.place.country = report.place.country.clone(),
+            Field::City => {
+                only.place = Place { country: only.place.country.clone(), ..report.place.clone() };
+            }
+            Field::Asn => (only.asn, only.as_org) = (report.asn, report.as_org.clone()),
+            Field::Device => only.device_attrs = report.device_attrs.clone(),
+            Field::Pwhash => only.pwhash = report.pwhash.clone(),
+            other => unimplemented!("{other:?}"),
+        }
+    }
+    only
+}
+
 /// What must come out.
 pub fn expected(reports: &[Report], query: &Query) -> Answer {
     let those = |filter: &Filter, range: Range| -> Vec<&Report> {
@@ -72,13 +101,17 @@ pub fn expected(reports: &[Report], query: &Query) -> Answer {
             }
             Answer::Logins { reports: some.into_iter().take(*limit).cloned().collect() }
         }
-        Query::Oldest { filter, range, limit, after } => {
+        Query::Oldest { filter, range, limit, after, fields } => {
             let mut some = those(filter, *range);
             some.reverse();
             if let Some((at, id)) = after {
                 some.retain(|report| (report.at, &report.id) > (*at, id));
             }
-            Answer::Logins { reports: some.into_iter().take(*limit).cloned().collect() }
+            let mut reports: Vec<Report> = some.into_iter().take(*limit).cloned().collect();
+            if let Some(fields) = fields {
+                reports = reports.iter().map(|report| with_only(report, fields)).collect();
+            }
+            Answer::Logins { reports }
         }
         Query::Seen { login, with, range, filter } => {
             let mut filter = mine(filter);

@@ -152,7 +152,24 @@ pub fn questions() -> Vec<Query> {
                 (9, behind(begin - DAY * 9, "f")),
             ] {
                 let filter = filter.clone();
-                questions.push(Query::Oldest { filter: filter.clone(), range, limit, after: after.clone() });
+                let whole = Query::Oldest {
+                    filter: filter.clone(),
+                    range,
+                    limit,
+                    after: after.clone(),
+                    fields: None,
+                };
+                questions.push(whole);
+                if limit == 9 {
+                    for fields in [
+                        vec![],
+                        vec![Field::Country, Field::Device, Field::Asn],
+                        vec![Field::City, Field::Pwhash],
+                    ] {
+                        let (filter, after) = (filter.clone(), after.clone());
+                        questions.push(Query::Oldest { filter, range, limit, after, fields: Some(fields) });
+                    }
+                }
                 questions.push(Query::Logins { filter, range, limit, after });
             }
             questions.push(Query::Any { filter: filter.clone(), range });

@@ -238,9 +238,11 @@ impl Host for State {
         filter: Filter,
         after: Option<Position>,
         limit: u32,
+        fields: Option<Vec<Field>>,
     ) -> Result<std::result::Result<Vec<Report>, Error>> {
+        let fields = fields.map(|fields| fields.into_iter().map(field).collect());
         let after = after.map(|after| question::instant(after.t).map(|at| (at, after.id))).transpose();
-        let query = which(filter).and_then(|which| Ok(question::oldest(which, after?, limit)));
+        let query = which(filter).and_then(|which| Ok(question::oldest(which, after?, limit, fields)));
         Ok(self.ask(query).await?.and_then(listed))
     }
 

@@ -145,7 +145,7 @@ impl Policy for Compromised {
 
     fn new(settings: Settings) -> Result<Self> {
         settings.scan.check()?;
-        Ok(Self { looked: Looked::new(&settings.scan), settings, walk: Walk::default() })
+        Ok(Self { looked: Looked::new(&settings.scan), settings, walk: Walk::new(&[]) })
     }
 
     fn background(&mut self, _: &str) -> Result<()> {

@@ -4,7 +4,7 @@
 mod tests;
 
 use portcullis::alerts::Severity;
-use portcullis::reports::{self, Report};
+use portcullis::reports::{self, Field, Report};
 use portcullis::{Failure, Policy, Result};
 use recent::{DAY, Looked, MOMENT, Scan, Walk, before};
 use serde::Deserialize;
@@ -80,7 +80,7 @@ impl Policy for Dormant {
         if settings.days == 0 || settings.memory_days <= settings.days {
             return Err(Failure::new("setting \"memory_days\": must be above days, and days above 0"));
         }
-        Ok(Self { looked: Looked::new(&settings.scan), settings, walk: Walk::default() })
+        Ok(Self { looked: Looked::new(&settings.scan), settings, walk: Walk::new(&[Field::Asn]) })
     }
 
     fn background(&mut self, _: &str) -> Result<()> {

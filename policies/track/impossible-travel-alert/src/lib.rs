@@ -6,7 +6,7 @@ mod places;
 mod tests;
 
 use portcullis::alerts::Severity;
-use portcullis::reports::{self, Filter, Report};
+use portcullis::reports::{self, Field, Filter, Report};
 use portcullis::{Failure, Policy, Result};
 use recent::{DAY, Scan, Walk, before, kilometres, located};
 use serde::Deserialize;
@@ -107,7 +107,11 @@ impl Policy for ImpossibleTravel {
         if settings.kmh.is_nan() || settings.kmh <= 0.0 || settings.min_km.is_nan() || settings.min_km < 0.0 {
             return Err(Failure::new("settings \"kmh\" and \"min_km\": must be numbers above 0"));
         }
-        Ok(Self { places: Places::new(&settings.scan), settings, walk: Walk::default() })
+        Ok(Self {
+            places: Places::new(&settings.scan),
+            settings,
+            walk: Walk::new(&[Field::Country, Field::City, Field::Asn]),
+        })
     }
 
     fn background(&mut self, _: &str) -> Result<()> {

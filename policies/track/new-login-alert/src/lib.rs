@@ -4,7 +4,7 @@
 mod tests;
 
 use portcullis::alerts::Severity;
-use portcullis::reports::{self, Filter, Report};
+use portcullis::reports::{self, Field, Filter, Report};
 use portcullis::{Failure, Policy, Result};
 use recent::{DAY, Looked, Scan, Walk, before};
 use serde::Deserialize;
@@ -131,7 +131,11 @@ impl Policy for NewLogin {
         if settings.memory_days <= settings.learning_days {
             return Err(Failure::new("setting \"memory_days\": must be above learning_days"));
         }
-        Ok(Self { looked: Looked::new(&settings.scan), settings, walk: Walk::default() })
+        Ok(Self {
+            looked: Looked::new(&settings.scan),
+            settings,
+            walk: Walk::new(&[Field::Country, Field::Asn, Field::Device]),
+        })
     }
 
     fn background(&mut self, _: &str) -> Result<()> {

@@ -33,7 +33,7 @@ fn one_walk_from_the_oldest_on_loses_none_at_the_end_of_a_page() {
     host.reported(stored(-60.0, "192.0.2.1", "failed").failed());
     host.reported(stored(-600.0, "192.0.2.1", "before"));
     host.reported(stored(-1.0, "192.0.2.1", "fresh"));
-    assert_eq!(run(&mut Walk::default(), &Scan::default()), logins);
+    assert_eq!(run(&mut Walk::new(&[]), &Scan::default()), logins);
     assert_eq!((host.asked("find-oldest"), host.questions()), (4, 4), "each page once, and nothing else");
 }
 
@@ -45,7 +45,7 @@ fn of_more_in_one_moment_than_a_page_holds_none_is_lost() {
         host.reported(stored(-30.0, "192.0.2.1", login));
     }
     host.reported(stored(-29.999, "192.0.2.1", "zoe"));
-    let mut found = run(&mut Walk::default(), &Scan::default());
+    let mut found = run(&mut Walk::new(&[]), &Scan::default());
     assert_eq!(found.pop().as_deref(), Some("zoe"));
     found.sort();
     assert_eq!(found, logins);
@@ -55,7 +55,7 @@ fn of_more_in_one_moment_than_a_page_holds_none_is_lost() {
 fn a_run_goes_on_where_the_last_one_ended() {
     let mut host = Host::new();
     host.reported(stored(-100.0, "192.0.2.1", "one"));
-    let (mut walk, scan) = (Walk::default(), Scan::default());
+    let (mut walk, scan) = (Walk::new(&[]), Scan::default());
     assert_eq!(run(&mut walk, &scan), ["one"]);
     // It shows late: of before the end of the last run.
     host.advance(60.0);
@@ -68,14 +68,14 @@ fn a_run_goes_on_where_the_last_one_ended() {
     assert_eq!(run(&mut walk, &scan), ["three"]);
     assert!(host.log().is_empty(), "{:?}", host.log());
     // One that starts anew looks back `window`.
-    assert!(run(&mut Walk::default(), &scan).is_empty());
+    assert!(run(&mut Walk::new(&[]), &scan).is_empty());
 }
 
 #[test]
 fn what_is_too_long_ago_is_left_out_and_that_is_said() {
     let mut host = Host::new();
     host.reported(stored(-600.0, "192.0.2.1", "before"));
-    let (mut walk, scan) = (Walk::default(), Scan::default());
+    let (mut walk, scan) = (Walk::new(&[]), Scan::default());
     assert!(run(&mut walk, &scan).is_empty() && !walk.skips(&scan));
     host.advance(5000.0);
     host.reported(stored(-1000.0, "192.0.2.1", "long ago"));
@@ -99,7 +99,7 @@ fn a_run_ends_when_its_time_is_over_and_the_next_goes_on_there() {
         // All in one moment: only the id tells where it ended.
         host.reported(stored(-90.0, "192.0.2.1", login));
     }
-    let (mut walk, scan) = (Walk::default(), Scan { seconds: 10, ..Scan::default() });
+    let (mut walk, scan) = (Walk::new(&[]), Scan { seconds: 10, ..Scan::default() });
     let mut found = Vec::new();
     let mut runs = 0;
     while found.len() < logins.len() {
@@ -129,7 +129,7 @@ fn after_an_error_the_same_logins_are_the_next() {
     for login in ["one", "two", "three"] {
         host.reported(stored(-50.0, "192.0.2.1", login));
     }
-    let (mut walk, scan) = (Walk::default(), Scan::default());
+    let (mut walk, scan) = (Walk::new(&[]), Scan::default());
     let mut looked = Looked::new(&scan);
     let found = RefCell::new(Vec::new());
     for attempt in 0..2 {
@@ -159,7 +159,7 @@ fn after_an_error_the_same_logins_are_the_next() {
 fn of_those_alike_the_oldest_is_looked_at() {
     let mut host = Host::new();
     let scan = Scan::default();
-    let (mut walk, mut looked) = (Walk::default(), Looked::new(&scan));
+    let (mut walk, mut looked) = (Walk::new(&[]), Looked::new(&scan));
     for ago in [90.0, 60.0, 30.0] {
         for login in names("user", 0..MOST - 10) {
             host.reported(stored(-ago, "192.0.2.1", &login));

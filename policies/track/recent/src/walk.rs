@@ -1,6 +1,6 @@
 //! The way through the reports: where a run goes on, and where it ends.
 
-use portcullis::reports::{self, Position, Report};
+use portcullis::reports::{self, Field, Position, Report};
 use portcullis::{Result, clock, info, warning};
 
 use crate::{Scan, TRUSTED};
@@ -13,8 +13,10 @@ pub const TOGETHER: usize = 200;
 pub const OVERLAP: f64 = 15.0;
 
 /// How far the runs of this instance have come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Walk {
+    /// What is wanted of each login.
+    fields: &'static [Field],
     done: Option<Done>,
 }
 
@@ -28,6 +30,12 @@ struct Done {
 }
 
 impl Walk {
+    /// One that has not begun, of logins of which these fields are wanted beside user, address and time.
+    #[must_use]
+    pub fn new(fields: &'static [Field]) -> Self {
+        Self { fields, done: None }
+    }
+
     /// Whether the next run has to leave something out, because the last one is too long ago.
     #[must_use]
     pub fn skips(&self, scan: &Scan) -> bool {
@@ -74,7 +82,7 @@ impl Walk {
         let Done { mut t, mut id } = begin;
         loop {
             let after = id.as_deref().map(|id| Position { t, id });
-            let page = reports::find_oldest(filter.clone(), after, MOST)?;
+            let page = reports::find_oldest(filter.clone(), after, MOST, Some(self.fields))?;
             for some in page.chunks(TOGETHER) {
                 each(some)?;
                 let Some(last) = some.last() else { continue };

@@ -62,6 +62,13 @@ fn every_question_is_answered() {
         ),
         ("return reportsAny({login = 'anna', success = false}), reportsAny({login = 'dora'})", "true false"),
         (
+            "local r = reportsFindOldest({login = 'carl'}, 2, nil, {'protocol', 'city'})[2] local names = {} \
+             for name in pairs(r) do names[#names + 1] = name end table.sort(names) \
+             return r.protocol, r.remote, r.network, r.city, r.latitude, table.concat(names, ' ')",
+            "imap 2001:db8::1 2001:db8::/64  0 city confirmation id latitude login longitude network policy_reject protocol \
+             remote success t tls",
+        ),
+        (
             "local a = reportsAnyEach({{login = 'anna', success = false}, {login = 'dora'}, {login = 'anna'}, {}}) \
              return #a, a[1], a[2], a[3], a[4]",
             "4 true false true true",
@@ -121,6 +128,7 @@ fn every_question_is_answered() {
         ("return reportsHistogram({since = 1}, 0)", "interval"),
         ("return reportsFindOldest({}, 1, {t = 5})", "id"),
         ("return reportsAnyEach({login = 'anna'})", "list"),
+        ("return reportsFindOldest({}, 1, nil, {'size'})", "size"),
         ("return reportsAnyEach({{login = 'anna'}, {user = 'x'}})", "user"),
     ] {
         let told = run(&lua, code);

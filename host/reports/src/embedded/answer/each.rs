@@ -184,7 +184,7 @@ impl Asking<'_> {
                 self.look_for_user(part, of_user, (number, &mut order), &mut columns)?;
             }
             let is_needed = singles.iter().any(|single| single.newest_in(number).is_some());
-            rows.push(if is_needed { Some(Rows::open(part)?) } else { None });
+            rows.push(if is_needed { Some(Rows::open(part, None)?) } else { None });
             Ok(())
         })?;
         for (number, rows) in rows.iter().enumerate() {

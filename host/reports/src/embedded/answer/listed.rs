@@ -15,7 +15,7 @@ use super::super::scan;
 use super::super::schema::{self, name};
 use super::super::sketch::Sought;
 use super::{Asking, GO_ON};
-use crate::{Range, Report, ReportId, StoreError};
+use crate::{Field, Range, Report, ReportId, StoreError};
 
 /// The columns that rows are ordered by, opened at the first row that needs them: most segments have none.
 pub(super) struct Order {
@@ -55,21 +55,32 @@ fn compared(
     match id.parts() {
         Some((_, number, _)) if i64::from(number) != sequence => Ok(sequence.cmp(&i64::from(number))),
         // Nearly always the report itself.
-        _ => Ok(Rows::open(part)?.report(doc)?.id.cmp(id)),
+        _ => Ok(Rows::open(part, Some(&[]))?.report(doc)?.id.cmp(id)),
     }
+}
+
+/// Which reports of those that meet a condition, and what of them.
+pub(in super::super) struct Wanted<'a> {
+    /// At most so many.
+    pub(in super::super) limit: usize,
+    /// The newest, newest first; else the oldest, oldest first.
+    pub(in super::super) newest: bool,
+    /// Only what comes behind this one.
+    pub(in super::super) after: Option<&'a (i64, ReportId)>,
+    /// What is wanted of them; `None`: everything.
+    pub(in super::super) fields: Option<&'a [Field]>,
 }
 
 impl Asking<'_> {
     /// The newest reports, newest first, or the oldest ones, oldest first; days are opened only until there are enough, and
-    /// of a day only what was about that time is read. `after`: only what comes behind this report.
+    /// of a day only what was about that time is read.
     pub(in super::super) fn ordered(
         &self,
         condition: &Condition,
         range: Range,
-        limit: usize,
-        newest: bool,
-        after: Option<&(i64, ReportId)>,
+        wanted: &Wanted<'_>,
     ) -> Result<Vec<Report>, StoreError> {
+        let Wanted { limit, newest, after, fields } = *wanted;
         let mut found = Vec::new();
         let mut days = self.catalog.within(range);
         if newest {
@@ -114,7 +125,7 @@ impl Asking<'_> {
                     Ok(last(&kept))
                 })?;
                 if hit && let Some(place) = columns.get_mut(number) {
-                    *place = Some(Rows::open(part)?);
+                    *place = Some(Rows::open(part, fields)?);
                 }
                 Ok(())
             })?;
