@@ -6286,15 +6286,17 @@ pub mod portcullis {
         }
         #[allow(unused_unsafe, clippy::all)]
         /// The same from the other end: the oldest first, of equal times the one with the lesser id. `after`: only those behind
-        /// this one, the last of the page before; so a walk reads each report once.
+        /// this one, the last of the page before; so a walk reads each report once. `fields`: what is wanted of them beside id,
+        /// time, login, address, how it went and what the user said; the rest stays empty, which makes long walks cheaper.
+        /// `city` has the coordinates.
         #[allow(async_fn_in_trait)]
-        pub fn find_oldest(filter: Filter<'_,>,after: ::core::option::Option<Position<'_,>>,limit: u32,) -> ::core::result::Result<_rt::Vec::<Report>,Error>{
+        pub fn find_oldest(filter: Filter<'_,>,after: ::core::option::Option<Position<'_,>>,limit: u32,fields: ::core::option::Option<&[Field]>,) -> ::core::result::Result<_rt::Vec::<Report>,Error>{
           unsafe {
             let mut cleanup_list = _rt::Vec::new();
 
             #[repr(align(8))]
-            struct RetArea([::core::mem::MaybeUninit::<u8>; 88+26*::core::mem::size_of::<*const u8>()]);
-            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 88+26*::core::mem::size_of::<*const u8>()]);
+            struct RetArea([::core::mem::MaybeUninit::<u8>; 80+30*::core::mem::size_of::<*const u8>()]);
+            let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 80+30*::core::mem::size_of::<*const u8>()]);
             let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();let Filter{ since:since1, until:until1, login:login1, network:network1, country:country1, city:city1, asn:asn1, device:device1, protocol:protocol1, pwhash:pwhash1, success:success1, policy_reject:policy_reject1, confirmations:confirmations1, attributes:attributes1, } = filter;
             *ptr0.add(0).cast::<f64>() = _rt::as_f64(since1);
             match until1 {
@@ -6506,190 +6508,211 @@ pub mod portcullis {
                 }
               },
             };*ptr0.add(80+26*::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(&limit);
-            let ptr18 = ret_area.0.as_mut_ptr().cast::<u8>();
+            match fields {
+              Some(e) => {
+                *ptr0.add(80+27*::core::mem::size_of::<*const u8>()).cast::<u8>() = (1i32) as u8;
+                let vec18 = e;
+                let len18 = vec18.len();
+                let layout18 = _rt::alloc::Layout::from_size_align(vec18.len() * 1, 1).unwrap();
+                let (result18, _cleanup18) = ::wit_bindgen::rt::Cleanup::new(layout18);cleanup_list.extend(_cleanup18);
+                for (i, e) in vec18.into_iter().enumerate() {
+                  let base = result18.add(i * 1);
+                  {
+                    *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                  }
+                }
+                *ptr0.add(80+29*::core::mem::size_of::<*const u8>()).cast::<usize>() = len18;
+                *ptr0.add(80+28*::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result18;
+              },
+              None => {
+                {
+                  *ptr0.add(80+27*::core::mem::size_of::<*const u8>()).cast::<u8>() = (0i32) as u8;
+                }
+              },
+            };let ptr19 = ret_area.0.as_mut_ptr().cast::<u8>();
             #[cfg(target_arch = "wasm32")]
             #[link(wasm_import_module = "portcullis:policy/reports@0.1.0")]
             unsafe extern "C" {
               #[link_name = "find-oldest"]
-              fn wit_import19(_: *mut u8, _: *mut u8, );
+              fn wit_import20(_: *mut u8, _: *mut u8, );
             }
 
             #[cfg(not(target_arch = "wasm32"))]
-            unsafe extern "C" fn wit_import19(_: *mut u8, _: *mut u8, ) { unreachable!() }
-            wit_import19(ptr0, ptr18);
-            let l20 = i32::from(*ptr18.add(0).cast::<u8>());
-            let result79 = match l20 {
+            unsafe extern "C" fn wit_import20(_: *mut u8, _: *mut u8, ) { unreachable!() }
+            wit_import20(ptr0, ptr19);
+            let l21 = i32::from(*ptr19.add(0).cast::<u8>());
+            let result80 = match l21 {
               0 => {
                 let e = {
-                  let l21 = *ptr18.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                  let l22 = *ptr18.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                  let base61 = l21;
-                  let len61 = l22;
-                  let mut result61 = _rt::Vec::with_capacity(len61);
-                  for i in 0..len61 {
-                    let base = base61.add(i * (48+18*::core::mem::size_of::<*const u8>()));
-                    let e61 = {
-                      let l23 = *base.add(0).cast::<*mut u8>();
-                      let l24 = *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>();
-                      let len25 = l24;
-                      let bytes25 = _rt::Vec::from_raw_parts(l23.cast(), len25, len25);
-                      let l26 = *base.add(2*::core::mem::size_of::<*const u8>()).cast::<f64>();
-                      let l27 = *base.add(8+2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                      let l28 = *base.add(8+3*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                      let len29 = l28;
-                      let bytes29 = _rt::Vec::from_raw_parts(l27.cast(), len29, len29);
-                      let l30 = i32::from(*base.add(8+4*::core::mem::size_of::<*const u8>()).cast::<u8>());
-                      use super::super::super::portcullis::policy::types::IpAddress as V36;
-                      let v36 = match l30 {
+                  let l22 = *ptr19.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                  let l23 = *ptr19.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                  let base62 = l22;
+                  let len62 = l23;
+                  let mut result62 = _rt::Vec::with_capacity(len62);
+                  for i in 0..len62 {
+                    let base = base62.add(i * (48+18*::core::mem::size_of::<*const u8>()));
+                    let e62 = {
+                      let l24 = *base.add(0).cast::<*mut u8>();
+                      let l25 = *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len26 = l25;
+                      let bytes26 = _rt::Vec::from_raw_parts(l24.cast(), len26, len26);
+                      let l27 = *base.add(2*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                      let l28 = *base.add(8+2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l29 = *base.add(8+3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len30 = l29;
+                      let bytes30 = _rt::Vec::from_raw_parts(l28.cast(), len30, len30);
+                      let l31 = i32::from(*base.add(8+4*::core::mem::size_of::<*const u8>()).cast::<u8>());
+                      use super::super::super::portcullis::policy::types::IpAddress as V37;
+                      let v37 = match l31 {
                         0 => {
-                          let e36 = {
-                            let l31 = *base.add(12+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                          let e37 = {
+                            let l32 = *base.add(12+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
 
-                            l31 as u32
+                            l32 as u32
                           };
-                          V36::Ipv4(e36)
+                          V37::Ipv4(e37)
                         }
                         n => {
                           debug_assert_eq!(n, 1, "invalid enum discriminant");
-                          let e36 = {
-                            let l32 = *base.add(12+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
-                            let l33 = *base.add(16+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
-                            let l34 = *base.add(20+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
-                            let l35 = *base.add(24+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                          let e37 = {
+                            let l33 = *base.add(12+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                            let l34 = *base.add(16+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                            let l35 = *base.add(20+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                            let l36 = *base.add(24+4*::core::mem::size_of::<*const u8>()).cast::<i32>();
 
-                            (l32 as u32, l33 as u32, l34 as u32, l35 as u32)
+                            (l33 as u32, l34 as u32, l35 as u32, l36 as u32)
                           };
-                          V36::Ipv6(e36)
+                          V37::Ipv6(e37)
                         }
                       };
-                      let l37 = i32::from(*base.add(28+4*::core::mem::size_of::<*const u8>()).cast::<u8>());
-                      let l38 = i32::from(*base.add(29+4*::core::mem::size_of::<*const u8>()).cast::<u8>());
-                      let l39 = *base.add(32+4*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                      let l40 = *base.add(32+5*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                      let len41 = l40;
-                      let bytes41 = _rt::Vec::from_raw_parts(l39.cast(), len41, len41);
-                      let l42 = *base.add(32+6*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                      let l43 = *base.add(32+7*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                      let len44 = l43;
-                      let bytes44 = _rt::Vec::from_raw_parts(l42.cast(), len44, len44);
-                      let l45 = *base.add(32+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                      let l46 = *base.add(32+9*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                      let len47 = l46;
-                      let bytes47 = _rt::Vec::from_raw_parts(l45.cast(), len47, len47);
-                      let l48 = *base.add(32+10*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                      let l49 = *base.add(32+11*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                      let len50 = l49;
-                      let bytes50 = _rt::Vec::from_raw_parts(l48.cast(), len50, len50);
-                      let l51 = *base.add(32+12*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                      let l52 = *base.add(32+13*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                      let len53 = l52;
-                      let bytes53 = _rt::Vec::from_raw_parts(l51.cast(), len53, len53);
-                      let l54 = *base.add(32+14*::core::mem::size_of::<*const u8>()).cast::<f64>();
-                      let l55 = *base.add(40+14*::core::mem::size_of::<*const u8>()).cast::<f64>();
-                      let l56 = *base.add(48+14*::core::mem::size_of::<*const u8>()).cast::<i32>();
-                      let l57 = *base.add(48+15*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                      let l58 = *base.add(48+16*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                      let len59 = l58;
-                      let bytes59 = _rt::Vec::from_raw_parts(l57.cast(), len59, len59);
-                      let l60 = i32::from(*base.add(48+17*::core::mem::size_of::<*const u8>()).cast::<u8>());
+                      let l38 = i32::from(*base.add(28+4*::core::mem::size_of::<*const u8>()).cast::<u8>());
+                      let l39 = i32::from(*base.add(29+4*::core::mem::size_of::<*const u8>()).cast::<u8>());
+                      let l40 = *base.add(32+4*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l41 = *base.add(32+5*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len42 = l41;
+                      let bytes42 = _rt::Vec::from_raw_parts(l40.cast(), len42, len42);
+                      let l43 = *base.add(32+6*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l44 = *base.add(32+7*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len45 = l44;
+                      let bytes45 = _rt::Vec::from_raw_parts(l43.cast(), len45, len45);
+                      let l46 = *base.add(32+8*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l47 = *base.add(32+9*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len48 = l47;
+                      let bytes48 = _rt::Vec::from_raw_parts(l46.cast(), len48, len48);
+                      let l49 = *base.add(32+10*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l50 = *base.add(32+11*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len51 = l50;
+                      let bytes51 = _rt::Vec::from_raw_parts(l49.cast(), len51, len51);
+                      let l52 = *base.add(32+12*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l53 = *base.add(32+13*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len54 = l53;
+                      let bytes54 = _rt::Vec::from_raw_parts(l52.cast(), len54, len54);
+                      let l55 = *base.add(32+14*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                      let l56 = *base.add(40+14*::core::mem::size_of::<*const u8>()).cast::<f64>();
+                      let l57 = *base.add(48+14*::core::mem::size_of::<*const u8>()).cast::<i32>();
+                      let l58 = *base.add(48+15*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l59 = *base.add(48+16*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len60 = l59;
+                      let bytes60 = _rt::Vec::from_raw_parts(l58.cast(), len60, len60);
+                      let l61 = i32::from(*base.add(48+17*::core::mem::size_of::<*const u8>()).cast::<u8>());
 
                       Report{
-                        id: _rt::string_lift(bytes25),
-                        t: l26,
-                        login: _rt::string_lift(bytes29),
-                        remote: v36,
-                        success: _rt::bool_lift(l37 as u8),
-                        policy_reject: _rt::bool_lift(l38 as u8),
-                        fail_type: _rt::string_lift(bytes41),
-                        protocol: _rt::string_lift(bytes44),
-                        pwhash: _rt::string_lift(bytes47),
-                        country: _rt::string_lift(bytes50),
-                        city: _rt::string_lift(bytes53),
-                        latitude: l54,
-                        longitude: l55,
-                        asn: l56 as u32,
-                        device: _rt::string_lift(bytes59),
-                        confirmation: Confirmation::_lift(l60 as u8),
+                        id: _rt::string_lift(bytes26),
+                        t: l27,
+                        login: _rt::string_lift(bytes30),
+                        remote: v37,
+                        success: _rt::bool_lift(l38 as u8),
+                        policy_reject: _rt::bool_lift(l39 as u8),
+                        fail_type: _rt::string_lift(bytes42),
+                        protocol: _rt::string_lift(bytes45),
+                        pwhash: _rt::string_lift(bytes48),
+                        country: _rt::string_lift(bytes51),
+                        city: _rt::string_lift(bytes54),
+                        latitude: l55,
+                        longitude: l56,
+                        asn: l57 as u32,
+                        device: _rt::string_lift(bytes60),
+                        confirmation: Confirmation::_lift(l61 as u8),
                       }
                     };
-                    result61.push(e61);
+                    result62.push(e62);
                   }
-                  _rt::cabi_dealloc(base61, len61 * (48+18*::core::mem::size_of::<*const u8>()), 8);
+                  _rt::cabi_dealloc(base62, len62 * (48+18*::core::mem::size_of::<*const u8>()), 8);
 
-                  result61
+                  result62
                 };
                 Ok(e)
               }
               1 => {
                 let e = {
-                  let l62 = i32::from(*ptr18.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
-                  use super::super::super::portcullis::policy::types::Error as V78;
-                  let v78 = match l62 {
+                  let l63 = i32::from(*ptr19.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+                  use super::super::super::portcullis::policy::types::Error as V79;
+                  let v79 = match l63 {
                     0 => {
-                      let e78 = {
-                        let l63 = *ptr18.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l64 = *ptr18.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                        let len65 = l64;
-                        let bytes65 = _rt::Vec::from_raw_parts(l63.cast(), len65, len65);
+                      let e79 = {
+                        let l64 = *ptr19.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l65 = *ptr19.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len66 = l65;
+                        let bytes66 = _rt::Vec::from_raw_parts(l64.cast(), len66, len66);
 
-                        _rt::string_lift(bytes65)
+                        _rt::string_lift(bytes66)
                       };
-                      V78::Unknown(e78)
+                      V79::Unknown(e79)
                     }
                     1 => {
-                      let e78 = {
-                        let l66 = *ptr18.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l67 = *ptr18.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                        let len68 = l67;
-                        let bytes68 = _rt::Vec::from_raw_parts(l66.cast(), len68, len68);
+                      let e79 = {
+                        let l67 = *ptr19.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l68 = *ptr19.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len69 = l68;
+                        let bytes69 = _rt::Vec::from_raw_parts(l67.cast(), len69, len69);
 
-                        _rt::string_lift(bytes68)
+                        _rt::string_lift(bytes69)
                       };
-                      V78::Invalid(e78)
+                      V79::Invalid(e79)
                     }
                     2 => {
-                      let e78 = {
-                        let l69 = *ptr18.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l70 = *ptr18.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                        let len71 = l70;
-                        let bytes71 = _rt::Vec::from_raw_parts(l69.cast(), len71, len71);
+                      let e79 = {
+                        let l70 = *ptr19.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l71 = *ptr19.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len72 = l71;
+                        let bytes72 = _rt::Vec::from_raw_parts(l70.cast(), len72, len72);
 
-                        _rt::string_lift(bytes71)
+                        _rt::string_lift(bytes72)
                       };
-                      V78::Denied(e78)
+                      V79::Denied(e79)
                     }
                     3 => {
-                      let e78 = {
-                        let l72 = *ptr18.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l73 = *ptr18.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                        let len74 = l73;
-                        let bytes74 = _rt::Vec::from_raw_parts(l72.cast(), len74, len74);
+                      let e79 = {
+                        let l73 = *ptr19.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l74 = *ptr19.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len75 = l74;
+                        let bytes75 = _rt::Vec::from_raw_parts(l73.cast(), len75, len75);
 
-                        _rt::string_lift(bytes74)
+                        _rt::string_lift(bytes75)
                       };
-                      V78::Unavailable(e78)
+                      V79::Unavailable(e79)
                     }
                     n => {
                       debug_assert_eq!(n, 4, "invalid enum discriminant");
-                      let e78 = {
-                        let l75 = *ptr18.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
-                        let l76 = *ptr18.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
-                        let len77 = l76;
-                        let bytes77 = _rt::Vec::from_raw_parts(l75.cast(), len77, len77);
+                      let e79 = {
+                        let l76 = *ptr19.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                        let l77 = *ptr19.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                        let len78 = l77;
+                        let bytes78 = _rt::Vec::from_raw_parts(l76.cast(), len78, len78);
 
-                        _rt::string_lift(bytes77)
+                        _rt::string_lift(bytes78)
                       };
-                      V78::Limit(e78)
+                      V79::Limit(e79)
                     }
                   };
 
-                  v78
+                  v79
                 };
                 Err(e)
               }
               _ => _rt::invalid_enum_discriminant(),
             };
-            result79
+            result80
           }
         }
         #[allow(unused_unsafe, clippy::all)]
@@ -11013,8 +11036,8 @@ pub mod portcullis {
   #[unsafe(link_section = "component-type:wit-bindgen:0.61.1:portcullis:policy@0.1.0:imports-with-all-of-its-exports-removed:encoded world-portcullis-imports")]
   #[doc(hidden)]
   #[allow(clippy::octal_escapes)]
-  pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 5646] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf0*\x01A\x02\x01A#\x01\
+  pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 5662] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x80+\x01A\x02\x01A#\x01\
 B\x11\x01o\x02ss\x04\0\x04pair\x03\0\0\x01ps\x01o\x02s\x02\x04\0\x09pair-list\x03\
 \0\x03\x01o\x04yyyy\x01q\x02\x04ipv4\x01y\0\x04ipv6\x01\x05\0\x04\0\x0aip-addres\
 s\x03\0\x06\x01r\x02\x07address\x07\x04bits}\x04\0\x07netmask\x03\0\x08\x01r\x0b\
@@ -11104,7 +11127,7 @@ ull\x04\0\x07outcome\x03\0\x13\x01j\x01\x14\x01\x01\x01@\x01\x05alert\x12\0\x15\
 \x02\x03\x02\x01\x01\x04\0\x04pair\x03\0\0\x01m\x05\x05debug\x07verbose\x04info\x07\
 warning\x05error\x04\0\x05level\x03\0\x02\x01p\x01\x01@\x03\x05level\x03\x07mess\
 ages\x06fields\x04\x01\0\x04\0\x05write\x01\x05\x03\0\x1bportcullis:policy/log@0\
-.1.0\x05\x0f\x01B\\\x02\x03\x02\x01\x04\x04\0\x05error\x03\0\0\x02\x03\x02\x01\x05\
+.1.0\x05\x0f\x01B^\x02\x03\x02\x01\x04\x04\0\x05error\x03\0\0\x02\x03\x02\x01\x05\
 \x04\0\x0aip-address\x03\0\x02\x02\x03\x02\x01\x06\x04\0\x07netmask\x03\0\x04\x02\
 \x03\x02\x01\x01\x04\0\x04pair\x03\0\x06\x01m\x0a\x05login\x07address\x07network\
 \x07country\x04city\x03asn\x06device\x08protocol\x09fail-type\x06pwhash\x04\0\x05\
@@ -11121,31 +11144,31 @@ ds\x04\0\x08position\x03\0\x18\x01r\x02\x05firstu\x04lastu\x04\0\x04span\x03\0\x
 \0\x07measure\x03\0\x1c\x01r\x02\x05values\x05countu\x04\0\x06ranked\x03\0\x1e\x01\
 r\x04\x05values\x05countu\x08baselineu\x05scoreu\x04\0\x07outlier\x03\0\x20\x01r\
 \x03\x01tu\x05countu\x08failuresu\x04\0\x04slot\x03\0\"\x01p\x17\x01j\x01$\x01\x01\
-\x01@\x02\x06filter\x15\x05limity\0%\x04\0\x04find\x01&\x01k\x19\x01@\x03\x06fil\
-ter\x15\x05after'\x05limity\0%\x04\0\x0bfind-oldest\x01(\x01j\x01\x7f\x01\x01\x01\
-@\x01\x06filter\x15\0)\x04\0\x03any\x01*\x01p\x15\x01p\x7f\x01j\x01,\x01\x01\x01\
-@\x01\x07filters+\0-\x04\0\x08any-each\x01.\x01k\x17\x01p/\x01j\x010\x01\x01\x01\
-@\x01\x07filters+\01\x04\0\x0bnewest-each\x012\x01pu\x01j\x013\x01\x01\x01@\x01\x07\
-filters+\04\x04\0\x0acount-each\x015\x01@\x02\x07filters+\x05field\x09\04\x04\0\x0d\
-distinct-each\x016\x01@\x04\x05logins\x05field\x09\x05values\x05sinceu\0)\x04\0\x04\
-seen\x017\x01k\x1b\x01j\x018\x01\x01\x01@\x01\x06filter\x15\09\x04\0\x0efirst-an\
-d-last\x01:\x01j\x01u\x01\x01\x01@\x01\x06filter\x15\0;\x04\0\x05count\x01<\x01@\
-\x02\x06filter\x15\x05field\x09\0;\x04\0\x08distinct\x01=\x01p\x1f\x01j\x01>\x01\
-\x01\x01@\x04\x06filter\x15\x05field\x09\x02by\x1d\x05limity\0?\x04\0\x03top\x01\
-@\x01p!\x01j\x01\xc1\0\x01\x01\x01@\x04\x06filter\x15\x05field\x09\x0ebaseline-s\
-inceu\x05limity\0\xc2\0\x04\0\x0bsignificant\x01C\x01p#\x01j\x01\xc4\0\x01\x01\x01\
-@\x02\x06filter\x15\x07secondsy\0\xc5\0\x04\0\x09histogram\x01F\x01@\x02\x02ids\x0c\
-confirmation\x0b\0)\x04\0\x07confirm\x01G\x01@\0\0\x0d\x04\0\x07current\x01H\x01\
-j\x01s\x01\x01\x01@\x02\x05indexs\x05querys\0\xc9\0\x04\0\x06search\x01J\x03\0\x1f\
-portcullis:policy/reports@0.1.0\x05\x10\x01B\x05\x01@\0\0s\x04\0\x04json\x01\0\x01\
-ks\x01@\x01\x04names\0\x01\x04\0\x03get\x01\x02\x03\0\x20portcullis:policy/setti\
-ngs@0.1.0\x05\x11\x01B\x03\x01@\0\0u\x04\0\x03now\x01\0\x04\0\x09monotonic\x01\0\
-\x03\0\x1dportcullis:policy/clock@0.1.0\x05\x12\x01B\x05\x01@\0\0u\x04\0\x06numb\
-er\x01\0\x01p}\x01@\x01\x05county\0\x01\x04\0\x05bytes\x01\x02\x03\0\x1eportcull\
-is:policy/random@0.1.0\x05\x13\x04\0?portcullis:policy/imports-with-all-of-its-e\
-xports-removed@0.1.0\x04\0\x0b-\x01\0'imports-with-all-of-its-exports-removed\x03\
-\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
-bindgen-rust\x060.61.1";
+\x01@\x02\x06filter\x15\x05limity\0%\x04\0\x04find\x01&\x01k\x19\x01p\x09\x01k(\x01\
+@\x04\x06filter\x15\x05after'\x05limity\x06fields)\0%\x04\0\x0bfind-oldest\x01*\x01\
+j\x01\x7f\x01\x01\x01@\x01\x06filter\x15\0+\x04\0\x03any\x01,\x01p\x15\x01p\x7f\x01\
+j\x01.\x01\x01\x01@\x01\x07filters-\0/\x04\0\x08any-each\x010\x01k\x17\x01p1\x01\
+j\x012\x01\x01\x01@\x01\x07filters-\03\x04\0\x0bnewest-each\x014\x01pu\x01j\x015\
+\x01\x01\x01@\x01\x07filters-\06\x04\0\x0acount-each\x017\x01@\x02\x07filters-\x05\
+field\x09\06\x04\0\x0ddistinct-each\x018\x01@\x04\x05logins\x05field\x09\x05valu\
+es\x05sinceu\0+\x04\0\x04seen\x019\x01k\x1b\x01j\x01:\x01\x01\x01@\x01\x06filter\
+\x15\0;\x04\0\x0efirst-and-last\x01<\x01j\x01u\x01\x01\x01@\x01\x06filter\x15\0=\
+\x04\0\x05count\x01>\x01@\x02\x06filter\x15\x05field\x09\0=\x04\0\x08distinct\x01\
+?\x01p\x1f\x01j\x01\xc0\0\x01\x01\x01@\x04\x06filter\x15\x05field\x09\x02by\x1d\x05\
+limity\0\xc1\0\x04\0\x03top\x01B\x01p!\x01j\x01\xc3\0\x01\x01\x01@\x04\x06filter\
+\x15\x05field\x09\x0ebaseline-sinceu\x05limity\0\xc4\0\x04\0\x0bsignificant\x01E\
+\x01p#\x01j\x01\xc6\0\x01\x01\x01@\x02\x06filter\x15\x07secondsy\0\xc7\0\x04\0\x09\
+histogram\x01H\x01@\x02\x02ids\x0cconfirmation\x0b\0+\x04\0\x07confirm\x01I\x01@\
+\0\0\x0d\x04\0\x07current\x01J\x01j\x01s\x01\x01\x01@\x02\x05indexs\x05querys\0\xcb\
+\0\x04\0\x06search\x01L\x03\0\x1fportcullis:policy/reports@0.1.0\x05\x10\x01B\x05\
+\x01@\0\0s\x04\0\x04json\x01\0\x01ks\x01@\x01\x04names\0\x01\x04\0\x03get\x01\x02\
+\x03\0\x20portcullis:policy/settings@0.1.0\x05\x11\x01B\x03\x01@\0\0u\x04\0\x03n\
+ow\x01\0\x04\0\x09monotonic\x01\0\x03\0\x1dportcullis:policy/clock@0.1.0\x05\x12\
+\x01B\x05\x01@\0\0u\x04\0\x06number\x01\0\x01p}\x01@\x01\x05county\0\x01\x04\0\x05\
+bytes\x01\x02\x03\0\x1eportcullis:policy/random@0.1.0\x05\x13\x04\0?portcullis:p\
+olicy/imports-with-all-of-its-exports-removed@0.1.0\x04\0\x0b-\x01\0'imports-wit\
+h-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0d\
+wit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 
   #[inline(never)]
   #[doc(hidden)]

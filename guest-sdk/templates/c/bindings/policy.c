@@ -1031,6 +1031,22 @@ void portcullis_policy_reports_option_position_free(portcullis_policy_reports_op
   }
 }
 
+void portcullis_policy_reports_list_field_free(portcullis_policy_reports_list_field_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    portcullis_policy_reports_field_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+    }
+    free(list_ptr);
+  }
+}
+
+void portcullis_policy_reports_option_list_field_free(portcullis_policy_reports_option_list_field_t *ptr) {
+  if (ptr->is_some) {
+    portcullis_policy_reports_list_field_free(&ptr->val);
+  }
+}
+
 void portcullis_policy_reports_result_bool_error_free(portcullis_policy_reports_result_bool_error_t *ptr) {
   if (!ptr->is_err) {
   } else {
@@ -4844,12 +4860,16 @@ bool portcullis_policy_reports_find(portcullis_policy_reports_filter_t *filter, 
   }
 }
 
-bool portcullis_policy_reports_find_oldest(portcullis_policy_reports_filter_t *filter, portcullis_policy_reports_position_t *maybe_after, uint32_t limit, portcullis_policy_reports_list_report_t *ret, portcullis_policy_reports_error_t *err) {
+bool portcullis_policy_reports_find_oldest(portcullis_policy_reports_filter_t *filter, portcullis_policy_reports_position_t *maybe_after, uint32_t limit, portcullis_policy_reports_list_field_t *maybe_fields, portcullis_policy_reports_list_report_t *ret, portcullis_policy_reports_error_t *err) {
   __attribute__((__aligned__(8)))
-  uint8_t ret_area[(88+26*sizeof(void*))];
+  uint8_t ret_area[(80+30*sizeof(void*))];
   portcullis_policy_reports_option_position_t after;
   after.is_some = maybe_after != NULL;if (maybe_after) {
     after.val = *maybe_after;
+  }
+  portcullis_policy_reports_option_list_field_t fields;
+  fields.is_some = maybe_fields != NULL;if (maybe_fields) {
+    fields.val = *maybe_fields;
   }
   uint8_t *ptr = (uint8_t *) &ret_area;
   *((double*)(ptr + 0)) = (*filter).since;
@@ -4973,43 +4993,51 @@ bool portcullis_policy_reports_find_oldest(portcullis_policy_reports_filter_t *f
     *((int8_t*)(ptr + (64+24*sizeof(void*)))) = 0;
   }
   *((int32_t*)(ptr + (80+26*sizeof(void*)))) = (int32_t) (limit);
-  uint8_t *ptr27 = (uint8_t *) &ret_area;
-  __wasm_import_portcullis_policy_reports_find_oldest(ptr, ptr27);
+  if ((fields).is_some) {
+    const portcullis_policy_reports_list_field_t *payload28 = &(fields).val;
+    *((int8_t*)(ptr + (80+27*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (80+29*sizeof(void*)))) = (*payload28).len;
+    *((uint8_t **)(ptr + (80+28*sizeof(void*)))) = (uint8_t *) (*payload28).ptr;
+  } else {
+    *((int8_t*)(ptr + (80+27*sizeof(void*)))) = 0;
+  }
+  uint8_t *ptr29 = (uint8_t *) &ret_area;
+  __wasm_import_portcullis_policy_reports_find_oldest(ptr, ptr29);
   portcullis_policy_reports_result_list_report_error_t result;
-  switch ((int32_t) *((uint8_t*) (ptr27 + 0))) {
+  switch ((int32_t) *((uint8_t*) (ptr29 + 0))) {
     case 0: {
       result.is_err = false;
-      result.val.ok = (portcullis_policy_reports_list_report_t) { (portcullis_policy_reports_report_t*)(*((uint8_t **) (ptr27 + sizeof(void*)))), (*((size_t*) (ptr27 + (2*sizeof(void*))))) };
+      result.val.ok = (portcullis_policy_reports_list_report_t) { (portcullis_policy_reports_report_t*)(*((uint8_t **) (ptr29 + sizeof(void*)))), (*((size_t*) (ptr29 + (2*sizeof(void*))))) };
       break;
     }
     case 1: {
       result.is_err = true;
-      portcullis_policy_types_error_t variant28;
-      variant28.tag = (int32_t) *((uint8_t*) (ptr27 + sizeof(void*)));
-      switch ((int32_t) variant28.tag) {
+      portcullis_policy_types_error_t variant30;
+      variant30.tag = (int32_t) *((uint8_t*) (ptr29 + sizeof(void*)));
+      switch ((int32_t) variant30.tag) {
         case 0: {
-          variant28.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr27 + (2*sizeof(void*))))), (*((size_t*) (ptr27 + (3*sizeof(void*))))) };
+          variant30.val.unknown = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr29 + (2*sizeof(void*))))), (*((size_t*) (ptr29 + (3*sizeof(void*))))) };
           break;
         }
         case 1: {
-          variant28.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr27 + (2*sizeof(void*))))), (*((size_t*) (ptr27 + (3*sizeof(void*))))) };
+          variant30.val.invalid = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr29 + (2*sizeof(void*))))), (*((size_t*) (ptr29 + (3*sizeof(void*))))) };
           break;
         }
         case 2: {
-          variant28.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr27 + (2*sizeof(void*))))), (*((size_t*) (ptr27 + (3*sizeof(void*))))) };
+          variant30.val.denied = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr29 + (2*sizeof(void*))))), (*((size_t*) (ptr29 + (3*sizeof(void*))))) };
           break;
         }
         case 3: {
-          variant28.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr27 + (2*sizeof(void*))))), (*((size_t*) (ptr27 + (3*sizeof(void*))))) };
+          variant30.val.unavailable = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr29 + (2*sizeof(void*))))), (*((size_t*) (ptr29 + (3*sizeof(void*))))) };
           break;
         }
         case 4: {
-          variant28.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr27 + (2*sizeof(void*))))), (*((size_t*) (ptr27 + (3*sizeof(void*))))) };
+          variant30.val.limit = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr29 + (2*sizeof(void*))))), (*((size_t*) (ptr29 + (3*sizeof(void*))))) };
           break;
         }
       }
 
-      result.val.err = variant28;
+      result.val.err = variant30;
       break;
     }
   }

@@ -837,6 +837,16 @@ typedef struct {
 } portcullis_policy_reports_option_position_t;
 
 typedef struct {
+  portcullis_policy_reports_field_t *ptr;
+  size_t len;
+} portcullis_policy_reports_list_field_t;
+
+typedef struct {
+  bool is_some;
+  portcullis_policy_reports_list_field_t val;
+} portcullis_policy_reports_option_list_field_t;
+
+typedef struct {
   bool is_err;
   union {
     bool ok;
@@ -1118,8 +1128,10 @@ extern void portcullis_policy_log_write(portcullis_policy_log_level_t level, pol
 // Reports, the newest first, at most so many (and never more than 10000).
 extern bool portcullis_policy_reports_find(portcullis_policy_reports_filter_t *filter, uint32_t limit, portcullis_policy_reports_list_report_t *ret, portcullis_policy_reports_error_t *err);
 // The same from the other end: the oldest first, of equal times the one with the lesser id. `after`: only those behind
-// this one, the last of the page before; so a walk reads each report once.
-extern bool portcullis_policy_reports_find_oldest(portcullis_policy_reports_filter_t *filter, portcullis_policy_reports_position_t *maybe_after, uint32_t limit, portcullis_policy_reports_list_report_t *ret, portcullis_policy_reports_error_t *err);
+// this one, the last of the page before; so a walk reads each report once. `fields`: what is wanted of them beside id,
+// time, login, address, how it went and what the user said; the rest stays empty, which makes long walks cheaper.
+// `city` has the coordinates.
+extern bool portcullis_policy_reports_find_oldest(portcullis_policy_reports_filter_t *filter, portcullis_policy_reports_position_t *maybe_after, uint32_t limit, portcullis_policy_reports_list_field_t *maybe_fields, portcullis_policy_reports_list_report_t *ret, portcullis_policy_reports_error_t *err);
 // Whether there is such a report: cheaper than how many, or when. Reports that their user called bad, or wants
 // forgotten, do not count unless the filter has `confirmations`.
 extern bool portcullis_policy_reports_any(portcullis_policy_reports_filter_t *filter, bool *ret, portcullis_policy_reports_error_t *err);
@@ -1377,6 +1389,10 @@ void portcullis_policy_reports_list_report_free(portcullis_policy_reports_list_r
 void portcullis_policy_reports_result_list_report_error_free(portcullis_policy_reports_result_list_report_error_t *ptr);
 
 void portcullis_policy_reports_option_position_free(portcullis_policy_reports_option_position_t *ptr);
+
+void portcullis_policy_reports_list_field_free(portcullis_policy_reports_list_field_t *ptr);
+
+void portcullis_policy_reports_option_list_field_free(portcullis_policy_reports_option_list_field_t *ptr);
 
 void portcullis_policy_reports_result_bool_error_free(portcullis_policy_reports_result_bool_error_t *ptr);
 
