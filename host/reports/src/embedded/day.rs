@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use tantivy::index::SegmentId;
 use tantivy::indexer::IndexWriterOptions;
+use tantivy::merge_policy::LogMergePolicy;
 use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, SegmentReader};
 
 use super::columns::Opened;
@@ -22,6 +23,10 @@ use super::sketch::{EXTENSION, ROOM, Sketch, Sought};
 pub(super) const DAY: i64 = 86_400_000;
 /// Smallest heap that tantivy allows a writer.
 const WRITER_HEAP: usize = 15_000_000;
+
+/// A segment of more reports is left alone while the day is written: merging eight of them takes memory for half a million
+/// reports at most. When the day is over all become one.
+const MERGED_WHILE_WRITTEN: usize = 60_000;
 
 /// One day's index.
 pub(super) struct Day {
@@ -278,7 +283,11 @@ impl Day {
             .memory_budget_per_thread(WRITER_HEAP)
             .num_merge_threads(1)
             .build();
-        self.index.writer_with_options(options)
+        let writer: IndexWriter = self.index.writer_with_options(options)?;
+        let mut policy = LogMergePolicy::default();
+        policy.set_max_docs_before_merge(MERGED_WHILE_WRITTEN);
+        writer.set_merge_policy(Box::new(policy));
+        Ok(writer)
     }
 
     /// Number of the last record of the log that is in the index.

@@ -37,8 +37,8 @@ pub(super) struct Reader {
     ordinals: Vec<u32>,
     /// The numbers of the codes of addresses that were read; the same for those.
     numbers: HashMap<u32, u32, Fold>,
-    /// What codes of addresses stand for, of those that were told apart.
-    codes: HashMap<u32, Option<Code>, Fold>,
+    /// What codes of IPv4 addresses stand for, of those that were told apart.
+    narrow: HashMap<u32, u32, Fold>,
 }
 
 /// No number.
@@ -67,7 +67,7 @@ impl Reader {
             Field::FailType => text(name::FAIL_TYPE)?,
             Field::Pwhash => text(name::PWHASH)?,
         };
-        Ok(Self { source, ordinals: Vec::new(), numbers: HashMap::default(), codes: HashMap::default() })
+        Ok(Self { source, ordinals: Vec::new(), numbers: HashMap::default(), narrow: HashMap::default() })
     }
 
     /// Looks up the texts of these rows together: one by one each of them would have to be found in the dictionary anew.
@@ -155,8 +155,14 @@ impl Reader {
             Source::Text(column) => return Ok(self.prepared(column, doc)),
             Source::Address(column, _) => {
                 let Some(code) = column.code(doc) else { return Ok(None) };
-                let source = &self.source;
-                *self.codes.entry(code).or_insert_with(|| source.value(code))
+                if let Some(narrow) = self.narrow.get(&code) {
+                    return Ok(Some(*narrow));
+                }
+                let value = self.source.value(code);
+                if let Some(Code::Narrow(narrow)) = value {
+                    self.narrow.insert(code, narrow);
+                }
+                value
             }
             Source::Number(column) => column.first(doc).map(Code::of_number),
             Source::None => None,

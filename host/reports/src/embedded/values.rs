@@ -160,7 +160,7 @@ mod tests {
     fn addresses_and_numbers_come_back_as_they_were() {
         let mut values = Values::default();
         let mut room = 10;
-        let addresses = ["192.0.2.1", "::192.0.2.1", "2001:db8::1", "::1", "255.255.255.255"];
+        let addresses = ["192.0.2.1", "::c000:201", "2001:db8::1", "::1", "255.255.255.255"];
         for (number, text) in (0..).zip(addresses) {
             let bits = match text.parse().unwrap() {
                 IpAddr::V4(v4) => v4.to_ipv6_mapped(),
