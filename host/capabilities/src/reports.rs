@@ -213,7 +213,7 @@ impl Reports {
         let open = self.opened()?;
         let began = Instant::now();
         let answers = open.store.query_each(queries, open.limits(asker, left)).await;
-        self.metrics.question("each", answers.is_ok(), began.elapsed());
+        self.metrics.questions(queries.iter().map(kind), answers.is_ok(), began.elapsed());
         Ok(answers?)
     }
 

@@ -106,6 +106,9 @@ local function unknown(reports)
         end
     end
     local known = {}
+    if #first == 0 then
+        return known
+    end
     for place, newest in ipairs(recent.answer(reportsNewestEach(recent.each(first, history_of)))) do
         known[first[place].id] = newest
     end

@@ -33,6 +33,20 @@ impl StoreMetrics {
         self.seconds.with_label_values(&[query]).observe(took.as_secs_f64());
     }
 
+    /// Questions that were asked together, each of its kind; how long all took.
+    pub(crate) fn questions<'a>(
+        &self,
+        queries: impl Iterator<Item = &'a str>,
+        answered: bool,
+        took: Duration,
+    ) {
+        let result = if answered { "answered" } else { "failed" };
+        for query in queries {
+            self.queries.with_label_values(&[query, result]).inc();
+        }
+        self.seconds.with_label_values(&["together"]).observe(took.as_secs_f64());
+    }
+
     /// What the store says of itself.
     pub(crate) fn sample(&self, engine: &str, waiting: usize, stats: &StoreStats, health: &Health) {
         let set = |family: &IntGaugeVec, value: u64| {

@@ -82,6 +82,9 @@ impl Places {
             located(report) && self.last.get(key).is_none() && users.insert(key)
         };
         let first: Vec<&Report> = reports.iter().filter(is_first).collect();
+        if first.is_empty() {
+            return Ok(HashMap::new());
+        }
         let newest = before_each(&first)?;
         let newest = newest.into_iter().map(|newest| newest.into_iter().collect());
         Ok(first.into_iter().map(|report| report.id.clone()).zip(newest).collect())
