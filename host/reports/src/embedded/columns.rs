@@ -16,6 +16,9 @@ use super::schema::name;
 /// What was opened of a segment, by name; `None`: there is no such column in it. It is kept for as long as the segment is open.
 pub(super) struct Opened {
     columns: FastFieldReaders,
+    /// Whether the addresses are kept, too. They take a megabyte or two for a day of 100,000 reports, and only what walks through
+    /// the newest reports opens them all the time.
+    keeps_addresses: bool,
     known: Mutex<Known>,
 }
 
@@ -29,9 +32,9 @@ struct Known {
 }
 
 impl Opened {
-    /// Of this segment, nothing yet.
-    pub(super) fn of(segment: &SegmentReader) -> Self {
-        Self { columns: segment.fast_fields().clone(), known: Mutex::default() }
+    /// Of this segment, nothing yet; `newest`: it is of one of the days that reports come in for.
+    pub(super) fn of(segment: &SegmentReader, newest: bool) -> Self {
+        Self { columns: segment.fast_fields().clone(), keeps_addresses: newest, known: Mutex::default() }
     }
 
     pub(super) fn text(&self, column: &'static str) -> tantivy::Result<Option<StrColumn>> {
@@ -63,6 +66,9 @@ impl Opened {
 
     /// The addresses that reports came from.
     pub(super) fn address(&self) -> tantivy::Result<Option<Addresses>> {
+        if !self.keeps_addresses {
+            return Addresses::open(&self.columns, name::REMOTE);
+        }
         let known = &mut self.known.lock().address;
         if known.is_none() {
             *known = Some(Addresses::open(&self.columns, name::REMOTE)?);

@@ -147,7 +147,8 @@ impl Day {
         if let Some(opened) = self.segments.read().opened.get(&id) {
             return Arc::clone(opened);
         }
-        let opened = Arc::new(Opened::of(segment));
+        let newest = self.number >= number_of(jiff::Timestamp::now().as_millisecond()) - 1;
+        let opened = Arc::new(Opened::of(segment, newest));
         let reader = self.reader.lock();
         let segments = &mut *self.segments.write();
         // One that was closed or merged meanwhile would stay for good.

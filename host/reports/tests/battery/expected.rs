@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_reports::{
-    Answer, Bin, Confirmation, Field, Filter, Group, Ids, Place, Query, Range, Rank, Report, Significant, Totals, Trait,
+    Answer, Bin, Confirmation, Field, Filter, Group, Ids, Place, Query, Range, Rank, Report, Significant,
+    Totals, Trait,
 };
 
 fn value(report: &Report, field: Field) -> String {
