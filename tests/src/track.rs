@@ -201,7 +201,7 @@ impl Running {
     /// How often the store was asked this question, as its metric calls it.
     pub fn asked(&self, question: &str) -> f64 {
         self.client
-            .metric(&format!("portcullis_report_query_seconds_count{{query=\"{question}\"}}"))
+            .metric(&format!("portcullis_report_queries_total{{query=\"{question}\",result=\"answered\"}}"))
             .unwrap_or(0.0)
     }
 

@@ -73,7 +73,9 @@ impl<'a> Asking<'a> {
                 let wanted = (First::Oldest, *limit);
                 let mut reports = self.listed(filter, *range, wanted, after.as_ref()).await?;
                 if let Some(fields) = fields {
-                    reports.iter_mut().for_each(|report| report.keep_only(fields));
+                    for report in &mut reports {
+                        report.keep_only(fields);
+                    }
                 }
                 Ok(Answer::Logins { reports })
             }

@@ -27,8 +27,9 @@ struct Known {
     texts: HashMap<&'static str, Option<StrColumn>>,
     numbers: HashMap<&'static str, Option<Column<u64>>>,
     flags: HashMap<&'static str, Option<Column<bool>>>,
-    address: Option<Option<Addresses>>,
-    time: Option<Option<Column<DateTime>>>,
+    // These two every segment has.
+    address: Option<Addresses>,
+    time: Option<Column<DateTime>>,
 }
 
 impl Opened {
@@ -71,18 +72,18 @@ impl Opened {
         }
         let known = &mut self.known.lock().address;
         if known.is_none() {
-            *known = Some(Addresses::open(&self.columns, name::REMOTE)?);
+            *known = Addresses::open(&self.columns, name::REMOTE)?;
         }
-        Ok(known.clone().flatten())
+        Ok(known.clone())
     }
 
     /// When reports came.
     pub(super) fn time(&self) -> tantivy::Result<Option<Column<DateTime>>> {
         let known = &mut self.known.lock().time;
         if known.is_none() {
-            *known = Some(self.columns.column_opt::<DateTime>(name::AT)?);
+            *known = self.columns.column_opt::<DateTime>(name::AT)?;
         }
-        Ok(known.clone().flatten())
+        Ok(known.clone())
     }
 }
 

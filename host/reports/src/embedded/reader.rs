@@ -130,13 +130,12 @@ impl Reader {
             Source::Text(column) => Ok(self.prepared(column, doc)),
             Source::Address(column, _) => {
                 let Some(code) = column.code(doc) else { return Ok(None) };
-                let number = match self.numbers.get(&code) {
-                    Some(number) => *number,
-                    None => {
-                        let value = self.source.value(code);
-                        let number = value.map_or(Ok(None), |value| values.of_code(value, room))?;
-                        *self.numbers.entry(code).or_insert(number.unwrap_or(UNKNOWN))
-                    }
+                let number = if let Some(number) = self.numbers.get(&code) {
+                    *number
+                } else {
+                    let value = self.source.value(code);
+                    let number = value.map_or(Ok(None), |value| values.of_code(value, room))?;
+                    *self.numbers.entry(code).or_insert(number.unwrap_or(UNKNOWN))
                 };
                 Ok(Some(number).filter(|number| *number != UNKNOWN))
             }

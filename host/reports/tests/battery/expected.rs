@@ -69,13 +69,13 @@ fn with_only(report: &Report, fields: &[Field]) -> Report {
     only.confirmation = report.confirmation;
     for field in fields {
         match field {
-            Field::Country => only.place.country = report.place.country.clone(),
+            Field::Country => only.place.country.clone_from(&report.place.country),
             Field::City => {
                 only.place = Place { country: only.place.country.clone(), ..report.place.clone() };
             }
             Field::Asn => (only.asn, only.as_org) = (report.asn, report.as_org.clone()),
             Field::Device => only.device_attrs = report.device_attrs.clone(),
-            Field::Pwhash => only.pwhash = report.pwhash.clone(),
+            Field::Pwhash => only.pwhash.clone_from(&report.pwhash),
             other => unimplemented!("{other:?}"),
         }
     }

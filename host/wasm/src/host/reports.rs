@@ -198,9 +198,9 @@ fn strange<T>() -> std::result::Result<T, Error> {
     Err(Error::Unavailable("the report store answered something else".to_owned()))
 }
 
-fn is_seen(answer: Answer) -> std::result::Result<bool, Error> {
+fn is_seen(answer: &Answer) -> std::result::Result<bool, Error> {
     match answer {
-        Answer::Seen { seen, .. } => Ok(seen),
+        Answer::Seen { seen, .. } => Ok(*seen),
         _ => strange(),
     }
 }
@@ -212,7 +212,7 @@ fn listed(answer: Answer) -> std::result::Result<Vec<Report>, Error> {
     }
 }
 
-fn counted(answer: Answer) -> std::result::Result<f64, Error> {
+fn counted(answer: &Answer) -> std::result::Result<f64, Error> {
     match answer {
         Answer::Count { totals, .. } => Ok(totals.reports as f64),
         _ => strange(),
@@ -220,7 +220,7 @@ fn counted(answer: Answer) -> std::result::Result<f64, Error> {
 }
 
 /// How many different values of the only field there were.
-fn different(answer: Answer) -> std::result::Result<f64, Error> {
+fn different(answer: &Answer) -> std::result::Result<f64, Error> {
     match answer {
         Answer::Count { distinct, .. } => Ok(distinct.first().map_or(0.0, |(_, count)| *count as f64)),
         _ => strange(),
@@ -247,11 +247,11 @@ impl Host for State {
     }
 
     async fn any(&mut self, filter: Filter) -> Result<std::result::Result<bool, Error>> {
-        Ok(self.ask(which(filter).map(question::any)).await?.and_then(is_seen))
+        Ok(self.ask(which(filter).map(question::any)).await?.and_then(|answer| is_seen(&answer)))
     }
 
     async fn any_each(&mut self, filters: Vec<Filter>) -> Result<std::result::Result<Vec<bool>, Error>> {
-        self.ask_each(filters, question::any_each, is_seen).await
+        self.ask_each(filters, question::any_each, |answer| is_seen(&answer)).await
     }
 
     async fn newest_each(
@@ -262,7 +262,7 @@ impl Host for State {
     }
 
     async fn count_each(&mut self, filters: Vec<Filter>) -> Result<std::result::Result<Vec<f64>, Error>> {
-        self.ask_each(filters, |each| question::count_each(each, &[]), counted).await
+        self.ask_each(filters, |each| question::count_each(each, &[]), |answer| counted(&answer)).await
     }
 
     async fn distinct_each(
@@ -270,7 +270,8 @@ impl Host for State {
         filters: Vec<Filter>,
         by: Field,
     ) -> Result<std::result::Result<Vec<f64>, Error>> {
-        self.ask_each(filters, |each| question::count_each(each, &[field(by)]), different).await
+        self.ask_each(filters, |each| question::count_each(each, &[field(by)]), |answer| different(&answer))
+            .await
     }
 
     async fn seen(
@@ -281,7 +282,7 @@ impl Host for State {
         since: f64,
     ) -> Result<std::result::Result<bool, Error>> {
         let query = question::instant(since).and_then(|since| question::seen(login, field(by), value, since));
-        Ok(self.ask(query).await?.and_then(is_seen))
+        Ok(self.ask(query).await?.and_then(|answer| is_seen(&answer)))
     }
 
     async fn first_and_last(&mut self, filter: Filter) -> Result<std::result::Result<Option<Span>, Error>> {
@@ -295,12 +296,12 @@ impl Host for State {
 
     async fn count(&mut self, filter: Filter) -> Result<std::result::Result<f64, Error>> {
         let query = which(filter).map(|which| question::count(which, Vec::new()));
-        Ok(self.ask(query).await?.and_then(counted))
+        Ok(self.ask(query).await?.and_then(|answer| counted(&answer)))
     }
 
     async fn distinct(&mut self, filter: Filter, by: Field) -> Result<std::result::Result<f64, Error>> {
         let query = which(filter).map(|which| question::count(which, vec![field(by)]));
-        Ok(self.ask(query).await?.and_then(different))
+        Ok(self.ask(query).await?.and_then(|answer| different(&answer)))
     }
 
     async fn top(
