@@ -73,7 +73,7 @@ impl Single {
     fn is_done(&self) -> bool {
         match &self.found {
             Found::Any(any) => *any,
-            Found::Newest { here, report } => here.is_some() || report.is_some(),
+            Found::Newest { report, .. } => report.is_some(),
             Found::Count { .. } => false,
         }
     }
@@ -192,9 +192,15 @@ impl Asking<'_> {
             let docs: Vec<DocId> = singles.iter().filter_map(|single| single.newest_in(number)).collect();
             let mut reports = rows.reports(&docs).map_err(|error| disk(&day.folder, &error))?.into_iter();
             for single in singles.iter_mut().filter(|single| single.newest_in(number).is_some()) {
-                if let Found::Newest { here, report } = &mut single.found {
-                    (*here, *report) = (None, reports.next().map(Box::new));
+                if let Found::Newest { report, .. } = &mut single.found {
+                    *report = reports.next().map(Box::new);
                 }
+            }
+        }
+        // What was found in a day that turned out to be damaged keeps nobody from looking at older ones.
+        for single in singles {
+            if let Found::Newest { here, .. } = &mut single.found {
+                *here = None;
             }
         }
         Ok(())
