@@ -226,13 +226,26 @@ function recent.looked(scan)
             if #first == 0 then
                 return
             end
-            local is_usual = usual(first)
-            for place, report in ipairs(first) do
-                local key = keys[report.id]
-                if not is_usual[place] and look(report) then
-                    told.add(report, key)
+            local groups = { first }
+            while #groups > 0 do
+                local group = table.remove(groups)
+                local fine, is_usual = pcall(usual, group)
+                if fine then
+                    for place, report in ipairs(group) do
+                        local key = keys[report.id]
+                        if not is_usual[place] and look(report) then
+                            told.add(report, key)
+                        else
+                            memory.put(key)
+                        end
+                    end
+                elseif #group == 1 then
+                    error(is_usual, 0)
                 else
-                    memory.put(key)
+                    -- One that takes too long must not keep the others from being looked at.
+                    local half = math.floor(#group / 2)
+                    groups[#groups + 1] = { unpack(group, half + 1) }
+                    groups[#groups + 1] = { unpack(group, 1, half) }
                 end
             end
             waiting = others
@@ -242,8 +255,8 @@ function recent.looked(scan)
     return looked
 end
 
--- How far the runs in this state have come: everything before the time `t`, and, where a run ended for its time was over, what
--- comes up to the report `id` at that time. `fields`: what is wanted of each login beside user, address and time.
+-- How far the runs in this state have come: everything before the time `t`, and, where a run to `stop` ended early, what comes up to
+-- the report `id` at that time. `fields`: what is wanted of each login beside user, address and time.
 function recent.walk(scan, fields)
     recent.check(scan)
     local done
@@ -270,7 +283,11 @@ function recent.walk(scan, fields)
             return { t = stop - most() }
         end
         if done and done.t <= stop + recent.OVERLAP then
-            return done.id and done or { t = done.t - recent.OVERLAP }
+            if done.id and done.t <= done.stop - recent.OVERLAP then
+                return done
+            end
+            -- Of before this some may still show.
+            return { t = done.t - recent.OVERLAP }
         end
         -- There was none, or the clock was put back since.
         return { t = stop - scan.window }
@@ -292,14 +309,10 @@ function recent.walk(scan, fields)
                 each(some)
                 local report = some[#some]
                 after = { t = report.t, id = report.id }
-                done = after
+                done = { t = report.t, id = report.id, stop = stop }
                 if os.time() - began >= scan.seconds then
                     infoLog(("the time of this run is over, %.0f s behind: the next one goes on there")
                         :format(stop - report.t), {})
-                    if report.t > stop - recent.OVERLAP then
-                        -- Of these some may still show.
-                        done = { t = report.t }
-                    end
                     return
                 end
             end

@@ -129,8 +129,7 @@ impl Shadow {
         if before / WHOLE == before.wrapping_add(self.sample) / WHOLE {
             return;
         }
-        let log =
-            live.as_ref().map_or_else(|failure| failure.reason.clone(), |decision| decision.log.clone());
+        let log = live.as_ref().map_or_else(Failure::told, |decision| decision.log.clone());
         let answered = Answered { login: Arc::clone(login), live: Verdict::of(live), log };
         if self.queue.try_send(answered).is_err() {
             self.metrics.dropped();
@@ -159,7 +158,7 @@ async fn run(
             continue;
         }
         disagreements += 1;
-        let text = result.map_or_else(|failure| failure.reason, |decision| decision.log);
+        let text = result.map_or_else(|failure| failure.told(), |decision| decision.log);
         let short = |text: &[u8]| BString::from(clip::value(text).into_owned());
         let line = format!(
             "shadowLog: live=\"{}\" shadow=\"{}\" remote=\"{}\" login=\"{}\" protocol=\"{}\" live_log=\"{}\" \

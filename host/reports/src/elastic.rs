@@ -289,7 +289,9 @@ impl ReportStore for ElasticStore {
     }
 
     fn query_each<'a>(&'a self, queries: &'a [Query], limits: Limits) -> Answering<'a, Vec<Answer>> {
-        Box::pin(async move {
+        // Each has the limit of its own; all together have some of it for each hundred.
+        let time = limits.time.saturating_mul(1 + queries.len().div_ceil(100) as u32);
+        let all = async move {
             Query::check_each(queries, &limits)?;
             let mut answers: Vec<Option<Answer>> = queries.iter().map(|_| None).collect();
             let (mut asked, mut waiting) = (JoinSet::new(), queries.iter().cloned().enumerate());
@@ -308,6 +310,10 @@ impl ReportStore for ElasticStore {
             }
             // Each has one by now.
             Ok(answers.into_iter().flatten().collect())
+        };
+        Box::pin(async move {
+            // What is left of them ends with the set of tasks.
+            tokio::time::timeout(time, all).await.map_err(|_| StoreError::TimeOut(time))?
         })
     }
 

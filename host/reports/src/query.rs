@@ -266,6 +266,14 @@ impl Query {
         if queries.len() > Self::MOST_TOGETHER {
             return Err(QueryError::TooManyQuestions(queries.len()));
         }
+        let results = |query: &Self| match query {
+            Self::Logins { limit, .. } | Self::Oldest { limit, .. } => *limit as u64,
+            _ => 0,
+        };
+        let wanted = queries.iter().map(results).fold(0, u64::saturating_add);
+        if wanted > limits.results as u64 {
+            return Err(QueryError::TooManyResults { wanted, limit: limits.results });
+        }
         queries.iter().try_for_each(|query| query.check(limits))
     }
 

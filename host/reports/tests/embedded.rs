@@ -362,6 +362,24 @@ async fn limits_are_kept() {
     assert!(matches!(time, Err(StoreError::TimeOut(_))), "{time:?}");
     let results = ask(Limits { results: 99, ..Limits::default() }).await;
     assert!(matches!(results, Err(StoreError::Query(_))), "{results:?}");
+    // Questions together have the limits of one.
+    let of = |json: &[u8]| Query::parse(json).unwrap();
+    let newest = of(br#"{"query":"logins","filter":{"login":"u1"},"limit":1}"#);
+    let different = of(br#"{"query":"count","filter":{"login":"u1"},"distinct":["ip"]}"#);
+    let each = |query: &Query, count: usize, limits: Limits| {
+        let (store, queries) = (&store, vec![query.clone(); count]);
+        async move { store.query_each(&queries, limits).await }
+    };
+    assert_eq!(each(&newest, 1000, Limits::default()).await.unwrap().len(), 1000);
+    for (query, count, limits) in [
+        (&newest, 1001, Limits::default()),
+        (&newest, 100, Limits { results: 99, ..Limits::default() }),
+        (&different, 100, Limits { values: 20, ..Limits::default() }),
+        (&different, 1, Limits { time: Duration::ZERO, ..Limits::default() }),
+    ] {
+        assert!(each(query, count, limits).await.is_err(), "{query:?} {count} {limits:?}");
+    }
+    assert!(each(&different, 1, Limits { values: 20, ..Limits::default() }).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]

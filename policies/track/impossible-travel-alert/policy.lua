@@ -109,7 +109,8 @@ local function unknown(reports)
     if #first == 0 then
         return known
     end
-    for place, newest in ipairs(recent.answer(reportsNewestEach(recent.each(first, history_of)))) do
+    -- If one of them takes too long they are asked about one by one.
+    for place, newest in ipairs(reportsNewestEach(recent.each(first, history_of)) or {}) do
         known[first[place].id] = newest
     end
     return known

@@ -24,7 +24,7 @@ pub(super) const FUNCTIONS: &[(&str, HostFn)] = &[
                 state,
                 args,
                 &format!(
-                    "setPolicyCache: it comes after loadPolicy, so what was compiled of {names} is not kept: move it above the first one"
+                    "setPolicyCache: it comes after loadPolicy, so what was compiled of {names} is not kept there: move it above the first one"
                 ),
             );
         }

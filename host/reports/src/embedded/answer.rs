@@ -110,9 +110,9 @@ impl Asking<'_> {
         let ends = |day: Arc<Day>| {
             let mut ends: Option<(i64, i64)> = None;
             self.over([day], &sought, |segment| {
-                let mut order = None;
+                let (mut order, columns) = (None, segment.opened());
                 scan::rows(segment, &condition, &self.deadline, |doc| {
-                    let (time, _) = Order::of(&mut order, &segment.opened())?.row(doc);
+                    let (time, _) = Order::of(&mut order, &columns)?.row(doc);
                     let (first, last) = ends.unwrap_or((time, time));
                     ends = Some((first.min(time), last.max(time)));
                     Ok(GO_ON)

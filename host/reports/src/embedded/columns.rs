@@ -1,5 +1,6 @@
 //! The columns of a segment, opened once. Opening one finds it by name and reads its header, which for addresses is as long as
-//! there are different ones; a question that needs five of them in twenty segments would do little else.
+//! there are different ones; a question that needs five of them in twenty segments would do little else. Those of the newest days,
+//! which each question asks and all walks go through, stay open between questions; of other days each question opens its own.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,12 +14,9 @@ use super::addresses::Addresses;
 use super::part::Part;
 use super::schema::name;
 
-/// What was opened of a segment, by name; `None`: there is no such column in it. It is kept for as long as the segment is open.
+/// What was opened of a segment, by name; `None`: there is no such column in it.
 pub(super) struct Opened {
     columns: FastFieldReaders,
-    /// Whether the addresses are kept, too. They take a megabyte or two for a day of 100,000 reports, and only what walks through
-    /// the newest reports opens them all the time.
-    keeps_addresses: bool,
     known: Mutex<Known>,
 }
 
@@ -33,9 +31,9 @@ struct Known {
 }
 
 impl Opened {
-    /// Of this segment, nothing yet; `newest`: it is of one of the days that reports come in for.
-    pub(super) fn of(segment: &SegmentReader, newest: bool) -> Self {
-        Self { columns: segment.fast_fields().clone(), keeps_addresses: newest, known: Mutex::default() }
+    /// Of this segment, nothing yet.
+    pub(super) fn of(segment: &SegmentReader) -> Self {
+        Self { columns: segment.fast_fields().clone(), known: Mutex::default() }
     }
 
     pub(super) fn text(&self, column: &'static str) -> tantivy::Result<Option<StrColumn>> {
@@ -67,9 +65,6 @@ impl Opened {
 
     /// The addresses that reports came from.
     pub(super) fn address(&self) -> tantivy::Result<Option<Addresses>> {
-        if !self.keeps_addresses {
-            return Addresses::open(&self.columns, name::REMOTE);
-        }
         let known = &mut self.known.lock().address;
         if known.is_none() {
             *known = Addresses::open(&self.columns, name::REMOTE)?;

@@ -24,9 +24,9 @@ pub(super) const DAY: i64 = 86_400_000;
 /// Smallest heap that tantivy allows a writer.
 const WRITER_HEAP: usize = 15_000_000;
 
-/// A segment of more reports is left alone while the day is written: merging eight of them takes memory for half a million
-/// reports at most. When the day is over all become one.
-const MERGED_WHILE_WRITTEN: usize = 60_000;
+/// A segment of more reports is left alone while the day is written: merging eight of them takes memory for less than a million
+/// reports. When the day is over all become one.
+const MERGED_WHILE_WRITTEN: usize = 100_000;
 
 /// One day's index.
 pub(super) struct Day {
@@ -48,7 +48,7 @@ struct Segments {
     /// Those of the last commit.
     all: Vec<SegmentId>,
     sketches: HashMap<SegmentId, Arc<Sketch>>,
-    /// Of those that were asked about while the index is open.
+    /// Of those that were asked about while the index is open, if it is one of the newest days.
     opened: HashMap<SegmentId, Arc<Opened>>,
     /// Of those that were asked about a part of the day.
     times: HashMap<SegmentId, Arc<Times>>,
@@ -141,14 +141,16 @@ impl Day {
         self.segments.read().sketches.get(&segment).is_some_and(|sketch| sketch.lacks(sought))
     }
 
-    /// The columns of a segment.
+    /// The columns of a segment: to be asked for once for a question.
     pub(super) fn opened(&self, segment: &SegmentReader) -> Arc<Opened> {
+        if !self.is_newest() {
+            return Arc::new(Opened::of(segment));
+        }
         let id = segment.segment_id();
         if let Some(opened) = self.segments.read().opened.get(&id) {
             return Arc::clone(opened);
         }
-        let newest = self.number >= number_of(jiff::Timestamp::now().as_millisecond()) - 1;
-        let opened = Arc::new(Opened::of(segment, newest));
+        let opened = Arc::new(Opened::of(segment));
         let reader = self.reader.lock();
         let segments = &mut *self.segments.write();
         // One that was closed or merged meanwhile would stay for good.
@@ -156,6 +158,18 @@ impl Day {
             return Arc::clone(segments.opened.entry(id).or_insert(opened));
         }
         opened
+    }
+
+    /// Whether it is today or yesterday, which reports come in for.
+    fn is_newest(&self) -> bool {
+        self.number >= number_of(jiff::Timestamp::now().as_millisecond()) - 1
+    }
+
+    /// Closes what is kept open for being new, once it is not.
+    pub(super) fn grow_old(&self) {
+        if !self.is_newest() {
+            self.segments.write().opened = HashMap::new();
+        }
     }
 
     /// When the rows of a segment were, worked out once.

@@ -2,7 +2,7 @@
 //!
 //! tantivy's own directory maps files into memory for as long as they are open, and what was once read of them counts as
 //! this process' memory. Columns are most of an index, and a question reads a few of them: so they are mapped only while
-//! a question has them, and small pieces are read. The dictionary of users and the rest stay mapped while the day is open.
+//! a question has them (those of the newest days stay, see `columns.rs`), and small pieces are read. The dictionary of users and the rest stay mapped while the day is open.
 
 use std::fs::File;
 use std::io;

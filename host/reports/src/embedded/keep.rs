@@ -55,6 +55,7 @@ impl Keeper {
         // A day that cannot be tidied keeps no other from it; the first error is told.
         let mut result = Ok(());
         for day in self.catalog.all().iter().filter(|day| day.number < today) {
+            day.grow_old();
             let merged = merge(day);
             result = result.and(merged);
         }

@@ -35,12 +35,14 @@ pub(super) struct Reader {
     source: Source,
     /// The numbers of texts by ordinal, once they were prepared; [`UNKNOWN`] for those that did not occur.
     ordinals: Vec<u32>,
-    /// The numbers of the codes of addresses that were read; the same for those.
+    /// The numbers of the codes of addresses that were read, or of the ordinals of texts that were looked up; the same for those.
     numbers: HashMap<u32, u32, Fold>,
     /// What codes of IPv4 addresses stand for, of those that were told apart.
     narrow: HashMap<u32, u32, Fold>,
 }
 
+/// Addresses that are remembered although they are not counted.
+const MOST_OTHERS: usize = 1 << 20;
 /// No number.
 const UNKNOWN: u32 = u32::MAX;
 
@@ -114,9 +116,18 @@ impl Reader {
     ) -> Result<Option<u32>, Stop> {
         let Source::Text(column) = &self.source else { return Ok(self.read(doc, values, room)?) };
         let Some(ordinal) = column.ords().first(doc) else { return Ok(None) };
+        // There are no more than 2^32 in a segment.
+        let ordinal = ordinal as u32;
+        if let Some(number) = self.numbers.get(&ordinal) {
+            return Ok(Some(*number));
+        }
         let mut text = String::new();
-        column.ord_to_str(ordinal, &mut text)?;
-        Ok(values.of_text(&text, room)?)
+        column.ord_to_str(ordinal.into(), &mut text)?;
+        let number = values.of_text(&text, room)?;
+        if let Some(number) = number {
+            self.numbers.insert(ordinal, number);
+        }
+        Ok(number)
     }
 
     /// The number of the row's value, if it has one. The row must be one of those that were prepared.
@@ -135,7 +146,11 @@ impl Reader {
                 } else {
                     let value = self.source.value(code);
                     let number = value.map_or(Ok(None), |value| values.of_code(value, room))?;
-                    *self.numbers.entry(code).or_insert(number.unwrap_or(UNKNOWN))
+                    // Those that are counted are bounded by the question's limit, others are not.
+                    if number.is_some() || self.numbers.len() < MOST_OTHERS {
+                        self.numbers.insert(code, number.unwrap_or(UNKNOWN));
+                    }
+                    number.unwrap_or(UNKNOWN)
                 };
                 Ok(Some(number).filter(|number| *number != UNKNOWN))
             }

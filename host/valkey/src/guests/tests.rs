@@ -72,7 +72,7 @@ async fn until_answered(guests: &Guests, limits: Limits, host: &Host) {
     timeout(PATIENCE, calls).await.unwrap();
 }
 
-const LIMITS: Limits = Limits { connect: PATIENCE, response: CALL };
+const LIMITS: Limits = Limits { connect: PATIENCE, response: PATIENCE };
 
 #[tokio::test]
 async fn a_connection_that_takes_longer_than_a_call_is_made_once() {

@@ -120,7 +120,7 @@ impl Policy for ImpossibleTravel {
         let bounds = Bounds { kmh: settings.kmh, min_km: settings.min_km, seconds };
         places.begin(walk.skips(&settings.scan));
         walk.successes(&settings.scan, |reports| {
-            let mut known = places.unknown(reports, |some| settings.before_each(some))?;
+            let mut known = places.unknown(reports, |some| settings.before_each(some));
             reports.iter().try_for_each(|report| {
                 places.at(&settings.scan, report, &bounds, || settings.look(report, known.remove(&report.id)))
             })

@@ -75,7 +75,7 @@ impl Places {
         &self,
         reports: &[Report],
         before_each: impl FnOnce(&[&Report]) -> Result<Vec<Option<Report>>>,
-    ) -> Result<HashMap<String, Vec<Report>>> {
+    ) -> HashMap<String, Vec<Report>> {
         let mut users = HashSet::new();
         let is_first = |report: &&Report| {
             let key = self.last.key(&report.login);
@@ -83,11 +83,12 @@ impl Places {
         };
         let first: Vec<&Report> = reports.iter().filter(is_first).collect();
         if first.is_empty() {
-            return Ok(HashMap::new());
+            return HashMap::new();
         }
-        let newest = before_each(&first)?;
+        // If one of them takes too long they are asked about one by one.
+        let Ok(newest) = before_each(&first) else { return HashMap::new() };
         let newest = newest.into_iter().map(|newest| newest.into_iter().collect());
-        Ok(first.into_iter().map(|report| report.id.clone()).zip(newest).collect())
+        first.into_iter().map(|report| report.id.clone()).zip(newest).collect()
     }
 
     /// Has a login looked at that may be impossible, or whose user's last one is not known; `look` says whether it was told

@@ -77,12 +77,24 @@ impl Looked {
             if first.is_empty() {
                 return Ok(());
             }
-            let usual = usual(&first.iter().map(|(_, report)| *report).collect::<Vec<_>>())?;
-            for ((key, report), usual) in first.into_iter().zip(usual) {
-                if !usual && look(report)? {
-                    self.told.add(scan, report, key);
-                } else {
-                    self.memory.put(key, ());
+            let mut groups = vec![first];
+            while let Some(mut group) = groups.pop() {
+                let reports: Vec<&Report> = group.iter().map(|(_, report)| *report).collect();
+                let usual = match usual(&reports) {
+                    // One that takes too long must not keep the others from being looked at.
+                    Err(_) if group.len() > 1 => {
+                        groups.push(group.split_off(group.len() / 2));
+                        groups.push(group);
+                        continue;
+                    }
+                    answer => answer?,
+                };
+                for ((key, report), usual) in group.into_iter().zip(usual) {
+                    if !usual && look(report)? {
+                        self.told.add(scan, report, key);
+                    } else {
+                        self.memory.put(key, ());
+                    }
                 }
             }
             waiting = others;

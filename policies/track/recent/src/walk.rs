@@ -25,8 +25,10 @@ pub struct Walk {
 struct Done {
     /// Everything before this time...
     t: f64,
-    /// ...and, where a run ended for its time was over, what comes up to the report of this id at that time.
+    /// ...and, where a run ended for its time was over or in an error, what comes up to the report of this id at that time.
     id: Option<String>,
+    /// Up to where that run was to come.
+    end: f64,
 }
 
 impl Walk {
@@ -55,15 +57,16 @@ impl Walk {
                 "the last run here came to {:.0} s ago, and one looks back {most:.0} s at most: {skipped:.0} s were left out",
                 skipped + most
             );
-            return Done { t: end - most, id: None };
+            return Done { t: end - most, id: None, end };
         }
         match &self.done {
             Some(done) if done.t <= end + OVERLAP => match done.id {
-                Some(_) => done.clone(),
-                None => Done { t: done.t - OVERLAP, id: None },
+                Some(_) if done.t <= done.end - OVERLAP => done.clone(),
+                // Of before this some may still show.
+                _ => Done { t: done.t - OVERLAP, id: None, end },
             },
             // There was none, or the clock was put back since.
-            _ => Done { t: end - f64::from(scan.window), id: None },
+            _ => Done { t: end - f64::from(scan.window), id: None, end },
         }
     }
 
@@ -79,7 +82,7 @@ impl Walk {
         let begin = self.begin(end, scan);
         let mut filter = reports::since(begin.t);
         (filter.until, filter.success, filter.confirmations) = (Some(end), Some(true), Some(TRUSTED));
-        let Done { mut t, mut id } = begin;
+        let Done { mut t, mut id, .. } = begin;
         loop {
             let after = id.as_deref().map(|id| Position { t, id });
             let page = reports::find_oldest(filter.clone(), after, MOST, Some(self.fields))?;
@@ -87,21 +90,17 @@ impl Walk {
                 each(some)?;
                 let Some(last) = some.last() else { continue };
                 (t, id) = (last.t, Some(last.id.clone()));
-                self.done = Some(Done { t, id: id.clone() });
+                self.done = Some(Done { t, id: id.clone(), end });
                 if clock::monotonic() - started >= f64::from(scan.seconds) {
                     info!(
                         "the time of this run is over, {:.0} s behind: the next one goes on there",
                         end - t
                     );
-                    if t > end - OVERLAP {
-                        // Of these some may still show.
-                        self.done = Some(Done { t, id: None });
-                    }
                     return Ok(());
                 }
             }
             if page.len() < MOST as usize {
-                self.done = Some(Done { t: end, id: None });
+                self.done = Some(Done { t: end, id: None, end });
                 return Ok(());
             }
         }

@@ -12,13 +12,13 @@ use super::super::day::Day;
 use super::super::part::Part;
 use super::super::reader::Reader;
 use super::super::row::Rows;
-use super::super::scan::{self, Stop};
+use super::super::scan::{self, Deadline, Stop};
 use super::super::schema::name;
 use super::super::sketch::Sought;
 use super::super::values::Values;
 use super::Asking;
 use super::listed::Order;
-use crate::{Answer, Field, Limits, Query, Range, Report, StoreError, Totals};
+use crate::{Answer, Field, Query, Range, Report, StoreError, Totals};
 
 /// A question that the rows of one user answer.
 struct Single {
@@ -43,14 +43,12 @@ enum Found {
     Count {
         totals: Totals,
         distinct: Vec<(Field, Values, u64)>,
-        /// Values that there may still be.
-        room: usize,
     },
 }
 
 impl Single {
     /// `None`: it is about no single user, or of another kind.
-    fn of(place: usize, query: &Query, limits: &Limits) -> Option<Self> {
+    fn of(place: usize, query: &Query) -> Option<Self> {
         let (filter, range, found) = match query {
             Query::Any { filter, range } => (filter.clone().of_user(), *range, Found::Any(false)),
             Query::Logins { filter, range, limit: 1, after: None } => {
@@ -58,7 +56,7 @@ impl Single {
             }
             Query::Count { filter, range, distinct } => {
                 let distinct = distinct.iter().map(|field| (*field, Values::default(), 0)).collect();
-                let found = Found::Count { totals: Totals::default(), distinct, room: limits.values };
+                let found = Found::Count { totals: Totals::default(), distinct };
                 (filter.clone(), *range, found)
             }
             _ => return None,
@@ -83,12 +81,13 @@ impl Single {
         self.range.from < time.to && time.from < self.range.to && !day.lacks(&self.sought)
     }
 
-    /// Takes the rows of a segment that meet its condition; `number`: the segment's.
+    /// Takes the rows of a segment that meet its condition; `number`: the segment's; `room`: how many values there may still be.
     fn take(
         &mut self,
         docs: &[DocId],
         (number, order): (usize, &mut Option<Order>),
-        columns: &mut Columns,
+        columns: &Columns,
+        (room, deadline): (&mut usize, &Deadline),
     ) -> Result<(), Stop> {
         match &mut self.found {
             Found::Any(any) => *any |= !docs.is_empty(),
@@ -98,7 +97,7 @@ impl Single {
                     *here = (*here).max(Some((time, sequence, number, *doc)));
                 }
             }
-            Found::Count { totals, distinct, room } => {
+            Found::Count { totals, distinct } => {
                 let success = columns.flag(name::SUCCESS)?;
                 let is_good =
                     |doc: &&DocId| success.as_ref().is_some_and(|success| success.first(**doc) == Some(true));
@@ -106,10 +105,11 @@ impl Single {
                 totals.failures += (docs.len() - docs.iter().filter(is_good).count()) as u64;
                 for (field, values, count) in distinct {
                     let mut reader = Reader::open(*field, columns)?;
-                    for doc in docs {
-                        let number = reader.look_up(*doc, values, room)?;
+                    scan::each(docs, deadline, |doc| {
+                        let number = reader.look_up(doc, values, room)?;
                         *count = (*count).max(number.map_or(0, |number| u64::from(number) + 1));
-                    }
+                        Ok(())
+                    })?;
                 }
             }
         }
@@ -137,7 +137,7 @@ impl Asking<'_> {
         let mut answers: Vec<Option<Answer>> = queries.iter().map(|_| None).collect();
         let mut singles = Vec::new();
         for (place, (query, answer)) in queries.iter().zip(&mut answers).enumerate() {
-            match Single::of(place, query, &self.limits) {
+            match Single::of(place, query) {
                 Some(single) => singles.push(single),
                 None => *answer = Some(self.answer(query)?),
             }
@@ -162,12 +162,13 @@ impl Asking<'_> {
         else {
             return Ok(());
         };
+        let mut room = self.limits.values;
         for day in self.catalog.within(all).into_iter().rev() {
             self.deadline.check()?;
             let open = singles.iter_mut().filter(|single| !single.is_done() && single.may_be_in(&day));
             let mut here: Vec<&mut Single> = open.collect();
             if !here.is_empty() {
-                let result = self.look_in(&day, &mut here);
+                let result = self.look_in(&day, &mut here, &mut room);
                 self.named(result)?;
             }
         }
@@ -175,13 +176,18 @@ impl Asking<'_> {
     }
 
     /// The same in one day; `singles`: by user.
-    fn look_in(&self, day: &Arc<Day>, singles: &mut [&mut Single]) -> Result<(), StoreError> {
+    fn look_in(
+        &self,
+        day: &Arc<Day>,
+        singles: &mut [&mut Single],
+        room: &mut usize,
+    ) -> Result<(), StoreError> {
         let mut rows: Vec<Option<Rows>> = Vec::new();
         scan::segments(self.catalog, day, &Sought::default(), &self.deadline, |part| {
             let (mut columns, mut order) = (Columns::of(part), None);
             let number = rows.len();
             for of_user in singles.chunk_by_mut(|left, right| left.user == right.user) {
-                self.look_for_user(part, of_user, (number, &mut order), &mut columns)?;
+                self.look_for_user(part, of_user, (number, &mut order), (&mut columns, room))?;
             }
             let is_needed = singles.iter().any(|single| single.newest_in(number).is_some());
             rows.push(if is_needed { Some(Rows::open(part, None)?) } else { None });
@@ -212,7 +218,7 @@ impl Asking<'_> {
         part: &Part<'_>,
         singles: &mut [&mut Single],
         (number, order): (usize, &mut Option<Order>),
-        columns: &mut Columns,
+        (columns, room): (&mut Columns, &mut usize),
     ) -> Result<(), Stop> {
         self.deadline.check()?;
         let mut all: Option<Vec<DocId>> = None;
@@ -229,7 +235,7 @@ impl Asking<'_> {
                 return Ok(());
             }
             let docs = scan::narrowed(docs, &single.condition, columns, &self.deadline)?;
-            single.take(&docs, (number, order), columns)?;
+            single.take(&docs, (number, order), columns, (room, &self.deadline))?;
         }
         Ok(())
     }

@@ -97,7 +97,7 @@ impl Asking<'_> {
             let mut columns = Vec::new();
             let condition = &condition.within(day.range());
             scan::segments(self.catalog, &day, &sought, &self.deadline, |part| {
-                let mut order = None;
+                let (mut order, opened) = (None, part.opened());
                 let number = columns.len();
                 columns.push(None);
                 let mut hit = false;
@@ -107,7 +107,7 @@ impl Asking<'_> {
                 };
                 let begin = last(&kept);
                 scan::rows_in_order(part, condition, newest, begin, &self.deadline, |doc| {
-                    let (time, sequence) = Order::of(&mut order, &part.opened())?.row(doc);
+                    let (time, sequence) = Order::of(&mut order, &opened)?.row(doc);
                     if let Some((at, id)) = after
                         && compared((time, sequence), doc, part, *at, id)? != behind
                     {
@@ -165,11 +165,11 @@ impl Asking<'_> {
             let condition = &condition.within(day.range());
             let mut newest: Option<(i64, i64, String)> = None;
             scan::segments(self.catalog, &day, &sought, &self.deadline, |segment| {
-                let mut order = None;
+                let (mut order, columns) = (None, segment.opened());
                 let mut here: Vec<DocId> = Vec::new();
                 let mut best = newest.as_ref().map(|(time, sequence, _)| (*time, *sequence));
                 scan::rows(segment, condition, &self.deadline, |doc| {
-                    let row = Some(Order::of(&mut order, &segment.opened())?.row(doc));
+                    let row = Some(Order::of(&mut order, &columns)?.row(doc));
                     if row > best {
                         here.clear();
                     }
