@@ -147,7 +147,7 @@ impl Tally {
                 remote: line.login.remote.to_string(),
                 before: before.name(),
                 after: after.name(),
-                log: answer.as_ref().map_or_else(|failure| failure.told(), |answer| answer.log.clone()),
+                log: answer.as_ref().map_or_else(Failure::told, |answer| answer.log.clone()),
             });
         }
     }
