@@ -9,6 +9,7 @@ mod error;
 mod intake;
 pub mod question;
 mod settings;
+mod trace;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 
 use crate::Capabilities;
-use crate::context::{Context, Step};
+use crate::context::Context;
 use crate::log::Log;
 use crate::metrics::{Metrics, StoreMetrics};
 use crate::troubles::Troubles;
@@ -34,13 +35,12 @@ pub use error::{ReportsError, SettingsError};
 use intake::Intake;
 pub use question::Which;
 pub use settings::{Engine, Settings};
+pub use trace::{note, note_each};
 
 /// Between two samples of the store's numbers.
 const SAMPLES: Duration = Duration::from_secs(5);
 /// The name of the trouble of a store that is not ready.
 const TROUBLE: &str = "reports";
-/// Bytes of a question or an answer in a trace.
-const TRACED: usize = 300;
 
 /// The report store of this daemon, if it has one.
 pub struct Reports {
@@ -327,40 +327,6 @@ impl Capabilities {
 /// Whose the questions of a call in this context are.
 pub fn asker(context: Option<&Context>) -> Asker {
     if context.is_some_and(Context::is_job) { Asker::Job } else { Asker::Request }
-}
-
-/// Notes a question in the trace of a policy call.
-pub fn note(context: &Context, query: &Query, answer: Result<&Answer, &ReportsError>) {
-    context.note(|| {
-        let json = serde_json::to_string(query).unwrap_or_default();
-        let answer = match answer {
-            Ok(answer) => String::from_utf8_lossy(&answer.to_json()).into_owned(),
-            Err(error) => format!("failed: {error}"),
-        };
-        Step::Reports { question: cut(json), answer: cut(answer) }
-    });
-}
-
-/// Notes several questions that were asked together.
-pub fn note_each(context: &Context, queries: &[Query], answers: Result<&Vec<Answer>, &ReportsError>) {
-    match answers {
-        Ok(answers) => {
-            queries.iter().zip(answers).for_each(|(query, answer)| note(context, query, Ok(answer)));
-        }
-        Err(error) => {
-            if let Some(first) = queries.first() {
-                note(context, first, Err(error));
-            }
-        }
-    }
-}
-
-fn cut(mut text: String) -> String {
-    if text.len() > TRACED {
-        text.truncate(text.floor_char_boundary(TRACED));
-        text.push_str("...");
-    }
-    text
 }
 
 fn kind(query: &Query) -> &'static str {

@@ -37,30 +37,15 @@ impl Opened {
     }
 
     pub(super) fn text(&self, column: &'static str) -> tantivy::Result<Option<StrColumn>> {
-        let mut known = self.known.lock();
-        if let Some(known) = known.texts.get(column) {
-            return Ok(known.clone());
-        }
-        let opened = self.columns.str(column)?;
-        Ok(known.texts.entry(column).or_insert(opened).clone())
+        once(&mut self.known.lock().texts, column, || self.columns.str(column))
     }
 
     pub(super) fn number(&self, column: &'static str) -> tantivy::Result<Option<Column<u64>>> {
-        let mut known = self.known.lock();
-        if let Some(known) = known.numbers.get(column) {
-            return Ok(known.clone());
-        }
-        let opened = self.columns.column_opt::<u64>(column)?;
-        Ok(known.numbers.entry(column).or_insert(opened).clone())
+        once(&mut self.known.lock().numbers, column, || self.columns.column_opt::<u64>(column))
     }
 
     pub(super) fn flag(&self, column: &'static str) -> tantivy::Result<Option<Column<bool>>> {
-        let mut known = self.known.lock();
-        if let Some(known) = known.flags.get(column) {
-            return Ok(known.clone());
-        }
-        let opened = self.columns.column_opt::<bool>(column)?;
-        Ok(known.flags.entry(column).or_insert(opened).clone())
+        once(&mut self.known.lock().flags, column, || self.columns.column_opt::<bool>(column))
     }
 
     /// The addresses that reports came from.
@@ -80,6 +65,18 @@ impl Opened {
         }
         Ok(known.clone())
     }
+}
+
+/// A column that is known, or opened now.
+fn once<T: Clone>(
+    known: &mut HashMap<&'static str, Option<T>>,
+    column: &'static str,
+    open: impl FnOnce() -> tantivy::Result<Option<T>>,
+) -> tantivy::Result<Option<T>> {
+    if let Some(known) = known.get(column) {
+        return Ok(known.clone());
+    }
+    Ok(known.entry(column).or_insert(open()?).clone())
 }
 
 /// A column that every segment has.

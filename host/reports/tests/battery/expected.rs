@@ -76,7 +76,10 @@ fn with_only(report: &Report, fields: &[Field]) -> Report {
             Field::Asn => (only.asn, only.as_org) = (report.asn, report.as_org.clone()),
             Field::Device => only.device_attrs = report.device_attrs.clone(),
             Field::Pwhash => only.pwhash.clone_from(&report.pwhash),
-            other => unimplemented!("{other:?}"),
+            Field::Protocol => only.protocol.clone_from(&report.protocol),
+            Field::FailType => only.fail_type.clone_from(&report.fail_type),
+            // Every report has them.
+            Field::Login | Field::Ip | Field::Network => {}
         }
     }
     only

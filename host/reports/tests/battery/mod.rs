@@ -164,7 +164,8 @@ pub fn questions() -> Vec<Query> {
                     for fields in [
                         vec![],
                         vec![Field::Country, Field::Device, Field::Asn],
-                        vec![Field::City, Field::Pwhash],
+                        vec![Field::City, Field::Pwhash, Field::Ip],
+                        vec![Field::Protocol, Field::FailType],
                     ] {
                         let (filter, after) = (filter.clone(), after.clone());
                         questions.push(Query::Oldest { filter, range, limit, after, fields: Some(fields) });
