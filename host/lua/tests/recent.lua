@@ -148,6 +148,34 @@ function cases.errors()
     is(table.concat(found, " "), "one two three", "each once")
 end
 
+function cases.halves()
+    local scan, walk = begin()
+    local looked, found, most = recent.looked(scan), {}, 0
+    for number = 1, 150 do
+        reported(-50, ("user%05d"):format(number))
+    end
+    local function apart(report) return report.login end
+    local function usual(reports)
+        if #reports > most then
+            error("it takes too long")
+        end
+        return {}
+    end
+    local function look(report)
+        found[#found + 1] = report.login
+        return false
+    end
+    local function each(reports)
+        looked.at(reports, apart, usual, look)
+    end
+    looked.begin()
+    is(pcall(walk.successes, each), false, "who is too much alone")
+    most = 20
+    walk.successes(each)
+    is(#found, 150, "each once")
+    is(found[150], "user00150", "in their order")
+end
+
 function cases.looked()
     local scan, walk = begin()
     local looked, looks = recent.looked(scan), {}

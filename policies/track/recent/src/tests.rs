@@ -155,6 +155,42 @@ fn after_an_error_the_same_logins_are_the_next() {
     assert_eq!(*found.borrow(), ["one", "three", "two"], "what was told of is not told again");
 }
 
+/// A question about many that takes too long is one about fewer; only who is too much alone ends the run.
+#[test]
+fn those_that_take_too_long_together_are_asked_about_in_halves() {
+    let mut host = Host::new();
+    let logins = names("user", 0..150);
+    for login in &logins {
+        host.reported(stored(-50.0, "192.0.2.1", login));
+    }
+    let scan = Scan::default();
+    let (mut walk, mut looked) = (Walk::new(&[]), Looked::new(&scan));
+    let found = RefCell::new(Vec::new());
+    let mut run = |most: usize| {
+        looked.begin();
+        walk.successes(&scan, |reports| {
+            looked.at(
+                &scan,
+                reports,
+                |report| report.login.clone(),
+                |some| {
+                    if some.len() > most {
+                        return Err(Failure::new("it takes too long"));
+                    }
+                    Ok(vec![false; some.len()])
+                },
+                |report| {
+                    found.borrow_mut().push(report.login.clone());
+                    Ok(false)
+                },
+            )
+        })
+    };
+    assert!(run(0).is_err());
+    run(20).unwrap();
+    assert_eq!(*found.borrow(), logins, "each once, in their order");
+}
+
 #[test]
 fn of_those_alike_the_oldest_is_looked_at() {
     let mut host = Host::new();
